@@ -97,17 +97,16 @@ def save_figure(
             raise ValueError(f"{name} of figure {ident!r} is empty")
     if data.empty:
         raise ValueError(f"data of figure {ident!r} is empty")
-    directory.mkdir(parents=True, exist_ok=True)
     light = _render(figure, "svg").decode()
     dark = light
     for colour, replacement in DARK.items():
         dark = dark.replace(colour, replacement)
-    _write(directory / f"{ident}.svg", light.encode())
-    _write(directory / f"{ident}-dark.svg", dark.encode())
-    _write(directory / f"{ident}.pdf", _render(figure, "pdf"))
-    _write(directory / f"{ident}.png", _render(figure, "png"))
-    _write(directory / f"{ident}.csv", data.to_csv(index=False, float_format="%.8g").encode())
-    _write(directory / f"{ident}.md", _fragment(ident, caption, alt).encode())
+    write_atomically(directory / f"{ident}.svg", light.encode())
+    write_atomically(directory / f"{ident}-dark.svg", dark.encode())
+    write_atomically(directory / f"{ident}.pdf", _render(figure, "pdf"))
+    write_atomically(directory / f"{ident}.png", _render(figure, "png"))
+    write_atomically(directory / f"{ident}.csv", data.to_csv(index=False, float_format="%.8g").encode())
+    write_atomically(directory / f"{ident}.md", _fragment(ident, caption, alt).encode())
     plt.close(figure)
     return figure
 
@@ -135,8 +134,9 @@ def _fragment(ident: str, caption: str, alt: str) -> str:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
     part.replace(path)

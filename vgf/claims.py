@@ -1,0 +1,79 @@
+"""The reproduction scoreboard: what the paper claims, and what our runs say about it.
+
+Claims are rows of `data/paper/claims.csv`. A chapter that has tested one calls `verdict`, which leaves a small
+file; `render_scoreboard` joins both into the table of the front page. A claim without a file reads "untested":
+no status can be typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, TypedDict
+
+import pandas as pd
+
+from vgf.plots import write_atomically
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+CLAIMS = DATA / "paper" / "claims.csv"
+VERDICTS = DATA / "figures" / "verdicts"
+
+Status = Literal["held", "held in part", "did not hold"]
+BADGES = {"held": "success", "held in part": "warning", "did not hold": "danger", "untested": "secondary"}
+
+
+class Verdict(TypedDict):
+    """What one chapter found about one claim."""
+
+    status: Status
+    evidence: str  # MyST: one line, may reference figures and equations
+    scale: str
+
+
+def read_claims(path: Path = CLAIMS) -> pd.DataFrame:
+    """Return the claims, indexed by id, with columns claim, chapter and where."""
+    return pd.read_csv(path, index_col="id", keep_default_na=False)
+
+
+def verdict(claim: str, status: Status, evidence: str, scale: str, *, directory: Path = VERDICTS) -> None:
+    """Record what a run says about a claim; written atomically.
+
+    Args:
+        claim: id of a row of `data/paper/claims.csv`.
+        status: computed by the caller from its results, never a constant.
+        evidence: one line of MyST saying what was measured and where it is shown.
+        scale: quick, cpu or paper.
+        directory: where the verdict file goes.
+
+    Raises:
+        ValueError: for an unknown claim or status.
+    """
+    if claim not in read_claims().index:
+        raise ValueError(f"claim {claim!r} is not a row of {CLAIMS.name}")
+    if status not in BADGES or status == "untested":
+        raise ValueError(f"status must be 'held', 'held in part' or 'did not hold', got {status!r}")
+    record = Verdict(status=status, evidence=" ".join(evidence.split()), scale=scale)
+    write_atomically(directory / f"{claim}.json", json.dumps(record, indent=1).encode())
+
+
+def render_scoreboard(*, verdicts: Path = VERDICTS) -> str:
+    """Return the scoreboard as a MyST list-table: claim, chapter, status, evidence."""
+    lines = [
+        "```{list-table}",
+        ":header-rows: 1",
+        ":widths: 42 14 14 30",
+        ":class: scoreboard",
+        "",
+        "* - Claim of the paper\n  - Chapter\n  - Status\n  - Evidence",
+    ]
+    for claim, row in read_claims().iterrows():
+        path = verdicts / f"{claim}.json"
+        chapter = f"{{doc}}`read </notebooks/{row.chapter}>`" if row.chapter else "none yet"
+        status, evidence = "untested", "not run yet"
+        if path.exists():
+            found: Verdict = json.loads(path.read_text())
+            status, evidence = found["status"], f"{found['evidence']} Scale: {found['scale']}."
+        badge = f"{{bdg-{BADGES[status]}}}`{status}`"
+        lines.append(f"* - {row.claim}\n  - {chapter}\n  - {badge}\n  - {evidence}")
+    return "\n".join([*lines, "```", ""])
