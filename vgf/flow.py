@@ -26,8 +26,8 @@ from torch.nn import functional as F
 ScoreFn = Callable[[Tensor], Tensor]
 Bandwidth = float | Tensor | Literal["median"]
 
-DENSE_ELEMENTS = 2**24  # kernel sums hold the pairwise differences only up to this many numbers (64 MB in float32)
-MEDIAN_PARTICLES = 2048  # above this the median is taken over an evenly strided subset of this size
+DENSE_ELEMENTS = 2**24  # the most pairwise numbers held at once (64 MB in float32); past it memory is O(N d)
+MEDIAN_LEAST = 64  # particle sets up to this size always get their exact median
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPS = 1e-8
 
@@ -110,7 +110,8 @@ def median_bandwidth(particles: Tensor) -> Tensor:
     sigma^2 = median / (2 log(N + 1)) + 5e-7, with numpy's median (the mean of the two middle values; torch's
     own is the lower one) over all N x N squared distances, the zero diagonal included. The constant is the
     release's 1e-6 in 1 / (1e-6 + 2 sigma^2); it keeps coincident particles finite. No gradient flows through
-    it. Above `MEDIAN_PARTICLES` particles an evenly strided subset stands for the set.
+    it. Where all pairwise distances together would pass `DENSE_ELEMENTS` numbers (above 4,096 particles for one
+    set), an evenly strided subset stands for each set; pass a number instead where that matters.
 
     Args:
         particles: [..., N, d].
@@ -119,7 +120,9 @@ def median_bandwidth(particles: Tensor) -> Tensor:
         sigma, [..., 1, 1].
     """
     n = particles.shape[-2]
-    x = particles.detach()[..., :: max(1, n // MEDIAN_PARTICLES), :]
+    sets = math.prod(particles.shape[:-2])
+    most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS // max(1, sets)))
+    x = particles.detach()[..., :: -(-n // most), :]
     d2 = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square().flatten(-2)
     low = (d2.shape[-1] + 1) // 2  # kthvalue counts from 1; two selections are cheaper than a quantile's sort
     median = d2.kthvalue(low).values
