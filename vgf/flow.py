@@ -222,7 +222,8 @@ def transport(
         repulsion: whether particles repel each other.
         bounds: (low, high) of the action box every step is projected onto, or None for all of space.
         trace: return the whole `Trajectory` instead of the final particles.
-        validate: check every score for shape and NaN; costs one device synchronisation a step.
+        validate: check every score's shape, and that particles, bandwidth and scores are finite; costs one
+            device synchronisation a step.
 
     Returns:
         Final particles [..., N, d], or a `Trajectory` when `trace` is true.
@@ -230,8 +231,8 @@ def transport(
     Raises:
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
-    _check_particles(particles)
-    _check_bandwidth(bandwidth)
+    _check_particles(particles, values=validate)
+    _check_bandwidth(bandwidth, values=validate)
     if bounds is not None and not bounds[0] < bounds[1]:
         raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r}")
     zeros = torch.zeros_like(particles)
@@ -320,28 +321,32 @@ def _stack(parts: list[Tensor], like: Tensor) -> Tensor:
     return torch.stack(parts) if parts else like.new_empty((0, *like.shape))
 
 
-def _check_particles(particles: Tensor) -> None:
+def _check_particles(particles: Tensor, values: bool = True) -> None:
     if particles.ndim < 2 or particles.shape[-2] == 0 or particles.shape[-1] == 0:
         raise ValueError(f"particles must be [..., N, d] with N >= 1 and d >= 1, got shape {tuple(particles.shape)}")
     if not particles.is_floating_point():
         raise ValueError(f"particles must be floating point, got {particles.dtype}")
+    if values and not bool(torch.isfinite(particles).all()):
+        raise ValueError("particles hold NaN or infinite values")
 
 
 def _check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
     if score.shape != particles.shape:
-        raise ValueError(
-            f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}"
-        )
+        raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
+    if score.dtype != particles.dtype:
+        raise ValueError(f"{name} must have the particles' dtype {particles.dtype}, got {score.dtype}")
     if not bool(torch.isfinite(score).all()):
         raise ValueError(f"{name} holds NaN or infinite values: the critic's gradient is not finite at some particle")
 
 
-def _check_bandwidth(bandwidth: Bandwidth) -> None:
+def _check_bandwidth(bandwidth: Bandwidth, values: bool = True) -> None:
     if isinstance(bandwidth, str):
         if bandwidth != "median":
             raise ValueError(f"bandwidth must be 'median' or a number > 0, got {bandwidth!r}")
     elif isinstance(bandwidth, Tensor):
         if bandwidth.numel() != 1 and bandwidth.shape[-2:] != (1, 1):
             raise ValueError(f"bandwidth must be a number or [..., 1, 1], got shape {tuple(bandwidth.shape)}")
+        if values and not bool(((bandwidth > 0) & torch.isfinite(bandwidth)).all()):
+            raise ValueError("bandwidth must be finite and > 0 in every entry")
     elif not (math.isfinite(bandwidth) and bandwidth > 0):
         raise ValueError(f"bandwidth must be a finite number > 0, got {bandwidth!r}")

@@ -1,0 +1,230 @@
+"""The flow against an independent reference: the release's step in numpy, dense against fused, memory, gradients."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vgf import flow
+from vgf.flow import Budget, stein_direction, transport
+
+Array = NDArray[np.float64]
+
+
+def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Standard normal numbers from an explicit generator."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+# The release's step, one particle pair at a time, in float64 and without torch
+
+
+def release_direction(a: Array, score: Array, alpha: float, bandwidth: float | None) -> Array:
+    """(K score / alpha + repulsion) / N with K_ij = exp(-gamma d2_ij) and the release's gamma; [N, d]."""
+    n = len(a)
+    d2 = np.array([[np.sum((a[i] - a[j]) ** 2) for j in range(n)] for i in range(n)])
+    if bandwidth is None:
+        sigma2 = np.median(d2) / (2 * math.log(n + 1))
+        gamma = 1 / (1e-6 + 2 * sigma2)
+    else:
+        gamma = 1 / (2 * bandwidth**2)
+    phi = np.zeros_like(a)
+    for i in range(n):
+        for j in range(n):
+            kernel = math.exp(-gamma * d2[i, j])
+            phi[i] += kernel * score[j] / alpha + 2 * gamma * kernel * (a[i] - a[j])
+        phi[i] /= n
+    return phi
+
+
+def release_flow(
+    a: Array, score_fn: Callable[[Array], Array], budget: Budget, bandwidth: float | None, box: tuple[float, float]
+) -> Array:
+    """Adam (or a plain step) on -phi, then clip; [N, d]."""
+    a, m, v = a.copy(), np.zeros_like(a), np.zeros_like(a)
+    for t in range(1, budget.steps + 1):
+        g = -release_direction(a, score_fn(a), budget.temperature, bandwidth)
+        if budget.optimizer == "adam":
+            m = 0.9 * m + 0.1 * g
+            v = 0.999 * v + 0.001 * g**2
+            g = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        a = np.clip(a - budget.step_size * g, *box)
+    return a
+
+
+def wavy(a: Any) -> Any:
+    """A nonlinear score that numpy and torch compute alike."""
+    return 0.7 - a - 0.5 * (a * a) * a
+
+
+def relative_error(got: Tensor, want: Array) -> float:
+    """Largest deviation over the largest size."""
+    return float(np.abs(got.double().numpy() - want).max() / np.abs(want).max())
+
+
+@pytest.mark.parametrize("bandwidth", [None, 0.6])
+@pytest.mark.parametrize("shape", [(1, 3), (2, 1), (3, 5), (10, 6), (2, 7, 3), (2, 2, 5, 4)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_direction_equals_the_release(
+    shape: tuple[int, ...], bandwidth: float | None, dtype: torch.dtype, tolerance: float
+) -> None:
+    a = draw(*shape, seed=len(shape)).to(dtype)
+    phi = stein_direction(a, wavy(a), 0.2, "median" if bandwidth is None else bandwidth)
+    sets = a.double().reshape(-1, *shape[-2:]).numpy()
+    want = np.stack([release_direction(one, wavy(one), 0.2, bandwidth) for one in sets]).reshape(shape)
+    assert relative_error(phi, want) <= tolerance
+
+
+@pytest.mark.parametrize("optimizer", ["none", "adam"])
+@pytest.mark.parametrize("bandwidth", [None, 0.6])
+@pytest.mark.parametrize("shape", [(1, 3), (2, 1), (5, 5), (10, 6), (2, 7, 3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_flow_equals_the_release(
+    shape: tuple[int, ...], bandwidth: float | None, optimizer: Any, dtype: torch.dtype, tolerance: float
+) -> None:
+    """Five steps with clipping: some particles start at the wall and some reach it."""
+    start = draw(*shape, seed=sum(shape)).clamp(-1, 1).to(dtype)
+    budget, box = Budget(5, 0.05, 0.2, optimizer), (-1.0, 1.0)
+    end = transport(start, wavy, budget, bandwidth="median" if bandwidth is None else bandwidth, bounds=box)
+    sets = start.double().reshape(-1, *shape[-2:]).numpy()
+    want = np.stack([release_flow(one, wavy, budget, bandwidth, box) for one in sets]).reshape(shape)
+    assert relative_error(end, want) <= tolerance
+
+
+# Dense and fused kernel sums
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(
+    ("shape", "sigma_shape"),
+    [
+        ((1, 1), (1, 1)),
+        ((50, 1), (1, 1)),
+        ((37, 4), (1, 1)),
+        ((3, 40, 7), (3, 1, 1)),
+        ((3, 40, 8), (1, 1, 1)),
+        ((2, 3, 20, 5), (2, 1, 1, 1)),
+        ((2, 3, 20, 5), (3, 1, 1)),
+        ((3, 20, 5), (2, 1, 1, 1)),
+    ],
+)
+def test_fused_sums_equal_dense_sums(shape: tuple[int, ...], sigma_shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Both paths give the three sums alike up to rounding of |a|^2 / sigma^2, for any batch of sets and bandwidths."""
+    a, score = draw(*shape, dtype=dtype), draw(*shape, seed=1, dtype=dtype)
+    sigma = 0.7 + draw(*sigma_shape, seed=2, dtype=dtype).square()
+    tolerance = 4 * torch.finfo(dtype).eps * (1 + (a.square().sum(-1, keepdim=True) / sigma**2).max())
+    for dense, fused in zip(
+        flow._kernel_sums_dense(a, score, sigma), flow._kernel_sums_fused(a, score, sigma), strict=True
+    ):
+        assert dense.shape == fused.shape
+        assert (dense - fused).abs().max() <= tolerance * dense.abs().max()
+
+
+@pytest.mark.parametrize("repulsion", [True, False])
+@pytest.mark.parametrize("bandwidth", ["median", 0.9])
+def test_dispatch_changes_nothing_but_memory(monkeypatch: pytest.MonkeyPatch, bandwidth: Any, repulsion: bool) -> None:
+    """One number fewer than the pairs need sends the same call down the fused path, with the same result."""
+    a, score = 5 + draw(3, 30, 4), draw(3, 30, 4, seed=1)
+    taken = []
+    fused = flow._kernel_sums_fused
+    monkeypatch.setattr(flow, "_kernel_sums_fused", lambda *sums: taken.append(1) or fused(*sums))
+    elements = a.numel() * a.shape[-2]
+    monkeypatch.setattr(flow, "DENSE_ELEMENTS", elements)
+    dense = stein_direction(a, score, 0.5, bandwidth, repulsion)
+    assert not taken
+    monkeypatch.setattr(flow, "DENSE_ELEMENTS", elements - 1)
+    assert torch.allclose(stein_direction(a, score, 0.5, bandwidth, repulsion), dense, rtol=0, atol=1e-12)
+    assert taken
+
+
+def test_fused_flow_stays_accurate_far_from_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Centring keeps float32 sums accurate when the particles sit a hundred spreads away from zero."""
+    a, score = 0.1 * draw(40, 3), draw(40, 3, seed=1)
+    want = stein_direction(a + 10, score, 0.5)
+    monkeypatch.setattr(flow, "DENSE_ELEMENTS", 0)
+    got = stein_direction((a + 10).float(), score.float(), 0.5)
+    assert (got - want).abs().max() <= 1e-4 * want.abs().max()
+
+
+PEAK = """
+import resource, sys, torch
+from vgf.flow import stein_direction
+torch.set_num_threads(1)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def direction(n):
+    a = torch.randn(n, 4, generator=torch.Generator().manual_seed(0)).requires_grad_(grad)
+    phi = stein_direction(a, -a.detach(), 1.0, bandwidth)
+    if grad:
+        phi.sum().backward()
+    return phi
+grad, bandwidth = sys.argv[1] == "grad", {"median": "median"}.get(sys.argv[2], 0.5)
+direction(200)
+before = peak()
+assert torch.isfinite(direction(20_000)).all()
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize(("mode", "bandwidth"), [("plain", "fixed"), ("plain", "median"), ("grad", "fixed")])
+def test_memory_of_many_particles_is_far_below_n_squared(mode: str, bandwidth: str) -> None:
+    """Peak memory of one direction at N = 20,000 stays under a quarter of one float32 N x N matrix (1.6 GB)."""
+    run = subprocess.run([sys.executable, "-c", PEAK, mode, bandwidth], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 20_000**2  # bytes
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("limit", [2**24, 0], ids=["dense", "fused"])
+@pytest.mark.parametrize("repulsion", [True, False])
+def test_direction_is_differentiable(monkeypatch: pytest.MonkeyPatch, limit: int, repulsion: bool) -> None:
+    """Gradients in particles and in score agree with finite differences on both paths."""
+    monkeypatch.setattr(flow, "DENSE_ELEMENTS", limit)
+    a, score = draw(2, 4, 3).requires_grad_(True), draw(2, 4, 3, seed=1).requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x, g: stein_direction(x, g, 0.5, 0.8, repulsion), (a, score))
+
+
+def test_flow_is_differentiable_end_to_end() -> None:
+    """Three steps through a differentiable score agree with finite differences in the starting particles."""
+    a = draw(4, 2).requires_grad_(True)
+    for optimizer in ("none", "adam"):
+        budget = Budget(3, 0.1, 0.5, optimizer)  # type: ignore[arg-type]
+        assert torch.autograd.gradcheck(lambda x, b=budget: transport(x, wavy, b, bandwidth=0.8), (a,))
+
+
+def test_median_bandwidth_is_a_constant_to_autograd() -> None:
+    """No gradient flows through the median: differentiating equals differentiating at that fixed sigma."""
+    a, score = draw(6, 3).requires_grad_(True), draw(6, 3, seed=1)
+    assert not flow.median_bandwidth(a).requires_grad
+    sigma = flow.median_bandwidth(a)
+    (median,) = torch.autograd.grad(stein_direction(a, score, 0.5).square().sum(), a)
+    (fixed,) = torch.autograd.grad(stein_direction(a, score, 0.5, sigma).square().sum(), a)
+    assert torch.allclose(median, fixed, rtol=0, atol=1e-13)
+
+
+# On a GPU, where there is one
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("limit", [2**24, 0], ids=["dense", "fused"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch, limit: int, dtype: torch.dtype, tolerance: float) -> None:
+    """The same flow on CUDA, for both paths and both precisions."""
+    monkeypatch.setattr(flow, "DENSE_ELEMENTS", limit)
+    start = draw(3, 20, 5).to(dtype)
+    for optimizer in ("none", "adam"):
+        budget = Budget(4, 0.05, 0.5, optimizer)  # type: ignore[arg-type]
+        want = transport(start, wavy, budget, bounds=(-2.0, 2.0))
+        got = transport(start.cuda(), wavy, budget, bounds=(-2.0, 2.0))
+        assert got.is_cuda
+        assert torch.allclose(got.cpu(), want, rtol=0, atol=tolerance)
