@@ -1,0 +1,183 @@
+"""Reading and writing dataset files so that a bad one is refused in one line and a good one appears whole.
+
+Reading an npz never executes what is in it and trusts nothing: every member is read to its end, so that the archive's
+checksum covers it (numpy's own reader stops at the length the header claims), and is then checked against the layout.
+The trade-off is one member's bytes held twice for a moment. Writing goes to a neighbouring temporary file, renamed
+when done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from vgf.datasets.errors import DataError
+from vgf.datasets.tasks import Dataset
+
+Arrays = dict[str, np.ndarray]
+
+ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
+REQUIRED = ("observations", "actions", "terminals", "qpos")
+OPTIONAL = ("qvel", "button_states")
+_NPY_HEADERS: Mapping[tuple[int, int], Callable[..., tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read_npz(path: Path, dataset: Dataset | None = None, *, everything: bool = False) -> Arrays:
+    """Return the arrays of an OGBench file, checked.
+
+    Args:
+        path: the npz file.
+        dataset: row whose observation and action sizes the file must have; None checks only the layout.
+        everything: read `qvel` too, which no reward needs.
+
+    Returns:
+        `observations` [R, observation], `actions` [R, action], `terminals` [R], `qpos` [R, q] and, where the
+        environment has buttons, `button_states` [R, buttons]; R counts every row, the final observation of each
+        trajectory included.
+
+    Raises:
+        DataError: naming the file, the array, and for a bad number its row and column.
+    """
+    wanted = REQUIRED + (OPTIONAL if everything else ("button_states",))
+    arrays = _read_members(Path(path), wanted)
+    fault = layout_fault(arrays, dataset)
+    if fault:
+        raise DataError(f"{path}: {fault}; {_remedy(dataset)}")
+    return arrays
+
+
+def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> str | None:
+    """Return what is wrong with a file's arrays, or None."""
+    missing = [name for name in REQUIRED if name not in arrays]
+    if missing:
+        return f"has no array {' nor '.join(missing)}"
+    rows = len(arrays["terminals"]) if arrays["terminals"].ndim else 0
+    for name, values in arrays.items():
+        rank = 1 if name == "terminals" else 2
+        if values.ndim != rank or rows == 0 or values.shape[0] != rows:
+            return f"{name} has shape {values.shape}, expected {rank} axes of which the first has {rows or 'some'} rows"
+        if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or values.dtype.kind == "c":
+            return f"{name} is of type {values.dtype}, expected real numbers"
+    if dataset is not None:
+        for name, size in (("observations", dataset.observation_size), ("actions", dataset.action_size)):
+            if arrays[name].shape[1] != size:
+                return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and (place := _first(~np.isfinite(values))):
+            return f"{name} is not finite at {place}"
+    if place := _first(np.abs(arrays["actions"]) > 1 + ACTION_TOLERANCE):
+        return f"actions is outside [-1, 1] at {place}"
+    return _terminals_fault(arrays["terminals"])
+
+
+def _terminals_fault(terminals: np.ndarray) -> str | None:
+    """Return what is wrong with the marks of trajectory ends, or None."""
+    if place := _first((terminals != 0) & (terminals != 1)):
+        return f"terminals is neither 0 nor 1 at {place}"
+    if not terminals[-1]:
+        return "terminals does not end with 1: the last trajectory is cut short"
+    ends = terminals.astype(bool)
+    if ends[0] or bool((ends[1:] & ends[:-1]).any()):
+        return "terminals marks a trajectory of a single row, which holds no transition"
+    return None
+
+
+def _first(bad: np.ndarray) -> str | None:
+    """Return "row i, column j" of the first true element, or None."""
+    if not bad.any():
+        return None
+    place = np.argwhere(bad)[0]
+    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place.tolist(), strict=False))
+
+
+def _remedy(dataset: Dataset | None) -> str:
+    """Return the second half of a refusal."""
+    return f"`vgf data get {dataset.name}` makes a good one" if dataset else "see the layout in data/README.md"
+
+
+def _read_members(path: Path, wanted: tuple[str, ...]) -> Arrays:
+    """Return the wanted members that are there."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
+    if path.is_dir() or path.stat().st_size == 0:
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an npz file; get it again")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = set(archive.namelist())
+            return {name: _parse_npy(archive.read(f"{name}.npy"), name) for name in wanted if f"{name}.npy" in members}
+    except DataError as error:
+        raise DataError(f"{path}: {error}; get it again") from None
+    except Exception as error:  # zipfile and zlib raise a dozen types for damaged bytes: all mean the same here
+        raise DataError(f"{path}: not a readable npz file ({_one_line(error)}); get it again") from error
+
+
+def _parse_npy(data: bytes, name: str) -> np.ndarray:
+    """Return the array in a whole npy member; nothing pickled, nothing left over."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    if version not in _NPY_HEADERS:
+        raise DataError(f"{name} has npy version {version}, expected 1.0 or 2.0")
+    shape, fortran, dtype = _NPY_HEADERS[version](stream)
+    if dtype.hasobject:
+        raise DataError(f"{name} holds pickled objects, which are never loaded")
+    count = int(np.prod(shape, dtype=object)) if shape else 1
+    if stream.tell() + count * dtype.itemsize != len(data):
+        raise DataError(f"{name} is {len(data) - stream.tell()} bytes long where its header says {shape} of {dtype}")
+    return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape, order="F" if fortran else "C")
+
+
+def _one_line(error: Exception) -> str:
+    """Return an exception's text on one line, or its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour of `path` for writing and rename it to `path` when the block ends well.
+
+    Raises:
+        DataError: when the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as a compressed npz, whole or not at all; equal arrays give equal bytes."""
+    with written_whole(path) as stream:
+        np.savez_compressed(stream, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes no mapping
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    with written_whole(path) as stream:
+        stream.write((json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,89 @@
+"""OGBench: from one of its files to `Transitions`, and its environments (park2025ogbench).
+
+A file holds no rewards: each single task labels the same trajectories anew from the simulator state stored beside
+them, through the package's own relabelling. That labelling has always rewarded the state s of (s, a, s') it happens
+in. The *environment* rewarded s' up to ogbench 1.1 and rewards s since 1.2; `success_timing` chooses, for both, "pre"
+(s) or "post" (s'). The task's row says what a result used. The trade-off: arrays are read here, not by
+`ogbench.load_dataset`, so that a bad file is refused in one line; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import gymnasium
+import numpy as np
+import torch
+
+from vgf.datasets.files import Arrays, read_npz
+from vgf.datasets.manipulation import quieten
+from vgf.datasets.tasks import Task, get_dataset
+from vgf.datasets.transitions import Transitions
+
+Timing = Literal["pre", "post"]
+
+
+def make_env(task: Task, success_timing: Timing | None = None) -> gymnasium.Env:
+    """Return the task's environment.
+
+    Args:
+        task: a row of the OGBench suite.
+        success_timing: overrides the row's; see the module.
+    """
+    quieten()
+    import ogbench  # noqa: F401  # registers the environments; loads MuJoCo, so only when asked for
+
+    return gymnasium.make(task.env_id, success_timing=success_timing or task.success_timing)
+
+
+def load_ogbench(
+    task: Task, path: Path, device: torch.device | str = "cpu", success_timing: Timing | None = None
+) -> Transitions:
+    """Return an OGBench file as transitions rewarded for one task.
+
+    Args:
+        task: a row of the OGBench suite.
+        path: an npz file in OGBench's layout, official or regenerated.
+        device: where the tensors go.
+        success_timing: overrides the row's; see the module.
+
+    Returns:
+        float32 transitions. Rewards are minus the number of goals not met, masks 0 where all are.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+        ValueError: naming the field that holds what no transition can.
+    """
+    arrays = read_npz(path, get_dataset(task.dataset))
+    last = arrays["terminals"].astype(bool)
+    here, there = ~last, np.concatenate([[False], ~last[:-1]])
+    labelled = here if (success_timing or task.success_timing) == "pre" else there
+    rewards, masks = _relabel(task, {name: arrays[name][labelled] for name in arrays if name not in _TRAJECTORY})
+    return Transitions(
+        observations=_tensor(arrays["observations"][here], device),
+        actions=_tensor(arrays["actions"][here], device),
+        rewards=_tensor(rewards, device),
+        masks=_tensor(masks, device),
+        next_observations=_tensor(arrays["observations"][there], device),
+        terminals=_tensor(last[1:][here[:-1]], device),
+    )
+
+
+_TRAJECTORY = ("observations", "actions", "terminals")
+
+
+def _relabel(task: Task, state: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Return rewards and masks [T] of simulator states (qpos and, where there are buttons, button_states)."""
+    from ogbench.relabel_utils import relabel_dataset
+
+    env = make_env(task)
+    labels = dict(state)
+    relabel_dataset(task.env_id, env, labels)
+    env.close()
+    return labels["rewards"], labels["masks"]
+
+
+def _tensor(values: np.ndarray, device: torch.device | str) -> torch.Tensor:
+    """Return values as float32 on the device."""
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)

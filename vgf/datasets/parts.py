@@ -1,0 +1,171 @@
+"""Episodes as files on disk: made by one or several processes, resumed after a kill, joined into the official layout.
+
+A part appears whole or not at all, so whatever is there is finished. Workers are spawned, not forked (a simulator and
+its threads do not survive a fork); each builds its environment once and ends when its parent does, even by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import gymnasium
+import numpy as np
+
+from vgf.datasets import manipulation
+from vgf.datasets.errors import DataError
+from vgf.datasets.files import Arrays, write_npz
+from vgf.datasets.progress import Progress
+from vgf.datasets.tasks import Recipe
+
+
+class Episode(NamedTuple):
+    """Which episode: of the training (0) or validation (1) split, and its number there."""
+
+    split: int
+    number: int
+
+    @property
+    def file(self) -> str:
+        """Name of its part."""
+        return f"{('ep', 'val')[self.split]}{self.number:05d}.npz"
+
+
+class Work(NamedTuple):
+    """What a process needs to make any episode."""
+
+    recipe: Recipe
+    seed: int
+    folder: Path
+
+
+def make_parts(work: Work, episodes: Sequence[Episode], workers: int, what: str, progress: bool) -> None:
+    """Make every part that is missing.
+
+    Args:
+        work: recipe, seed and the parts' folder.
+        episodes: the parts to have in the end.
+        workers: processes; 1 works in this one.
+        what: name for the progress report.
+        progress: whether to report on stderr.
+
+    Raises:
+        DataError: when a part cannot be written or a worker dies; finished parts stay.
+    """
+    missing = [episode for episode in episodes if not (work.folder / episode.file).exists()]
+    if not missing:
+        return
+    with Progress(what, len(episodes), "episode", len(episodes) - len(missing), quiet=not progress) as counter:
+        if workers == 1:
+            env = manipulation.open_environment(work.recipe)
+            for episode in missing:
+                _make_part(env, work, episode)
+                counter.update()
+            env.close()
+        else:
+            _make_in_processes(work, missing, min(workers, len(missing)), counter)
+
+
+def join_parts(folder: Path, episodes: Sequence[Episode], path: Path) -> Arrays:
+    """Write the episodes' parts, in order, as one npz file; return its arrays."""
+    parts = []
+    for episode in episodes:
+        with np.load(folder / episode.file, allow_pickle=False) as part:
+            parts.append(dict(part))
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    write_npz(path, arrays)
+    return arrays
+
+
+def content_digest(arrays: Arrays) -> str:
+    """Return a SHA-256 of names, types, shapes and values: unlike a file's, it does not depend on the compressor."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a parts' folder for this process; a second one waits. The folder goes if it is left empty.
+
+    Raises:
+        DataError: when the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder.name}: another process is making this; waiting", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(parents=True, exist_ok=True)  # the process before may have cleared it away
+        try:
+            yield
+        finally:
+            if not any(folder.glob("*.npz")):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_part(env: gymnasium.Env, work: Work, episode: Episode) -> None:
+    """Make one episode and write its part."""
+    seed = np.random.SeedSequence(work.seed, spawn_key=episode)
+    write_npz(work.folder / episode.file, manipulation.collect_episode(env, work.recipe, seed))
+
+
+def _make_in_processes(work: Work, missing: Sequence[Episode], workers: int, counter: Progress) -> None:
+    """Make the missing parts in spawned processes."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(work,))
+    try:
+        for future in as_completed([pool.submit(_work_on, episode) for episode in missing]):
+            future.result()
+            counter.update()
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"{work.folder.name}: a worker process died, perhaps for want of memory; run again with fewer --workers, "
+            "finished episodes are kept"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_WORKER: dict[str, tuple[gymnasium.Env, Work]] = {}  # a worker process's own environment
+
+
+def _start_worker(work: Work) -> None:
+    """Build this worker's environment; leave interrupts to the parent, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _WORKER["own"] = (manipulation.open_environment(work.recipe), work)
+
+
+def _work_on(episode: Episode) -> None:
+    """Make one episode in a worker."""
+    env, work = _WORKER["own"]
+    _make_part(env, work, episode)
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end, then end at once: a pool's workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
