@@ -10,7 +10,15 @@ INDEX := _build/html/index.html
 LOCK_HEADER := \# Every version the book and its tests use, for Python 3.11 to 3.13. Made by `make lock` from pyproject.toml; do not edit.
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-SNAKEMAKE := snakemake --cores $(CORES) --config scale=$(SCALE) --rerun-incomplete --quiet rules progress host reason
+SNAKEMAKE := snakemake --cores $(CORES) --rerun-incomplete --quiet rules progress host reason --config scale=$(SCALE)
+NOISE := ^(Assuming|Building DAG|Using shell|Select jobs|Execute [0-9]|Shutting|Removing|Complete log|Elapsed|Exiting|RuleEx|CalledPro|Command .source|_build/|WorkflowError|At least one)
+
+# Steps report on stdout; what Snakemake itself says is shown only when it fails for a reason of its own.
+define snakemake
+	@mkdir -p _build/logs
+	@$(SNAKEMAKE) $(1) 2>_build/logs/snakemake.log || { grep -vE '$(NOISE)' _build/logs/snakemake.log >&2; exit 1; }
+	@! grep -q 'Nothing to be done' _build/logs/snakemake.log || echo "Everything is up to date."
+endef
 
 .PHONY: help setup book test lint format lock chapter clean distclean
 .DEFAULT_GOAL := help
@@ -26,7 +34,7 @@ $(READY): requirements.lock pyproject.toml .ci/install.py
 	@touch $@
 
 book: $(READY) ## run what is out of date and build the book
-	@$(SNAKEMAKE) book
+	$(call snakemake,-- book)
 	@echo "Book: file://$(CURDIR)/$(INDEX)"
 
 test: book ## every test, the built book in a browser included
@@ -47,10 +55,10 @@ lock: $(READY) ## resolve requirements.lock anew
 	@rm requirements.lock.new
 	@echo "requirements.lock: $$(grep -c == requirements.lock) pins"
 
-chapter: $(READY) ## rerun one chapter: make chapter CH=02_mmd_bound
+chapter: $(READY) ## rerun one chapter and the book with it: make chapter CH=02_mmd_bound
 	@test -f "notebooks/$(CH).md" || { echo "chapter: no notebooks/$(CH).md; say CH=one of:" $(basename $(notdir $(wildcard notebooks/*.md))); exit 2; }
-	@$(SNAKEMAKE) --force notebooks/$(CH).ipynb
-	@echo "Chapter: notebooks/$(CH).ipynb (\`make book\` puts it into the book)"
+	$(call snakemake,--forcerun chapter_$(CH) -- book)
+	@echo "Chapter: file://$(CURDIR)/_build/html/notebooks/$(CH).html"
 
 clean: ## remove the built book, executed chapters and figures; datasets and runs stay
 	rm -rf _build data/figures notebooks/*.ipynb notebooks/.ipynb_checkpoints .snakemake

@@ -32,30 +32,14 @@ FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
 def figures_of(chapter):
     """Return the figure files and verdicts a chapter leaves behind, read off its source."""
     source = Path(f"notebooks/{chapter}.md").read_text()
-    figures = re.findall(r"\{include\} \.\./data/figures/([\w-]+)\.md", source)
+    figures = re.findall(r"\bsave_figure\(\s*\w+,\s*\"([\w-]+)\"", source)
     claims = re.findall(r"\bverdict\(\s*\"([\w-]+)\"", source)
     return [f"data/figures/{figure}{end}" for figure in figures for end in FIGURE_FILES] + [
         f"data/figures/verdicts/{claim}.json" for claim in claims
     ]
 
 
-# step NAME COMMAND...: one line when it starts, one with its seconds when it is done, or what went wrong.
-shell.prefix(
-    r"""
-    step() {{
-      local name=$1 log="_build/logs/$1.log" start=$SECONDS; shift; mkdir -p _build/logs
-      printf '  %-34s ...\n' "$name"
-      if "$@" >"$log" 2>&1; then printf '  %-34s %3d s\n' "$name" $((SECONDS - start)); return; fi
-      printf '  %-34s failed; from %s:\n' "$name" "$log"
-      {{ grep -E 'WARNING:|ERROR:' "$log" | head -20 || true; tail -n 25 "$log"; }} | sed 's/^/    /'
-      return 1
-    }}
-    chapter() {{
-      jupytext --quiet --to ipynb "notebooks/$1.md" -o - |
-        papermill --cwd notebooks --kernel python3 --no-progress-bar -p scale "$2" - "notebooks/$1.ipynb"
-    }}
-    """
-)
+shell.prefix("source .ci/steps.sh; ")  # step, chapter
 
 
 rule book:

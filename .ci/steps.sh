@@ -1,0 +1,23 @@
+# Shell functions of the Snakefile's rules: one line when a step starts, one with its seconds when it is done.
+export PYTHONWARNINGS=ignore PYDEVD_DISABLE_FILE_VALIDATION=1
+
+# step NAME COMMAND...: run it quietly; when it fails show its warnings, or the end of its log.
+step() {
+  local name=$1 log="_build/logs/$1.log" start=$SECONDS
+  shift
+  mkdir -p _build/logs
+  printf '  %-34s ...\n' "$name"
+  if "$@" >"$log" 2>&1; then
+    printf '  %-34s %3d s\n' "$name" $((SECONDS - start))
+  else
+    printf '  %-34s failed; from %s:\n' "$name" "$log"
+    { grep -E 'WARNING:|ERROR:' "$log" || tail -n 25 "$log"; } | head -25 | sed $'s/\e\\[[0-9;]*m//g; s/^/    /'
+    return 1
+  fi
+}
+
+# chapter NAME SCALE: execute notebooks/NAME.md into notebooks/NAME.ipynb.
+chapter() {
+  jupytext --quiet --to ipynb "notebooks/$1.md" -o - |
+    papermill --cwd notebooks --kernel python3 --no-progress-bar -p scale "$2" - "notebooks/$1.ipynb"
+}
