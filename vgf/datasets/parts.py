@@ -18,17 +18,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-from vgf.datasets import manipulation
 from vgf.datasets.errors import DataError
 from vgf.datasets.files import Arrays, write_npz
 from vgf.datasets.progress import Progress
-from vgf.datasets.tasks import Recipe
 
 
 class Episode(NamedTuple):
@@ -44,11 +43,30 @@ class Episode(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a process needs to make any episode."""
+    """What a process needs to make any episode.
 
-    recipe: Recipe
+    Attributes:
+        recipe: settings, handed to the engine.
+        seed: of the whole set.
+        folder: the parts'.
+        engine: module with `open_environment(recipe)` and `collect_episode(env, recipe, seed) -> Arrays`.
+    """
+
+    recipe: Any
     seed: int
     folder: Path
+    engine: str = "vgf.datasets.manipulation"
+
+    def open(self) -> gymnasium.Env:
+        """Return the engine's environment for the recipe."""
+        env: gymnasium.Env = import_module(self.engine).open_environment(self.recipe)
+        return env
+
+    def collect(self, env: gymnasium.Env, episode: Episode) -> Arrays:
+        """Return one episode's arrays."""
+        seed = np.random.SeedSequence(self.seed, spawn_key=episode)
+        arrays: Arrays = import_module(self.engine).collect_episode(env, self.recipe, seed)
+        return arrays
 
 
 def make_parts(work: Work, episodes: Sequence[Episode], workers: int, what: str, progress: bool) -> None:
@@ -69,7 +87,7 @@ def make_parts(work: Work, episodes: Sequence[Episode], workers: int, what: str,
         return
     with Progress(what, len(episodes), "episode", len(episodes) - len(missing), quiet=not progress) as counter:
         if workers == 1:
-            env = manipulation.open_environment(work.recipe)
+            env = work.open()
             for episode in missing:
                 _make_part(env, work, episode)
                 counter.update()
@@ -126,8 +144,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _make_part(env: gymnasium.Env, work: Work, episode: Episode) -> None:
     """Make one episode and write its part."""
-    seed = np.random.SeedSequence(work.seed, spawn_key=episode)
-    write_npz(work.folder / episode.file, manipulation.collect_episode(env, work.recipe, seed))
+    write_npz(work.folder / episode.file, work.collect(env, episode))
 
 
 def _make_in_processes(work: Work, missing: Sequence[Episode], workers: int, counter: Progress) -> None:
@@ -154,7 +171,7 @@ def _start_worker(work: Work) -> None:
     """Build this worker's environment; leave interrupts to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _WORKER["own"] = (manipulation.open_environment(work.recipe), work)
+    _WORKER["own"] = (work.open(), work)
 
 
 def _work_on(episode: Episode) -> None:
