@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vgf import flow
-from vgf.flow import Budget, FlowState, stein_direction, transport, value_gradient
+from vgf.flow import Budget, FlowState, stein_direction, transport
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -201,22 +201,6 @@ def test_leading_axes_are_independent_particle_sets(shape: tuple[int, ...], opti
     end = transport(start, pull_to_one, budget)
     for one, moved in zip(start.reshape(-1, *shape[-2:]), end.reshape(-1, *shape[-2:]), strict=True):
         assert torch.allclose(transport(one, pull_to_one, budget), moved, rtol=0, atol=1e-13)
-
-
-def test_value_gradient_and_best_of() -> None:
-    """Autograd gives grad Q, detached and under no_grad too; the best particle is the one of highest value."""
-
-    def value(a: Tensor) -> Tensor:
-        return -(a - 1).square().sum(-1) / 2
-
-    a = draw(2, 3, 4)
-    with torch.no_grad():
-        gradient = value_gradient(value)(a)
-    assert torch.allclose(gradient, 1 - a)
-    assert not gradient.requires_grad
-    best = flow.best_of(a, value(a))
-    assert best.shape == (2, 4)
-    assert torch.equal(best, torch.stack([s[i] for s, i in zip(a, value(a).argmax(-1), strict=True)]))
 
 
 # Symmetries

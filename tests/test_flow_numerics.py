@@ -202,6 +202,22 @@ def test_flow_is_differentiable_end_to_end() -> None:
         assert torch.autograd.gradcheck(lambda x, b=budget: transport(x, wavy, b, bandwidth=0.8), (a,))
 
 
+def test_value_gradient_and_best_of() -> None:
+    """Autograd gives grad Q, detached and under no_grad too; the best particle is the one of highest value."""
+
+    def value(a: Tensor) -> Tensor:
+        return -(a - 1).square().sum(-1) / 2
+
+    a = draw(2, 3, 4)
+    with torch.no_grad():
+        gradient = flow.value_gradient(value)(a)
+    assert torch.allclose(gradient, 1 - a)
+    assert not gradient.requires_grad
+    best = flow.best_of(a, value(a))
+    assert best.shape == (2, 4)
+    assert torch.equal(best, torch.stack([s[i] for s, i in zip(a, value(a).argmax(-1), strict=True)]))
+
+
 def test_median_bandwidth_is_a_constant_to_autograd() -> None:
     """No gradient flows through the median: differentiating equals differentiating at that fixed sigma."""
     a, score = draw(6, 3).requires_grad_(True), draw(6, 3, seed=1)

@@ -21,7 +21,7 @@ MMD_CHUNK = 1024  # rows of the kernel matrix held at once
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
 
 
-def mmd2(x: Tensor, y: Tensor, bandwidth: float) -> Tensor:
+def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
     """Squared MMD of two empirical measures under the RBF kernel (gretton2012mmd, biased estimator).
 
     It is the squared RKHS distance of the two mean embeddings, so it is never negative (up to rounding), 0 for
@@ -30,7 +30,7 @@ def mmd2(x: Tensor, y: Tensor, bandwidth: float) -> Tensor:
     Args:
         x: [..., N, d].
         y: [..., M, d].
-        bandwidth: sigma > 0.
+        bandwidth: sigma > 0, a number or one for each set, [..., 1, 1].
 
     Returns:
         MMD^2, [...].
