@@ -181,3 +181,13 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sidecar(path: Path) -> Path:
+    """Return the JSON file that says how a regenerated file was made."""
+    return path.with_suffix(".json")
+
+
+def validation_path(path: Path) -> Path:
+    """Return the validation file beside a training file."""
+    return path.with_name(f"{path.stem}-val.npz")

@@ -57,31 +57,39 @@ def load_ogbench(
     """
     arrays = read_npz(path, get_dataset(task.dataset))
     last = arrays["terminals"].astype(bool)
-    here, there = ~last, np.concatenate([[False], ~last[:-1]])
-    labelled = here if (success_timing or task.success_timing) == "pre" else there
-    rewards, masks = _relabel(task, {name: arrays[name][labelled] for name in arrays if name not in _TRAJECTORY})
+    here, there = _transitions(last)
+    rewards, masks = label(task, arrays, success_timing or task.success_timing or "pre")
     return Transitions(
         observations=_tensor(arrays["observations"][here], device),
         actions=_tensor(arrays["actions"][here], device),
         rewards=_tensor(rewards, device),
         masks=_tensor(masks, device),
         next_observations=_tensor(arrays["observations"][there], device),
-        terminals=_tensor(last[1:][here[:-1]], device),
+        terminals=_tensor(last[there], device),
     )
 
 
-_TRAJECTORY = ("observations", "actions", "terminals")
+def label(task: Task, arrays: Arrays, success_timing: Timing) -> tuple[np.ndarray, np.ndarray]:
+    """Return the task's rewards and masks [T] for the transitions in a file's arrays, by the package's relabelling.
 
-
-def _relabel(task: Task, state: Arrays) -> tuple[np.ndarray, np.ndarray]:
-    """Return rewards and masks [T] of simulator states (qpos and, where there are buttons, button_states)."""
+    Args:
+        task: a row of the OGBench suite.
+        arrays: of the whole file; `qpos`, `terminals` and, where there are buttons, `button_states` are used.
+        success_timing: "pre" labels s, "post" labels s'.
+    """
     from ogbench.relabel_utils import relabel_dataset
 
+    rows = _transitions(arrays["terminals"].astype(bool))[("pre", "post").index(success_timing)]
     env = make_env(task)
-    labels = dict(state)
+    labels: Arrays = {name: arrays[name][rows] for name in ("qpos", "button_states") if name in arrays}
     relabel_dataset(task.env_id, env, labels)
     env.close()
     return labels["rewards"], labels["masks"]
+
+
+def _transitions(last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are some transition's s, and which its s', from the marks of last rows [R]."""
+    return ~last, np.concatenate([[False], ~last[:-1]])
 
 
 def _tensor(values: np.ndarray, device: torch.device | str) -> torch.Tensor:

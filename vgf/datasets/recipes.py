@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vgf.datasets.errors import DataError
-from vgf.datasets.files import sha256, write_json
+from vgf.datasets.files import sha256, sidecar, validation_path, write_json
 from vgf.datasets.parts import Episode, Work, alone, content_digest, join_parts, make_parts
 from vgf.datasets.tasks import DATASETS, Recipe, get_dataset
 
@@ -78,16 +78,6 @@ def default_path(name: str, seed: int = 0, episodes: int | None = None) -> Path:
     dataset = get_dataset(name)
     count = dataset.episodes if episodes is None else episodes
     return data_folder() / "cache" / dataset.suite / f"{dataset.name}.seed{seed}.ep{count}.npz"
-
-
-def sidecar(path: Path) -> Path:
-    """Return the JSON file that says how a regenerated file was made."""
-    return path.with_suffix(".json")
-
-
-def validation_path(path: Path) -> Path:
-    """Return the validation file beside a training file."""
-    return path.with_name(f"{path.stem}-val.npz")
 
 
 def regenerate(

@@ -28,7 +28,7 @@ class Recipe:
     """How scripted oracles collect a manipulation dataset (park2025ogbench).
 
     Attributes:
-        kind: which engine of `vgf.datasets.recipes` runs it.
+        name: of the recipe.
         environment: gymnasium id of the environment, in its data-collection mode.
         oracles: plan oracles at work, by what they move.
         rows: steps per episode, each one row of the file.
@@ -39,7 +39,7 @@ class Recipe:
         cube_stays_visible: whether an episode that hides the cube outside the drawer is done again.
     """
 
-    kind: str
+    name: str
     environment: str
     oracles: tuple[str, ...]
     rows: int
@@ -61,8 +61,11 @@ class Dataset:
         episodes, rows: of the official file: episodes, and rows per episode; None where episodes end on their own.
         sources: of "local", "download", "regenerate", those that can work.
         recipe: how to make it anew, or None.
-        url, mirrors: official address, and pages that carry copies.
-        licence, citation: SPDX id, and key in the bibliography.
+        url, mirrors: the official address, and others that carry copies.
+        validation: whether a second file, NAME-val, belongs to it.
+        sha256: of the official file and of its validation file, where known.
+        folder, folder_variable: where the suite's own library keeps files, and the environment variable that moves
+        it. licence, citation: SPDX id, and key in the bibliography.
     """
 
     name: str
@@ -75,8 +78,17 @@ class Dataset:
     recipe: Recipe | None
     url: str
     mirrors: tuple[str, ...]
+    validation: bool
+    sha256: tuple[str, ...]
+    folder: str
+    folder_variable: str | None
     licence: str
     citation: str
+
+    @property
+    def file(self) -> str:
+        """Name of the official file."""
+        return self.url.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -93,8 +105,8 @@ class Task:
         episode_steps: most steps of an evaluation episode.
         reward_offset, reward_scale: what loading does to the rewards: scale ("none", or "return_range" for
             1000 / (highest - lowest episode return)), then add the offset.
-        success_timing: "pre" when reward and success are those of s in (s, a, s'), "post" for s'; None without success.
-        score: "success" (percent of episodes) or "return" (normalised by `score_min` and `score_max`).
+        success_timing: "pre" when reward and success are those of s in (s, a, s'), "post" for s'; None without
+        success. score: "success" (percent of episodes) or "return" (normalised by `score_min` and `score_max`).
         observation_size, action_size: width of the arrays.
     """
 
@@ -175,9 +187,12 @@ def _build() -> tuple[Mapping[str, Dataset], Mapping[str, Task]]:
     for name, own in table["datasets"].items():
         suite = table["suites"][own["suite"]]
         stem = re.sub(r"-v\d+$", "", name)
-        row = {"episodes": None, "rows": None} | suite | own | {"name": name}
-        row["recipe"] = _recipe(table["recipes"][own["recipe"]] | own) if "recipe" in own else None
+        row = {"episodes": None, "rows": None, "sha256": []} | suite | own | {"name": name}
+        row["recipe"] = None
+        if "recipe" in own:
+            row["recipe"] = _recipe(table["recipes"][own["recipe"]] | own | {"name": own["recipe"]})
         row["url"] = row["url"].format(dataset=stem)
+        row["mirrors"] = [mirror.format(dataset=stem) for mirror in row["mirrors"]]
         datasets[name] = Dataset(**{f.name: _frozen(row[f.name]) for f in fields(Dataset)})
         for number in suite["tasks"]:
             words = {"environment": own["environment"], "task": "" if number is None else f"-task{number}"}

@@ -1,0 +1,59 @@
+"""`vgf`: one command, thin: it finds the function behind a word and turns bad input into one line.
+
+Only that function's module is imported, so `vgf --help` is immediate. A command is a function of the remaining
+arguments, named in `COMMANDS`; it parses them with tyro from documented dataclasses. It ends normally (exit 0) or
+raises ValueError or OSError, whose message is then the whole output (exit 2). VGF_DEBUG=1 shows the traceback
+instead.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "data": ("vgf.datasets.commands:main", "list, get, check and describe datasets"),
+    "train": ("vgf.train:main", "train the methods of an experiment file and leave records"),
+    "evaluate": ("vgf.evaluate:main", "evaluate a record's policy anew, at several test budgets"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 2 for bad input, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage(), file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(import_module("vgf").__version__)
+        return 0
+    if words[0] not in COMMANDS:
+        print(f"vgf: unknown command {words[0]!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    module, function = COMMANDS[words[0]][0].split(":")
+    try:
+        getattr(import_module(module), function)(words[1:])
+    except KeyboardInterrupt:
+        print("vgf: interrupted; what was finished is kept, run again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader like `head` has seen enough
+    except (ValueError, OSError) as error:
+        if os.environ.get("VGF_DEBUG"):
+            raise
+        print(f"vgf: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def usage() -> str:
+    """Return what `vgf --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(["usage: vgf COMMAND [--help]", "", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Checking a dataset file, and saying what is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vgf.datasets.errors import DataError
+from vgf.datasets.files import Arrays, read_npz, sha256, sidecar, validation_path
+from vgf.datasets.parts import content_digest
+from vgf.datasets.recipes import data_folder
+from vgf.datasets.tasks import DATASETS, Dataset, get_dataset
+
+
+def read_any(path: Path, dataset: Dataset | None = None, *, suffix: str | None = None) -> Arrays:
+    """Return a file's arrays, checked, by the reader its suffix (or `suffix`) names.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    kind = suffix or Path(path).suffix
+    if kind not in _READERS:
+        raise DataError(f"{path}: a file ending in {kind or 'nothing'} is no dataset; known: {', '.join(_READERS)}")
+    return _READERS[kind](path, dataset)
+
+
+_READERS: dict[str, Callable[[Path, Dataset | None], Arrays]] = {
+    ".npz": lambda path, dataset: read_npz(path, dataset, everything=True),
+}
+
+
+def dataset_of(path: Path) -> Dataset | None:
+    """Return the row a file belongs to: as its sidecar says, or else by its name."""
+    if sidecar(_training(path)).exists():
+        return get_dataset(_facts(path)["dataset"])
+    named = [row for row in DATASETS.values() if path.name == row.file or path.name.startswith(f"{row.name}.")]
+    named += [row for row in DATASETS.values() if row.validation and path == validation_path(path.with_name(row.file))]
+    return named[0] if named else None
+
+
+def check_file(path: Path) -> dict[str, Any]:
+    """Return what is in a dataset file, after checking all of it.
+
+    Returns:
+        file, dataset, source, rows, trajectories, transitions, observation_size, action_size, action_range,
+        observation_range, bytes, sha256, and `checksum`, which says what the sha256 was held to.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    dataset = dataset_of(path)
+    arrays = read_any(path, dataset)
+    ends = int(np.count_nonzero(arrays["terminals"]))
+    rows = len(arrays["terminals"])
+    digest = sha256(path)
+    source, checksum = _held_to(path, dataset, digest, arrays)
+    return {
+        "file": path.name,
+        "dataset": dataset.name if dataset else None,
+        "source": source,
+        "rows": rows,
+        "trajectories": ends,
+        "transitions": rows - ends,
+        "observation_size": arrays["observations"].shape[1],
+        "action_size": arrays["actions"].shape[1],
+        "observation_range": [float(arrays["observations"].min()), float(arrays["observations"].max())],
+        "action_range": [float(arrays["actions"].min()), float(arrays["actions"].max())],
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+        "checksum": checksum,
+    }
+
+
+def _held_to(path: Path, dataset: Dataset | None, digest: str, arrays: Arrays) -> tuple[str, str]:
+    """Return a file's source and what its checksum was compared with."""
+    if dataset is not None and digest in dataset.sha256:
+        return "official", "equal to the official file's"
+    training = _training(path)
+    if not sidecar(training).exists():
+        return "local", "none known for this file"
+    key = "sha256" if path == training else "sha256_validation"
+    facts = _facts(path)
+    if facts[key] != digest:
+        raise DataError(f"{path}: its sha256 is not the one in {sidecar(training).name}; remove both and get it again")
+    recorded = recorded_files().get(training.name)
+    if recorded is None:
+        return "regenerated", "equal to its sidecar's; no other on record"
+    if recorded[key] == digest:
+        return "regenerated", "equal to the one on record"
+    if path == training and recorded["content"] == content_digest(arrays):
+        return "regenerated", "arrays equal to those on record, packed otherwise"
+    other = [name for name, version in recorded["versions"].items() if facts["versions"].get(name) != version]
+    return "regenerated", f"not the one on record: other {', '.join(other) or 'processor'}"
+
+
+def _training(path: Path) -> Path:
+    """Return the training file a validation file belongs to, or the path itself."""
+    return path.with_name(f"{path.stem.removesuffix('-val')}{path.suffix}")
+
+
+def recorded_files() -> dict[str, dict[str, Any]]:
+    """Return the regenerated files on record in data/datasets.json, by file name."""
+    register = data_folder() / "datasets.json"
+    if not register.exists():
+        return {}
+    return {entry["file"]: entry for entry in json.loads(register.read_text(encoding="utf-8"))["regenerated"]}
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Return a file's sidecar.
+
+    Raises:
+        DataError: when it is damaged.
+    """
+    beside = sidecar(_training(path))
+    try:
+        facts: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+        get_dataset(facts["dataset"])
+        return facts
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{beside}: damaged; remove it and {path.name}, and get them again") from error
