@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -55,6 +55,7 @@ def test_mixture_score_is_the_gradient_of_log_prob() -> None:
     torch.testing.assert_close(BANDIT.reference.score(actions), expected, rtol=1e-12, atol=1e-10)
 
 
+@settings(deadline=None)  # the first case pays for warming up
 @given(
     steps=st.integers(0, 40),
     step_size=st.floats(0, 0.3),
