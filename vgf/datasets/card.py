@@ -99,7 +99,7 @@ def _section(path: Path) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     clipped = ", ".join(f"{share:.0%}" for share in _at_bounds(arrays["actions"]))
     about = {
-        "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, {facts['seconds']:.0f} s to make",
+        "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB",
         "holds": f"{report['rows']} rows, {report['trajectories']} trajectories, {report['transitions']} transitions",
         "official file": f"{dataset.episodes} episodes of {dataset.rows} rows, and a tenth more for validation",
         "observations": f"{report['observation_size']} numbers in {_range(report['observation_range'])}",

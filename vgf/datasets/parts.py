@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -124,22 +124,44 @@ def alone(folder: Path) -> Iterator[None]:
         DataError: when the folder cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = _locked(folder)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
-    with lock:
+    try:
+        yield
+    finally:
+        if _lies_in(lock, folder) and not any(folder.glob("*.npz")):
+            shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Return the folder's lock file, locked, once it is the one that lies in the folder."""
+    told = False
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = (folder / "lock").open("w")
+        except FileNotFoundError:
+            continue  # cleared away since
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{folder.name}: another process is making this; waiting", file=sys.stderr, flush=True)
+            if not told:
+                print(f"{folder.name}: another process is making this; waiting", file=sys.stderr, flush=True)
+            told = True
             fcntl.flock(lock, fcntl.LOCK_EX)
-        folder.mkdir(parents=True, exist_ok=True)  # the process before may have cleared it away
-        try:
-            yield
-        finally:
-            if not any(folder.glob("*.npz")):
-                shutil.rmtree(folder, ignore_errors=True)
+        if _lies_in(lock, folder):
+            return lock
+        lock.close()  # the process before cleared the folder away: begin again
+
+
+def _lies_in(lock: IO[str], folder: Path) -> bool:
+    """Return whether an open lock file is the one in the folder."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), (folder / "lock").stat())
+    except FileNotFoundError:
+        return False
 
 
 def _make_part(env: gymnasium.Env, work: Work, episode: Episode) -> None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -169,7 +168,8 @@ def _assemble(settings: Settings, parts: Path, path: Path, seconds: float) -> No
         "seconds": round(seconds, 1),
     }
     write_json(sidecar(path), facts)
-    shutil.rmtree(parts, ignore_errors=True)
+    for part in parts.glob("*.npz"):
+        part.unlink()
 
 
 def provenance(path: Path) -> dict[str, Any]:
