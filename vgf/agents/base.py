@@ -1,0 +1,177 @@
+"""What every method shares: the verbs, the seed axis, Adam, and a state that fits a safetensors file.
+
+An agent trains S seeds at once: parameters, batches and metrics carry a leading seed axis, a loss is summed over
+seeds (their gradients do not mix) and nothing in `update` waits for the device. The trade-off of plain modules
+stepped in place is that an agent is mutable; its `state_dict` is complete, so a run restored from it goes on
+exactly as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from vgf.datasets.transitions import Batch
+from vgf.flow import Budget
+from vgf.networks import SeedStreams
+from vgf.reference import Reference
+
+Metrics = dict[str, Tensor]  # name to one number a seed, [S], on the device
+
+
+class Dims(NamedTuple):
+    """Widths of one observation and one action."""
+
+    observation: int
+    action: int
+
+
+class Agent(ABC):
+    """One method, for S seeds at once.
+
+    Attributes:
+        name: what experiment files call it.
+        transports: whether `act` depends on the budget; without it only zero steps are evaluated.
+        config: the frozen dataclass it was created from.
+        seeds: the S seeds, in the order of the seed axis.
+        updates: how many updates it has done.
+    """
+
+    name: ClassVar[str]
+    transports: ClassVar[bool]
+
+    def __init__(self, config: Any, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.config, self.dims, self.seeds = config, dims, tuple(seeds)
+        self.device = torch.device(device)
+        self.updates = 0
+        self.networks: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.streams = {name: SeedStreams(seeds, name, device) for name in ("reference", "particles", "acting")}
+
+    @classmethod
+    def create(cls, config: Any, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> Self:
+        """Return a new agent; the same arguments give the same weights."""
+        return cls(config, dims, seeds, device)
+
+    @property
+    @abstractmethod
+    def metric_names(self) -> tuple[str, ...]:
+        """Every metric `update` may return, in a fixed order; a phase of training may leave some out."""
+
+    @abstractmethod
+    def update(self, batch: Batch) -> Metrics:
+        """Train on one batch [S, B, ...] and return metrics, [S] each."""
+
+    @abstractmethod
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:
+        """Return actions [S, B, d] for observations [S, B, o].
+
+        Args:
+            observations: one leading entry for each seed.
+            budget: how far particles may move; see `budget`.
+            streams: where noise comes from; the agent's own acting stream by default. Training noise is never used.
+        """
+
+    @abstractmethod
+    def budget(self, steps: int) -> Budget:
+        """Return the configured budget with another number of flow steps."""
+
+    def policy(self) -> dict[str, Tensor]:
+        """Return the networks' tensors alone: all that acting needs."""
+        return {
+            f"{name}/{key}": value.detach()
+            for name, network in self.networks.items()
+            for key, value in network.state_dict().items()
+        }
+
+    def load_policy(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the networks of `policy` (other entries are ignored).
+
+        Raises:
+            ValueError: if a tensor is missing or has another shape.
+        """
+        for name, network in self.networks.items():
+            own = network.state_dict()
+            for key, value in own.items():
+                found = tensors.get(f"{name}/{key}")
+                if found is None or found.shape != value.shape:
+                    shape = "missing" if found is None else f"of shape {tuple(found.shape)}"
+                    raise ValueError(f"{self.name} needs {name}/{key} of shape {tuple(value.shape)}, it is {shape}")
+                own[key] = found
+            network.load_state_dict(own)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return everything the next update depends on, as named tensors: networks, Adam, noise, count."""
+        state = self.policy() | {"updates": torch.tensor(self.updates)}
+        for name, optimizer in self.optimizers.items():
+            for i, moments in optimizer.state_dict()["state"].items():
+                state |= {f"adam.{name}/{i}/{key}": value for key, value in moments.items()}
+        return state | {f"stream.{name}": stream.state() for name, stream in self.streams.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue exactly where `state_dict` was taken.
+
+        Raises:
+            ValueError: if the state belongs to an agent of other sizes or another method.
+        """
+        self.load_policy(state)
+        for name, optimizer in self.optimizers.items():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in state.items():
+                if key.startswith(f"adam.{name}/"):
+                    _, index, moment = key.split("/")
+                    moments.setdefault(int(index), {})[moment] = value.clone()
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+        for name, stream in self.streams.items():
+            stream.set_state(state[f"stream.{name}"])
+        self.updates = int(state["updates"])
+
+    def _init_streams(self, network: str) -> SeedStreams:
+        """Return the streams that draw the initial weights of one network."""
+        return SeedStreams(self.seeds, f"weights of {network}", self.device)
+
+    def _adam(self, network: str, learning_rate: float) -> None:
+        """Give one network an Adam optimizer (kingma2015adam)."""
+        self.optimizers[network] = torch.optim.Adam(self.networks[network].parameters(), lr=learning_rate, fused=True)
+
+    def _clone(self, reference: Reference, batch: Batch) -> Metrics:
+        """Take one step of behaviour cloning; methods with the same seed and batches train the same reference."""
+        size, d = batch.actions.shape[1:]
+        draw = self.streams["reference"]
+        loss = reference.loss(batch.observations, batch.actions, draw.normal(size, d), draw.uniform(size, 1))
+        self._descend("reference", loss)
+        return {"reference/loss": loss.detach()}
+
+    def _descend(self, network: str, loss: Tensor) -> None:
+        """Take one Adam step on a loss [S]; seeds do not mix, because a seed's loss has only its own weights."""
+        optimizer = self.optimizers[network]
+        optimizer.zero_grad()
+        loss.sum().backward()
+        optimizer.step()
+
+
+def check_config(config: Any, choices: Mapping[str, tuple[str, ...]], positive: Sequence[str]) -> None:
+    """Refuse a config whose fields have no meaning.
+
+    Args:
+        config: a dataclass instance.
+        choices: allowed words of a field.
+        positive: fields that must be > 0.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    known = {field.name for field in fields(config)}
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(config, name)!r}")
+    for name in known.intersection(positive):
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} must be > 0, got {getattr(config, name)!r}")
+    if "hidden" in known and (not config.hidden or min(config.hidden) < 1):
+        raise ValueError(f"hidden must be widths >= 1, got {config.hidden!r}")

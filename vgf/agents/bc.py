@@ -1,0 +1,79 @@
+"""Behaviour cloning: the reference policy alone, as a baseline and as VGF's starting point.
+
+One sample of the reference is the action; there is no critic and no transport. Trained with the same seed, its
+reference is the one VGF trains, update for update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.datasets.transitions import Batch
+from vgf.flow import Budget
+from vgf.networks import SeedStreams
+from vgf.reference import make_reference
+
+
+@dataclass(frozen=True)
+class BCConfig:
+    """Behaviour cloning.
+
+    Attributes:
+        reference: "flow" (flow matching, lipman2023flow) or "gaussian".
+        flow_steps: Euler steps of the flow.
+        hidden: widths of the hidden layers.
+        learning_rate: of Adam.
+    """
+
+    reference: Literal["flow", "gaussian"] = "flow"
+    flow_steps: int = 10
+    hidden: tuple[int, ...] = (512, 512, 512, 512)
+    learning_rate: float = 3e-4
+
+    def __post_init__(self) -> None:
+        """Refuse values that have no meaning."""
+        check_config(self, {"reference": ("flow", "gaussian")}, ("flow_steps", "learning_rate"))
+
+
+class BC(Agent):
+    """The cloned behaviour policy."""
+
+    name: ClassVar[str] = "bc"
+    transports: ClassVar[bool] = False
+    config: BCConfig
+
+    def __init__(self, config: BCConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        super().__init__(config, dims, seeds, device)
+        self.reference = make_reference(
+            config.reference, *dims, config.hidden, self._init_streams("reference"), flow_steps=config.flow_steps
+        )
+        self.networks = {"reference": self.reference}
+        self._adam("reference", config.learning_rate)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The reference's loss."""
+        return ("reference/loss",)
+
+    def update(self, batch: Batch) -> Metrics:
+        """Take one step on the reference's loss."""
+        metrics = self._clone(self.reference, batch)
+        self.updates += 1
+        return metrics
+
+    @torch.no_grad()
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:
+        """Return one sample of the reference for each observation; the budget has nothing to move."""
+        del budget
+        noise = (streams or self.streams["acting"]).normal(observations.shape[1], self.dims.action)
+        return self.reference.sample(observations, noise)
+
+    def budget(self, steps: int) -> Budget:
+        """Return a budget of no length."""
+        return Budget(steps, 0.0)

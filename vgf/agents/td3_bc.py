@@ -1,0 +1,56 @@
+"""TD3+BC (fujimoto2021td3bc): follow the critic, stay near the data.
+
+The policy minimises
+
+    -lambda * mean Q_1(s, pi(s)) + mean (pi(s) - a)^2,        lambda = alpha / mean |Q_1(s, pi(s))|,
+
+with lambda taken as a constant, so alpha alone weighs value against cloning whatever the reward's scale; the second
+mean is over batch and coordinates. The paper also standardises the observations, which is left to the dataset here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from vgf.agents.td3 import TD3, TD3Config
+from vgf.datasets.transitions import Batch
+
+
+@dataclass(frozen=True)
+class TD3BCConfig(TD3Config):
+    """TD3+BC; the other fields are those of `TD3Config`.
+
+    Attributes:
+        alpha: weight of the value against cloning; 0 is cloning (2.5 on every task: fujimoto2021td3bc).
+    """
+
+    alpha: float = 2.5
+
+    def __post_init__(self) -> None:
+        """Refuse values that have no meaning."""
+        super().__post_init__()
+        if not self.alpha >= 0:
+            raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
+
+
+PRESETS = {
+    "paper": TD3BCConfig(hidden=(256, 256), layer_norm=False),  # fujimoto2021td3bc
+}
+
+
+class TD3BC(TD3):
+    """A deterministic policy between the critic's maximum and the dataset's action."""
+
+    name: ClassVar[str] = "td3_bc"
+    config: TD3BCConfig
+
+    def actor_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the policy's loss, [S], and its actions, [S, B, d]; the first critic alone is followed."""
+        actions = self.actor(batch.observations)
+        q = self.critic(batch.observations, actions)[:, 0]
+        weight = self.config.alpha / q.detach().abs().mean(-1)
+        cloning = (actions - batch.actions).square().mean((-2, -1))
+        return cloning - weight * q.mean(-1), actions

@@ -1,0 +1,116 @@
+"""Checkpoints to go on from, and policies to act with: safetensors, which hold numbers and never code.
+
+A checkpoint counts once its json is there and names the sha256 of its tensors; the json is written last, so a killed
+process leaves the checkpoint before. Two are kept: a damaged one is named and the other used. A policy file carries its
+agent's name, config and sizes in its header and is complete on its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from vgf.agents import AGENTS, CONFIGS, Agent, Dims
+from vgf.datasets.files import sha256, write_json, written_whole
+from vgf.experiments import build
+from vgf.records import note
+
+KEPT = 2
+POLICY = "policy.safetensors"
+
+
+class Checkpoint(NamedTuple):
+    """Named tensors, and the facts beside them."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write the checkpoint of an update, and remove all but the newest two."""
+    path = folder / f"checkpoint-{update:09d}.safetensors"
+    _write(path, tensors, {})
+    write_json(path.with_suffix(".json"), {"sha256": sha256(path), "update": update, **facts})
+    for old in sorted(folder.glob("checkpoint-*.json"))[:-KEPT]:
+        old.unlink()
+    alive = {p.stem for p in folder.glob("checkpoint-*.json")}
+    for tensors_file in folder.glob("checkpoint-*.safetensors"):
+        if tensors_file.stem not in alive:
+            tensors_file.unlink()
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the newest intact checkpoint, on the CPU; None where there is none. Damaged ones are named on stderr."""
+    for path in sorted(folder.glob("checkpoint-*.json"), reverse=True):
+        tensors = path.with_suffix(".safetensors")
+        try:
+            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if sha256(tensors) != facts["sha256"]:
+                raise ValueError("its bytes are not those that were written")
+            return Checkpoint(safetensors.torch.load_file(tensors), facts)
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            note(f"{tensors}: damaged checkpoint, not used ({' '.join(str(error).split())})")
+    return None
+
+
+def save_policy(folder: Path, agent: Agent, task: str) -> Path:
+    """Write the networks of an agent to `folder`, with all that `load_policy` needs."""
+    facts = {
+        "agent": agent.name,
+        "config": asdict(agent.config),
+        "dims": list(agent.dims),
+        "seeds": list(agent.seeds),
+        "task": task,
+        "updates": agent.updates,
+    }
+    _write(folder / POLICY, agent.policy(), {"policy": json.dumps(facts)})
+    return folder / POLICY
+
+
+def load_policy(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, str]:
+    """Return the agent in a policy file, or in a record's folder, and the task it was trained on.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it.
+    """
+    path = path / POLICY if path.is_dir() else path
+    if not path.exists():
+        raise ValueError(f"no policy at {path}; `vgf train` makes it")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["policy"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
+        config = build(type(CONFIGS[facts["agent"]]["default"]), facts["config"], "config")
+        agent = AGENTS[facts["agent"]].create(config, Dims(*facts["dims"]), facts["seeds"], device)
+        agent.load_policy(tensors)
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{path}: not a policy of this version ({' '.join(str(error).split())})") from None
+    agent.updates = facts["updates"]
+    return agent, facts["task"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called `name`; "auto" is cuda where there is one, else cpu.
+
+    Raises:
+        ValueError: if it is unknown or not there.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda was asked for, but this torch finds none; use --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}, metadata)
+    with written_whole(path) as stream:
+        stream.write(content)

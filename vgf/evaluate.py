@@ -1,0 +1,205 @@
+"""Evaluation: whole episodes in the real environment, at several test budgets.
+
+Every method, seed and budget starts from the same environment seeds and, per seed, the same particle noise, so
+that two budgets differ by the transport alone until their paths part. Simulators run in worker processes of gymnasium's
+vector API while the agent acts for all of them at once. The trade-off: the episodes of one round wait for the longest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, SupportsFloat
+
+import gymnasium
+import numpy as np
+import pandas as pd
+import torch
+import tyro
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
+
+from vgf.agents import Agent
+from vgf.datasets import get_task, make_env
+from vgf.datasets.progress import Progress
+from vgf.experiments import Signal
+from vgf.networks import SeedStreams
+
+EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here
+KEPT_INFO = ("success", "goal")
+
+
+class KeptInfo(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Pass on only what evaluation reads: a simulator's full info costs more to send than its step."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Reset, keeping the goal."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return observation, _kept(info)
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Step, keeping success."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, reward, terminated, truncated, _kept(info)
+
+
+def make_envs(task: str, count: int) -> VectorEnv[Any, Any, Any]:
+    """Return `count` environments of a task: each in its own process, or all in this one where there is one CPU."""
+
+    def make() -> gymnasium.Env[Any, Any]:
+        return KeptInfo(make_env(task))
+
+    get_task(task)  # an unknown task is refused here, not in a worker
+    several = count > 1 and (os.cpu_count() or 1) > 1
+    return AsyncVectorEnv([make] * count) if several else SyncVectorEnv([make] * count)
+
+
+def evaluate(
+    agent: Agent,
+    envs: VectorEnv[Any, Any, Any],
+    *,
+    test_steps: Sequence[int],
+    episodes: int,
+    episode_steps: int,
+    signals: Mapping[str, Signal] | None = None,
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """Run whole episodes and return one row for each.
+
+    Args:
+        agent: acts for its S seeds.
+        envs: S * m environments, m of them for each seed.
+        test_steps: budgets L_test; a method that does not transport is run at the first alone.
+        episodes: for each seed and budget, a multiple of m.
+        episode_steps: most steps of an episode.
+        signals: distances whose least value over an episode is reported.
+        progress: words for a progress report on stderr; none without.
+
+    Returns:
+        Columns seed, test_steps, episode, env_seed, return, success (0 or 1; the reward's sum and whether the goal was
+        met at any step), length, and one for each signal in metres.
+
+    Raises:
+        ValueError: if environments or episodes cannot be shared out evenly.
+    """
+    seeds = len(agent.seeds)
+    per_round, rest = divmod(envs.num_envs, seeds)
+    if rest or not per_round or episodes % per_round:
+        raise ValueError(
+            f"{envs.num_envs} environments and {episodes} episodes cannot be shared evenly by {seeds} seeds"
+        )
+    budgets = test_steps if agent.transports else test_steps[:1]
+    rounds, parts = episodes // per_round, []
+    with Progress(progress or "evaluate", len(budgets) * rounds, "round", quiet=progress is None) as counter:
+        for steps in budgets:
+            for r in range(rounds):
+                rows = _round(agent, envs, steps, r, episode_steps, signals or {})
+                rows.insert(0, "seed", np.repeat(agent.seeds, per_round))
+                parts.append(rows)
+                counter.update()
+    return pd.concat(parts).sort_values(["seed", "test_steps", "episode"]).reset_index(drop=True)
+
+
+def _round(
+    agent: Agent,
+    envs: VectorEnv[Any, Any, Any],
+    test_steps: int,
+    index: int,
+    episode_steps: int,
+    signals: Mapping[str, Signal],
+) -> pd.DataFrame:
+    """Run one episode in every environment."""
+    seeds, per_round = len(agent.seeds), envs.num_envs // len(agent.seeds)
+    episode = np.tile(index * per_round + np.arange(per_round), seeds)
+    env_seed = EVALUATION_SEED + episode
+    noise = SeedStreams(agent.seeds, f"evaluation, round {index}", agent.device)
+    budget = agent.budget(test_steps)
+    observation, info = envs.reset(seed=env_seed.tolist())
+    goal = _goal(info, observation)
+    alive = np.ones(envs.num_envs, dtype=bool)
+    total, length, success = np.zeros(envs.num_envs), np.zeros(envs.num_envs, int), np.zeros(envs.num_envs, int)
+    least = {name: _distance(signal, observation, goal) for name, signal in signals.items()}
+    for _ in range(episode_steps):
+        states = torch.as_tensor(observation, dtype=torch.float32, device=agent.device)
+        actions = agent.act(states.reshape(seeds, per_round, -1), budget, noise)
+        observation, reward, terminated, truncated, info = envs.step(actions.flatten(0, 1).cpu().numpy())
+        total += alive * reward
+        length += alive
+        success |= alive & np.asarray(info.get("success", np.zeros_like(alive)), dtype=bool)
+        for name, signal in signals.items():
+            least[name] = np.where(alive, np.minimum(least[name], _distance(signal, observation, goal)), least[name])
+        alive &= ~(terminated | truncated)
+        if not alive.any():
+            break
+    return pd.DataFrame(
+        {
+            "test_steps": test_steps,
+            "episode": episode,
+            "env_seed": env_seed,
+            "return": total,
+            "success": success,
+            "length": length,
+            **least,
+        }
+    )
+
+
+def _distance(signal: Signal, observation: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Return a signal's distance in metres for each environment."""
+    columns = list(signal.dimensions)
+    other = goal[:, columns] if isinstance(signal.to, str) else observation[:, list(signal.to)]
+    distance: np.ndarray = signal.unit * np.linalg.norm(observation[:, columns] - other, axis=-1)
+    return distance
+
+
+def _goal(info: Mapping[str, Any], observation: np.ndarray) -> np.ndarray:
+    """Return the goals' observations, or NaN where the environment tells none."""
+    goal = info.get("goal")
+    return np.full_like(observation, np.nan) if goal is None else np.stack(list(goal)).astype(observation.dtype)
+
+
+def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: info[key] for key in KEPT_INFO if key in info}
+
+
+def close(envs: VectorEnv[Any, Any, Any]) -> None:
+    """Close environments whose workers may have been interrupted."""
+    with suppress(Exception):
+        envs.close()
+
+
+def evaluate_command(
+    record: tyro.conf.Positional[Path],
+    steps: tuple[int, ...] = (0, 1, 2, 3),
+    episodes: int = 10,
+    device: str = "auto",
+    json: bool = False,
+) -> None:
+    """Evaluate the last policy of a record anew, in the real environment.
+
+    Args:
+        record: folder that `vgf train` made, data/results/<study>.<scale>/<task>/<method>.
+        steps: test budgets L_test.
+        episodes: for each seed and budget.
+        device: cpu, cuda, or auto: cuda where there is one.
+        json: print a JSON list of rows instead of a table.
+    """
+    from vgf.checkpoints import choose_device, load_policy
+
+    agent, task_name = load_policy(record, choose_device(device))
+    task = get_task(task_name)
+    envs = make_envs(task.name, len(agent.seeds))
+    try:
+        rows = evaluate(
+            agent, envs, test_steps=steps, episodes=episodes, episode_steps=task.episode_steps, progress=record.name
+        )
+    finally:
+        close(envs)
+    table = rows.groupby("test_steps")[["return", "success", "length"]].mean().reset_index()
+    print(table.to_json(orient="records") if json else table.to_string(index=False))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run `vgf evaluate` with its arguments."""
+    tyro.cli(evaluate_command, prog="vgf evaluate", args=list(arguments))

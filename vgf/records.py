@@ -1,0 +1,198 @@
+"""Records: what a run leaves behind, so that anyone can judge it and repeat it.
+
+    data/results/<study>.<scale>/<task>/<method>/
+        seed<k>.csv         one row an evaluation episode
+        seed<k>.curve.csv   one row a logged stretch of training
+        run.json            each run's settings, dataset, code, machine and time
+        policy.safetensors  the last networks
+
+A file is written whole or not at all (a temporary neighbour, renamed), under a lock of its folder, and only ever
+grows: appending a row that is there already changes nothing, so a resumed run may repeat itself. The price of that is
+a file read again at each append, which is why runs append seldom.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vgf.datasets.files import write_json, written_whole
+from vgf.datasets.recipes import data_folder
+
+SCHEMA = 1  # of run.json; raise it when a field changes its meaning
+EPISODE_KEYS = ("update", "test_steps", "episode")
+CURVE_KEYS = ("update",)
+PACKAGES = ("vgf-companion", "torch", "numpy", "gymnasium", "ogbench", "mujoco", "safetensors")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One method on one task, as read back.
+
+    Attributes:
+        folder: where it lies.
+        runs: entries of run.json, oldest first.
+        episodes: every evaluation episode of every seed; columns seed, update, test_steps, episode, ...
+        curve: every logged stretch of training of every seed; columns seed, update, ...
+    """
+
+    folder: Path
+    runs: list[dict[str, Any]]
+    episodes: pd.DataFrame
+    curve: pd.DataFrame
+
+
+def results_folder() -> Path:
+    """Return where records go by default."""
+    return data_folder() / "results"
+
+
+def record_folder(study: str, scale: str, task: str, method: str, root: Path | None = None) -> Path:
+    """Return the folder of one record."""
+    return (root or results_folder()) / f"{study}.{scale}" / task / method
+
+
+def seed_file(folder: Path, seed: int, curve: bool = False) -> Path:
+    """Return a seed's file of evaluation episodes, or of its training curve."""
+    return folder / f"seed{seed}{'.curve' if curve else ''}.csv"
+
+
+def append_rows(path: Path, rows: pd.DataFrame, keys: Sequence[str]) -> int:
+    """Add rows to a csv; what is there stays byte for byte, and a row whose keys are there already is left out.
+
+    Args:
+        path: the csv file; made with its folder when missing.
+        rows: rows to add; the columns of the file, in any order.
+        keys: columns that name a row.
+
+    Returns:
+        How many rows were added.
+
+    Raises:
+        ValueError: if the file has other columns.
+    """
+    with locked(path.parent):
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        if before:
+            old = pd.read_csv(StringIO(before))
+            if set(old.columns) != set(rows.columns):
+                raise ValueError(f"{path}: has columns {list(old.columns)}, not {list(rows.columns)}; remove it first")
+            rows = rows[list(old.columns)]
+            there = set(old[list(keys)].itertuples(index=False, name=None))
+            rows = rows[[key not in there for key in rows[list(keys)].itertuples(index=False, name=None)]]
+        if len(rows):
+            text = before + rows.to_csv(index=False, header=not before, float_format="%.9g", lineterminator="\n")
+            with written_whole(path) as stream:
+                stream.write(text.encode())
+    return len(rows)
+
+
+def merge_run(folder: Path, run: Mapping[str, Any]) -> None:
+    """Put a run into run.json: in place of the entry of the same `id`, or after the others."""
+    path = folder / "run.json"
+    with locked(folder):
+        runs = read_runs(folder) if path.exists() else []
+        ids = [entry["id"] for entry in runs]
+        if run["id"] in ids:
+            runs[ids.index(run["id"])] = dict(run)
+        else:
+            runs.append(dict(run))
+        write_json(path, {"schema": SCHEMA, "runs": runs})
+
+
+def read_runs(folder: Path) -> list[dict[str, Any]]:
+    """Return the runs of a record, oldest first.
+
+    Raises:
+        ValueError: if the record is missing or unreadable, naming it.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        raise ValueError(f"no record at {folder}; `vgf train` makes it")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}")
+        runs: list[dict[str, Any]] = content["runs"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a run.json ({error})") from None
+    return runs
+
+
+def read_record(folder: Path) -> Record:
+    """Return a record with all its seeds.
+
+    Raises:
+        ValueError: if it is missing or unreadable, naming it.
+    """
+    runs = read_runs(folder)
+    seeds = sorted({seed for run in runs for seed in run["seeds"]})
+    frames = []
+    for curve in (False, True):
+        files = {seed: seed_file(folder, seed, curve) for seed in seeds}
+        missing = [path.name for path in files.values() if not path.exists()]
+        if missing:
+            raise ValueError(f"{folder}: {', '.join(missing)} missing, though run.json names the seed")
+        frames.append(pd.concat([pd.read_csv(path).assign(seed=seed) for seed, path in files.items()]))
+    return Record(folder, runs, *(frame.reset_index(drop=True) for frame in frames))
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """Return a short digest of settings: equal for equal values, whatever their order."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def provenance() -> dict[str, Any]:
+    """Return what a number depends on besides its settings: code, libraries, machine. Nothing names host or user."""
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+    }
+
+
+def git(*arguments: str) -> str:
+    """Return what git says of the checkout the package is in; empty without git or outside a checkout."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+@contextmanager
+def locked(folder: Path, name: str = "files") -> Iterator[None]:
+    """Hold a folder for this process; others wait. The lock goes with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def note(text: str) -> None:
+    """Tell the person at the terminal one line, apart from what a machine reads."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
