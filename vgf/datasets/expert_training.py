@@ -65,8 +65,8 @@ def train(training: Training, folder: Path, seed: int = 0, until: str = "end", c
         if until == "medium" and medium_chunk(training, log) is not None:
             break
         log.append(_run_chunk(model, training, folder, seed, chunk))
+        write_json(folder / "log.json", log)  # before the state: resuming drops rows beyond it
         _save_state(model, folder, {"training": training.name, "seed": seed, "chunk": chunk})
-        write_json(folder / "log.json", log)
         rate = (chunk + 1 - first) * training.chunk / (time.monotonic() - started)
         left = (total - 1 - chunk) * training.chunk / rate / 60
         print(
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="data/cache/experts/NAME by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--until", choices=["medium", "end"], default="end")
+    parser.add_argument("--chunks", type=int, help="stop after this many chunks in all, whatever --until says")
     parser.add_argument("--export", choices=["medium", "expert"], help="write this level to --out instead of training")
     parser.add_argument("--out", type=Path, default=Path("data/policies"))
     words = parser.parse_args()
@@ -225,7 +226,7 @@ def main() -> None:
         if words.export:
             print(export(TRAININGS[words.training], folder, words.export, words.out))
         else:
-            train(TRAININGS[words.training], folder, words.seed, words.until)
+            train(TRAININGS[words.training], folder, words.seed, words.until, words.chunks)
     except DataError as error:
         raise SystemExit(f"{error}") from None
 

@@ -188,7 +188,8 @@ def _write_replay(dataset: str, recipe: LocomotionRecipe, folder: Path, episodes
             f"`python -m vgf.datasets.expert_training {training.name} --until medium` makes one"
         )
     check_arguments(1 if episodes is None else episodes, 0, 1)
-    facts = {"dataset": dataset, "episodes": episodes, "training": training.name, "log": log[: last + 1]}
+    reached = {name: log[last][name] for name in ("steps", "updates", "return_mean")}
+    facts = {"dataset": dataset, "episodes": episodes, "training": training.name} | reached
     if is_made(path, facts):
         return path
     started = time.monotonic()

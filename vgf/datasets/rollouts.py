@@ -3,8 +3,7 @@
 The episodes are parts on disk (`parts`), so a collection resumes after a kill and does not depend on the number of
 workers. What comes out is OGBench's npz with its validation file (park2025ogbench), or D4RL's hdf5 (fu2020d4rl): an
 array per key, gzip, `metadata/` beside them. HDF5 stores no time of writing here, so equal arrays give equal bytes. A
-sidecar
-says how the file was made; the policy's digest is part of it, since another policy gives other data.
+sidecar says how the file was made; the policy's digest is part of it, since another policy gives other data.
 """
 
 from __future__ import annotations
