@@ -11,9 +11,10 @@ import numpy as np
 
 from vgf.datasets.errors import DataError
 from vgf.datasets.files import Arrays, read_npz, sha256, sidecar, validation_path
+from vgf.datasets.hdf5 import qlearning_arrays, read_hdf5
 from vgf.datasets.parts import content_digest
 from vgf.datasets.recipes import data_folder
-from vgf.datasets.tasks import DATASETS, Dataset, get_dataset
+from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
 
 
 def read_any(path: Path, dataset: Dataset | None = None, *, suffix: str | None = None) -> Arrays:
@@ -30,6 +31,7 @@ def read_any(path: Path, dataset: Dataset | None = None, *, suffix: str | None =
 
 _READERS: dict[str, Callable[[Path, Dataset | None], Arrays]] = {
     ".npz": lambda path, dataset: read_npz(path, dataset, everything=True),
+    ".hdf5": read_hdf5,
 }
 
 
@@ -54,17 +56,16 @@ def check_file(path: Path) -> dict[str, Any]:
     """
     dataset = dataset_of(path)
     arrays = read_any(path, dataset)
-    ends = int(np.count_nonzero(arrays["terminals"]))
-    rows = len(arrays["terminals"])
+    trajectories, transitions = _counts(arrays, dataset)
     digest = sha256(path)
     source, checksum = _held_to(path, dataset, digest, arrays)
     return {
         "file": path.name,
         "dataset": dataset.name if dataset else None,
         "source": source,
-        "rows": rows,
-        "trajectories": ends,
-        "transitions": rows - ends,
+        "rows": len(arrays["terminals"]),
+        "trajectories": trajectories,
+        "transitions": transitions,
         "observation_size": arrays["observations"].shape[1],
         "action_size": arrays["actions"].shape[1],
         "observation_range": [float(arrays["observations"].min()), float(arrays["observations"].max())],
@@ -73,6 +74,18 @@ def check_file(path: Path) -> dict[str, Any]:
         "sha256": digest,
         "checksum": checksum,
     }
+
+
+def _counts(arrays: Arrays, dataset: Dataset | None) -> tuple[int, int]:
+    """Return the numbers of trajectories and of transitions."""
+    if "timeouts" not in arrays:
+        ends = int(np.count_nonzero(arrays["terminals"]))
+        return ends, len(arrays["terminals"]) - ends
+    goes_on = [
+        not task.terminals_end_trajectories for task in TASKS.values() if dataset and task.dataset == dataset.name
+    ]
+    found = qlearning_arrays(arrays, not any(goes_on))
+    return int(np.count_nonzero(found["ends"])), len(found["rewards"])
 
 
 def _held_to(path: Path, dataset: Dataset | None, digest: str, arrays: Arrays) -> tuple[str, str]:

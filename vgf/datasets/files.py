@@ -75,16 +75,16 @@ def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> s
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
     for name, values in arrays.items():
-        if values.dtype.kind == "f" and (place := _first(~np.isfinite(values))):
+        if values.dtype.kind == "f" and (place := first_place(~np.isfinite(values))):
             return f"{name} is not finite at {place}"
-    if place := _first(np.abs(arrays["actions"]) > 1 + ACTION_TOLERANCE):
+    if place := first_place(np.abs(arrays["actions"]) > 1 + ACTION_TOLERANCE):
         return f"actions is outside [-1, 1] at {place}"
     return _terminals_fault(arrays["terminals"])
 
 
 def _terminals_fault(terminals: np.ndarray) -> str | None:
     """Return what is wrong with the marks of trajectory ends, or None."""
-    if place := _first((terminals != 0) & (terminals != 1)):
+    if place := first_place((terminals != 0) & (terminals != 1)):
         return f"terminals is neither 0 nor 1 at {place}"
     if not terminals[-1]:
         return "terminals does not end with 1: the last trajectory is cut short"
@@ -94,7 +94,7 @@ def _terminals_fault(terminals: np.ndarray) -> str | None:
     return None
 
 
-def _first(bad: np.ndarray) -> str | None:
+def first_place(bad: np.ndarray) -> str | None:
     """Return "row i, column j" of the first true element, or None."""
     if not bad.any():
         return None

@@ -7,12 +7,12 @@ from pathlib import Path
 import gymnasium
 import torch
 
-from vgf.datasets import ogbench
+from vgf.datasets import d4rl, ogbench
 from vgf.datasets.tasks import get_task
 from vgf.datasets.transitions import Transitions
 
-_LOADERS = {"ogbench": ogbench.load_ogbench}
-_ENVIRONMENTS = {"ogbench": ogbench.make_env}
+_LOADERS = {"ogbench": ogbench.load_ogbench, "d4rl": d4rl.load_d4rl}
+_ENVIRONMENTS = {"ogbench": ogbench.make_env, "d4rl": d4rl.make_env}
 
 
 def load(task_name: str, path: Path, device: torch.device | str = "cpu") -> Transitions:

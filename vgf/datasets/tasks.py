@@ -62,6 +62,7 @@ class Dataset:
         sources: of "local", "download", "regenerate", those that can work.
         recipe: how to make it anew, or None.
         url, mirrors: the official address, and others that carry copies.
+        clip_actions: whether the file's actions may lie outside [-1, 1] and are clipped on loading, not refused.
         validation: whether a second file, NAME-val, belongs to it.
         sha256: of the official file and of its validation file, where known.
         folder, folder_variable: where the suite's own library keeps files, and the environment variable that moves
@@ -78,6 +79,7 @@ class Dataset:
     recipe: Recipe | None
     url: str
     mirrors: tuple[str, ...]
+    clip_actions: bool
     validation: bool
     sha256: tuple[str, ...]
     folder: str
@@ -105,7 +107,8 @@ class Task:
         episode_steps: most steps of an evaluation episode.
         reward_offset, reward_scale: what loading does to the rewards: scale ("none", or "return_range" for
             1000 / (highest - lowest episode return)), then add the offset.
-        success_timing: "pre" when reward and success are those of s in (s, a, s'), "post" for s'; None without
+        terminals_end_trajectories: false where the behaviour goes on after its goal; a terminal's mask is 0 either
+        way. success_timing: "pre" when reward and success are those of s in (s, a, s'), "post" for s'; None without
         success. score: "success" (percent of episodes) or "return" (normalised by `score_min` and `score_max`).
         observation_size, action_size: width of the arrays.
     """
@@ -119,6 +122,7 @@ class Task:
     episode_steps: int
     reward_offset: float
     reward_scale: Literal["none", "return_range"]
+    terminals_end_trajectories: bool
     success_timing: Literal["pre", "post"] | None
     score: Literal["success", "return"]
     score_min: float
@@ -187,7 +191,7 @@ def _build() -> tuple[Mapping[str, Dataset], Mapping[str, Task]]:
     for name, own in table["datasets"].items():
         suite = table["suites"][own["suite"]]
         stem = re.sub(r"-v\d+$", "", name)
-        row = {"episodes": None, "rows": None, "sha256": []} | suite | own | {"name": name}
+        row = {"episodes": None, "rows": None, "sha256": [], "clip_actions": False} | suite | own | {"name": name}
         row["recipe"] = None
         if "recipe" in own:
             row["recipe"] = _recipe(table["recipes"][own["recipe"]] | own | {"name": own["recipe"]})

@@ -1,0 +1,124 @@
+"""D4RL's hdf5 files: read so that a bad one is refused in one line, and cut into transitions (fu2020d4rl).
+
+    file rows       s0 a0 r0 | s1 a1 r1 | s2 a2 r2 (timeout) | s0' a0' r0' ...
+    transitions     (s0 a0 r0 s1) (s1 a1 r1 s2)                (s0' a0' r0' s1') ...
+
+A timeout's row is dropped, as its successor is not in the file; a terminal's is kept: its next observation is never
+used. hdf5 keeps no checksum over plain numbers, so a bit that flips inside an array shows only where the official
+file's sha256 is known (`vgf data check`).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vgf.datasets.errors import DataError
+from vgf.datasets.files import ACTION_TOLERANCE, Arrays, first_place
+from vgf.datasets.tasks import Dataset
+
+KEYS = ("observations", "actions", "rewards", "terminals", "timeouts")
+
+
+def read_hdf5(path: Path, dataset: Dataset | None = None) -> Arrays:
+    """Return the arrays of a D4RL file, checked.
+
+    Args:
+        path: the hdf5 file.
+        dataset: row whose observation and action sizes the file must have; None checks only the layout.
+
+    Returns:
+        `observations`, `actions` [R, size], `rewards`, `terminals`, `timeouts` [R].
+
+    Raises:
+        DataError: naming the file, the array, and for a bad number its row and column.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
+    if path.is_dir() or path.stat().st_size == 0:
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an hdf5 file; get it again")
+    arrays = _read(path)
+    fault = _fault(arrays, dataset)
+    if fault:
+        raise DataError(f"{path}: {fault}; {'get it again' if dataset else 'see the layout in data/README.md'}")
+    return arrays
+
+
+def _read(path: Path) -> Arrays:
+    """Return a file's five arrays."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [key for key in KEYS if not isinstance(file.get(key), h5py.Dataset)]
+            if missing:
+                raise DataError(f"has no array {' nor '.join(missing)}")
+            return {key: _whole(file[key], path.stat().st_size) for key in KEYS}
+    except DataError as error:
+        raise DataError(f"{path}: {error}; get it again") from None
+    except Exception as error:  # the hdf5 library raises many types for damaged bytes: all mean the same here
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: not a readable hdf5 file ({text}); get it again") from error
+
+
+def _whole(stored: Any, file_bytes: int) -> np.ndarray:
+    """Return an array all of which lies in the file; the library would fill what is missing with zeros."""
+    if stored.dtype.kind not in "fiub" or stored.dtype.hasobject:
+        raise DataError(f"{stored.name[1:]} is of type {stored.dtype}, expected real numbers")
+    kept = stored.id.get_storage_size()
+    packed, sizes = stored.chunks is not None, (stored.shape, stored.chunks)
+    if kept > file_bytes or (kept != stored.nbytes and not packed) or (kept == 0 and stored.size):
+        raise DataError(f"{stored.name[1:]} is not whole: {kept} bytes for {stored.nbytes}")
+    if packed and stored.id.get_num_chunks() != math.prod(-(-n // c) for n, c in zip(*sizes, strict=True)):
+        raise DataError(f"{stored.name[1:]} lacks pieces")
+    return np.asarray(stored[()])
+
+
+def _fault(arrays: Arrays, dataset: Dataset | None) -> str | None:
+    """Return what is wrong with a file's arrays, or None."""
+    rows = arrays["rewards"].shape[0] if arrays["rewards"].ndim else 0
+    for name, values in arrays.items():
+        rank = 2 if name in ("observations", "actions") else 1
+        if values.ndim != rank or rows < 2 or values.shape[0] != rows:
+            return f"{name} has shape {values.shape}, expected {rank} axes of which the first has {max(rows, 2)} rows"
+    if dataset is not None:
+        for name, size in (("observations", dataset.observation_size), ("actions", dataset.action_size)):
+            if arrays[name].shape[1] != size:
+                return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
+    for name in ("observations", "actions", "rewards"):
+        if place := first_place(~np.isfinite(arrays[name])):
+            return f"{name} is not finite at {place}"
+    for name in ("terminals", "timeouts"):
+        if place := first_place((arrays[name] != 0) & (arrays[name] != 1)):
+            return f"{name} is neither 0 nor 1 at {place}"
+    clipped = dataset is not None and dataset.clip_actions
+    if not clipped and (place := first_place(np.abs(arrays["actions"]) > 1 + ACTION_TOLERANCE)):
+        return f"actions is outside [-1, 1] at {place}"
+    if arrays["timeouts"][:-1].all():
+        return "timeouts marks every row, which leaves no transition"
+    return None
+
+
+def qlearning_arrays(arrays: Arrays, terminals_end_trajectories: bool = True) -> Arrays:
+    """Return the transitions in a file's rows, as `d4rl.qlearning_dataset` does, but from whole arrays.
+
+    Args:
+        arrays: `observations` [R, observation], `actions` [R, action], `rewards`, `terminals`, `timeouts` [R].
+        terminals_end_trajectories: false where the behaviour goes on after reaching the goal.
+
+    Returns:
+        `observations`, `next_observations` [T, observation], `actions` [T, action], `rewards`, `terminals` [T], all
+        float32, and `ends` [T]: 1 where a trajectory ends, 2 where the file breaks one off, else 0.
+    """
+    rows = np.flatnonzero(arrays["timeouts"][:-1] == 0)
+    terminals = arrays["terminals"][rows] != 0
+    ends = ((terminals & terminals_end_trajectories) | (arrays["timeouts"][rows + 1] != 0)).astype(np.int8)
+    if not ends[-1]:
+        ends[-1] = 1 if terminals_end_trajectories and arrays["terminals"][-1] else 2
+    floats = {name: arrays[name][rows].astype(np.float32) for name in ("observations", "actions", "rewards")}
+    following = arrays["observations"][rows + 1].astype(np.float32)
+    return floats | {"next_observations": following, "terminals": terminals.astype(np.float32), "ends": ends}
