@@ -1,7 +1,7 @@
 """ReBRAC (tarasov2023rebrac): TD3+BC with a penalty in the policy and another in the critics' target.
 
-The policy minimises beta_1 |pi(s) - a|^2 - Q(s, pi(s)) / mean |Q|, with Q the smaller of the two critics, and the
-target is lowered by beta_2 |a' - a'_data|^2, the squared distance of the next action from the dataset's own next action;
+The policy minimises beta_1 |pi(s) - a|^2 - Q(s, pi(s)) / mean |Q|, with Q the smaller of the two critics, and the value
+in the target is lowered by beta_2 |a' - a'_data|^2, the squared distance of the next action from the dataset's own;
 squares are summed over coordinates here where TD3+BC averages them.
 
 The second penalty needs the action the dataset took at s'. At the end of a trajectory there is none: the release of

@@ -1,0 +1,161 @@
+"""Flow Q-learning (park2025fql): a flow clones the data, a one-step policy distils it and follows the critic.
+
+With mu_F the Euler integral of the cloned flow and pi(s, z) a network that takes the flow's noise to an action at once,
+
+    L_pi = alpha * E |pi(s, z) - mu_F(s, z)|^2 - E mean_e Q_e(s, clip(pi(s, z))),     z ~ N(0, I),
+
+so the flow is never differentiated through time. The mean of the square is over coordinates as well. The critics
+regress on r + gamma * mask * Q_target at an action of pi. The flow is the one that `bc` and `vgf` train with the same
+seed and batches. As in the release, all losses see the same weights, and the target follows the critic as it was
+before the step.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.agents.heads import follow, frozen
+from vgf.datasets.transitions import Batch
+from vgf.flow import Budget
+from vgf.networks import Critic, SeedStreams, VectorField
+from vgf.reference import ACTION_BOUNDS, FlowReference
+
+
+@dataclass(frozen=True)
+class FQLConfig:
+    """FQL; every default is park2025fql's. The weight alpha is chosen per task, which is what the presets are for.
+
+    Attributes:
+        alpha: weight of distillation against the value.
+        flow_steps: Euler steps of the flow.
+        target_q: the target takes the ensemble's "mean" or "min".
+        normalise_q: divide the value in the policy's loss by its mean absolute value.
+        hidden: widths of the hidden layers, of every network.
+        layer_norm: normalise before the activations of the critics.
+        learning_rate: of Adam, for every network.
+        tau: rate at which the target critic follows.
+        discount: gamma; experiment files leave it to the task.
+    """
+
+    alpha: float = 10.0
+    flow_steps: int = 10
+    target_q: Literal["mean", "min"] = "mean"
+    normalise_q: bool = False
+    hidden: tuple[int, ...] = (512, 512, 512, 512)
+    layer_norm: bool = True
+    learning_rate: float = 3e-4
+    tau: float = 0.005
+    discount: float = 0.99
+
+    def __post_init__(self) -> None:
+        """Refuse values that have no meaning."""
+        check_config(self, {"target_q": ("mean", "min")}, ("flow_steps", "learning_rate", "tau", "discount"))
+        if not self.alpha >= 0:
+            raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
+
+
+PRESETS = {  # park2025fql, by family of tasks
+    "antmaze": FQLConfig(alpha=10, target_q="min"),
+    "humanoidmaze": FQLConfig(alpha=30, discount=0.995),
+    "antsoccer": FQLConfig(alpha=10, discount=0.995),
+    "cube": FQLConfig(alpha=300),
+    "scene": FQLConfig(alpha=300),
+    "puzzle": FQLConfig(alpha=1000),
+    "d4rl-antmaze": FQLConfig(alpha=10),
+    "d4rl-antmaze-large": FQLConfig(alpha=3),
+}
+
+
+class FQL(Agent):
+    """The cloned flow, the one-step policy, the critics and their target."""
+
+    name: ClassVar[str] = "fql"
+    transports: ClassVar[bool] = False
+    config: FQLConfig
+
+    def __init__(self, config: FQLConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        super().__init__(config, dims, seeds, device)
+        hidden, init = config.hidden, self._init_streams
+        self.reference = FlowReference(*dims, hidden, init("reference"), steps=config.flow_steps)
+        self.actor = VectorField(*dims, hidden, init("actor"), timed=False)
+        self.critic = Critic(*dims, hidden, init("critic"), layer_norm=config.layer_norm)
+        self.target = copy.deepcopy(self.critic).requires_grad_(False)
+        self.networks = {
+            "reference": self.reference,
+            "actor": self.actor,
+            "critic": self.critic,
+            "target": self.target,
+        }
+        for name in ("reference", "actor", "critic"):
+            self._adam(name, config.learning_rate)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Loss of cloning; loss, value and target of the critics; the two parts of the one-step policy's loss."""
+        return ("reference/loss", "critic/loss", "critic/q", "critic/target", "actor/distillation", "actor/q")
+
+    def update(self, batch: Batch) -> Metrics:
+        """Take one step on the critics, the one-step policy and the flow."""
+        size, d = batch.actions.shape[1:]
+        draw = self.streams["particles"]
+        target = self.td_target(batch, draw.normal(size, d))
+        follow(self.target, self.critic, self.config.tau)
+        with frozen(self.critic):
+            distillation, pull = self.actor_losses(batch, draw.normal(size, d))
+            self._descend("actor", self.config.alpha * distillation + pull)
+        critic_loss, values = self.critic_loss(batch, target)
+        self._descend("critic", critic_loss)
+        reported = (
+            critic_loss.detach(),
+            values.detach().mean((1, 2)),
+            target.mean(-1),
+            distillation.detach(),
+            pull.detach(),
+        )
+        metrics = self._clone(self.reference, batch) | dict(zip(self.metric_names[1:], reported, strict=True))
+        self.updates += 1
+        return metrics
+
+    def one_step(self, observations: Tensor, noise: Tensor) -> Tensor:
+        """Return the one-step policy's actions in the box, [S, B, d]."""
+        return self.actor(observations, noise).clamp(*ACTION_BOUNDS)
+
+    @torch.no_grad()
+    def td_target(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Return the TD target, [S, B], at the actions the one-step policy makes of noise [S, B, d]."""
+        q = self.target(batch.next_observations, self.one_step(batch.next_observations, noise))
+        value = q.mean(1) if self.config.target_q == "mean" else q.amin(1)
+        return batch.rewards + self.config.discount * batch.masks * value
+
+    def critic_loss(self, batch: Batch, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the squared error, [S], its mean over the two critics (park2025fql), and their values, [S, 2, B]."""
+        values = self.critic(batch.observations, batch.actions)
+        return (values - target.unsqueeze(1)).square().mean((1, 2)), values
+
+    def actor_losses(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the one-step policy's distance from the flow and its negative value, [S] each, of noise [S, B, d]."""
+        with torch.no_grad():
+            flowed = self.reference.sample(batch.observations, noise)
+        actions = self.actor(batch.observations, noise)
+        distillation = (actions - flowed).square().mean((-2, -1))
+        q = self.critic(batch.observations, actions.clamp(*ACTION_BOUNDS)).mean(1)
+        scale = q.detach().abs().mean(-1) if self.config.normalise_q else 1.0
+        return distillation, -q.mean(-1) / scale
+
+    @torch.no_grad()
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:
+        """Return one action of the one-step policy; the budget has nothing to move."""
+        del budget
+        noise = (streams or self.streams["acting"]).normal(observations.shape[1], self.dims.action)
+        return self.one_step(observations, noise)
+
+    def budget(self, steps: int) -> Budget:
+        """Return a budget of no length."""
+        return Budget(steps, 0.0)

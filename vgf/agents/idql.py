@@ -1,0 +1,113 @@
+"""IDQL (hansenestruch2023idql): implicit values choose among samples of a cloned policy.
+
+V and Q are IQL's. The behaviour policy is cloned without weights, by diffusion, or by flow matching as park2025fql does
+under the name IFQL. Acting draws N of its actions and takes the one of highest value, so it is best-of-N with a critic
+that has never seen an action outside the data. The sampled policy is a running mean of the trained one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from vgf.agents.base import Dims, Metrics, check_config
+from vgf.agents.diffusion import Diffusion
+from vgf.agents.heads import follow
+from vgf.agents.iql import VALUE_METRICS, ImplicitQ, ImplicitQConfig
+from vgf.datasets.transitions import Batch
+from vgf.flow import Budget, best_of
+from vgf.networks import SeedStreams
+from vgf.reference import FlowReference
+
+
+@dataclass(frozen=True)
+class IDQLConfig(ImplicitQConfig):
+    """IDQL; the other fields are those of `ImplicitQConfig`.
+
+    Attributes:
+        behaviour: "diffusion" (hansenestruch2023idql) or "flow" (park2025fql's IFQL).
+        particles: N, actions to choose from (64: hansenestruch2023idql; 32: park2025fql).
+        diffusion_steps: T of the diffusion (hansenestruch2023idql).
+        flow_steps: Euler steps of the flow (park2025fql).
+        average_rate: rate at which the sampled policy follows the trained one; 1 samples the trained one
+            (0.001: hansenestruch2023idql; 1: park2025fql).
+    """
+
+    behaviour: Literal["diffusion", "flow"] = "diffusion"
+    particles: int = 64
+    diffusion_steps: int = 5
+    flow_steps: int = 10
+    average_rate: float = 0.001
+
+    def __post_init__(self) -> None:
+        """Refuse values that have no meaning."""
+        super().__post_init__()
+        positive = ("particles", "diffusion_steps", "flow_steps", "average_rate")
+        check_config(self, {"behaviour": ("diffusion", "flow")}, positive)
+
+
+PRESETS = {
+    # hansenestruch2023idql, locomotion (0.9 on antmaze); its residual network, dropout and decay are left out
+    "paper": IDQLConfig(0.7, (256, 256, 256), layer_norm=False),
+    "ifql": IDQLConfig(behaviour="flow", particles=32, average_rate=1.0),  # park2025fql
+}
+
+
+class IDQL(ImplicitQ):
+    """Implicit values and a cloned policy to choose from."""
+
+    name: ClassVar[str] = "idql"
+    config: IDQLConfig
+
+    def __init__(
+        self, config: IDQLConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(config, dims, seeds, device)
+        self.reference = _make_behaviour(config, dims, self._init_streams("reference"))
+        self.average = copy.deepcopy(self.reference).requires_grad_(False)
+        self.networks |= {"reference": self.reference, "average": self.average}
+        self._adam("reference", config.learning_rate)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Losses and values of V and Q, and the loss of cloning."""
+        return (*VALUE_METRICS, "reference/loss")
+
+    def update(self, batch: Batch) -> Metrics:
+        """Take one step on V, on Q and on cloning; then the target and the sampled policy follow."""
+        metrics = self.update_values(batch) | self._update_behaviour(batch)
+        follow(self.target, self.critic, self.config.tau)
+        follow(self.average, self.reference, self.config.average_rate)
+        self.updates += 1
+        return metrics
+
+    def _update_behaviour(self, batch: Batch) -> Metrics:
+        """Take one step of cloning; a flow is the one that `bc` and `vgf` train with the same seed and batches."""
+        if isinstance(self.reference, FlowReference):
+            return self._clone(self.reference, batch)
+        draw, (size, d) = self.streams["reference"], batch.actions.shape[1:]
+        loss = self.reference.loss(batch.observations, batch.actions, draw.normal(size, d), draw.uniform(size))
+        self._descend("reference", loss)
+        return {"reference/loss": loss.detach()}
+
+    @torch.no_grad()
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:
+        """Return the action of highest value among N samples; the budget has nothing to move."""
+        del budget
+        shape: tuple[int, ...] = (observations.shape[1], self.config.particles, self.dims.action)
+        if isinstance(self.average, Diffusion):
+            shape = self.average.noise_shape(*shape)
+        actions = self.average.sample(observations, (streams or self.streams["acting"]).normal(*shape))
+        return best_of(actions, self.target(observations, actions).amin(1))
+
+
+def _make_behaviour(config: IDQLConfig, dims: Dims, streams: SeedStreams) -> Diffusion | FlowReference:
+    """Return the policy to be cloned."""
+    if config.behaviour == "flow":
+        return FlowReference(*dims, config.hidden, streams, steps=config.flow_steps)
+    return Diffusion(*dims, config.hidden, streams, steps=config.diffusion_steps, sampler="step")
