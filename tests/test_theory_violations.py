@@ -14,7 +14,7 @@ from torch import Tensor
 from vgf import flow, theory
 from vgf.flow import Budget, transport
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=1_500)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=1_000)
 ROUNDING = 1e-12  # MMD^2 is a difference of float64 numbers near 1
 
 
