@@ -59,7 +59,7 @@ class SeedStreams:
     def set_state(self, state: Tensor) -> None:
         """Continue from a state returned by `state`."""
         for generator, one in zip(self.generators, state, strict=True):
-            generator.set_state(one.cpu().contiguous())
+            generator.set_state(one.cpu().clone())  # torch crashes on a view into a larger tensor
 
     def _draw(self, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         return torch.stack([draw(g) for g in self.generators])

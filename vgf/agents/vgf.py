@@ -10,8 +10,9 @@ separate; L_test = 0 is best-of-N.
 
 The paper's summary and the authors' public code differ, so every choice is a field and two presets are given.
 `paper`: 5 particles, fixed steps along the attraction alone (the alpha -> 0 form), a reference trained first and then
-frozen, a network f(s, a) in place of the gradient. `release`: 10 particles, Adam on the full direction, reference
-and critic trained together. The summary gives no number for the paper's step size and temperature: ours are stated.
+frozen, a network f(s, a) in place of the gradient; it gives no step size, so the 0.1 is ours. `release`: 10 particles,
+Adam on the full direction, reference and critic trained together; its scripts loop over step sizes and temperatures
+without saying which was reported, so the preset takes the first of each list.
 """
 
 from __future__ import annotations
@@ -35,15 +36,14 @@ CRITIC_METRICS = (
     "critic/q",  # value of the dataset's actions
     "critic/target",
     "flow/displacement",  # mean distance a particle moved, in action units
-    "flow/spread_before",  # variance of a state's particles, summed over coordinates
-    "flow/spread_after",
+    *("flow/spread_before", "flow/spread_after"),  # variance of a state's particles, summed over coordinates
 )
 Aggregate = Literal["mean", "min"]
 
 
 @dataclass(frozen=True)
 class VGFConfig:
-    """Value gradient flow; the defaults are the authors' release for OGBench.
+    """Value gradient flow; the defaults are the `release` preset, for OGBench.
 
     Attributes:
         particles: N, actions sampled from the reference for each state.
@@ -70,8 +70,8 @@ class VGFConfig:
 
     particles: int = 10
     train_steps: int = 3
-    step_size: float = 0.05
-    temperature: float = 0.5
+    step_size: float = 0.01
+    temperature: float = 0.2
     optimizer: Literal["none", "adam"] = "adam"
     repulsion: bool = True
     bandwidth: float | Literal["median"] = "median"
@@ -152,10 +152,8 @@ class VGF(Agent):
 
     def update(self, batch: Batch) -> Metrics:
         """Train reference, critic and amortised gradient, as far as the phase trains them; see `pretrain`."""
-        metrics: Metrics = {}
         cloning = self.updates < self.config.pretrain
-        if not cloning:
-            metrics |= self._update_critic(batch)
+        metrics = {} if cloning else self._update_critic(batch)
         if cloning or self.config.pretrain == 0:
             metrics |= self._clone(self.reference, batch)
         self.updates += 1
@@ -214,18 +212,11 @@ class VGF(Agent):
         noise = streams.normal(observations.shape[1], self.config.particles, self.dims.action)
         return self.reference.sample(observations, noise)
 
-    def _update_critic(self, batch: Batch) -> Metrics:
-        """Regress the critic on the TD target; the target follows the critic as it was before this step (release)."""
-        with torch.no_grad():
-            particles = self._particles(batch.next_observations, self.streams["particles"])
+    def critic_loss(self, batch: Batch, particles: Tensor) -> tuple[Tensor, Metrics]:
+        """Return the TD loss, [S], and what is reported of it; `particles` as in `td_target`."""
         target, moved = self.td_target(batch, particles)
-        torch._foreach_lerp_(list(self.target.parameters()), list(self.critic.parameters()), self.config.tau)
         values = self.critic(batch.observations, batch.actions)
         loss = (values - target.unsqueeze(1)).square().sum(1).mean(-1)
-        metrics: Metrics = {}
-        if self.config.direction == "amortised":
-            metrics |= self._update_gradient(batch)
-        self._descend("critic", loss)
         reported = (
             loss.detach(),
             values.detach().mean((1, 2)),
@@ -234,7 +225,19 @@ class VGF(Agent):
             particles.var(-2, correction=0).sum(-1).mean(-1),
             moved.var(-2, correction=0).sum(-1).mean(-1),
         )
-        return metrics | dict(zip(CRITIC_METRICS, reported, strict=True))
+        return loss, dict(zip(CRITIC_METRICS, reported, strict=True))
+
+    def _update_critic(self, batch: Batch) -> Metrics:
+        """Regress the critic on the TD target; the target follows the critic of before the step, as the release's."""
+        with torch.no_grad():
+            particles = self._particles(batch.next_observations, self.streams["particles"])
+        loss, metrics = self.critic_loss(batch, particles)
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.target.parameters()), list(self.critic.parameters()), self.config.tau)
+        if self.config.direction == "amortised":
+            metrics |= self._update_gradient(batch)
+        self._descend("critic", loss)
+        return metrics
 
     def _update_gradient(self, batch: Batch) -> Metrics:
         """Fit f(s, a) to the online critic's gradient at the dataset's actions (release)."""

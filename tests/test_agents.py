@@ -1,0 +1,357 @@
+"""Agents: the TD target in closed form, one update against an independent numpy twin, seeds, phases, state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vgf.agents import AGENTS, BC, CONFIGS, VGF, Agent, BCConfig, Dims, VGFConfig
+from vgf.datasets.transitions import Batch
+from vgf.flow import best_of
+from vgf.networks import SeedStreams
+
+DIMS = Dims(4, 2)
+SMALL = VGFConfig(particles=3, hidden=(8, 8), flow_steps=2, temperature=0.5, step_size=0.05)
+FIXED = replace(SMALL, optimizer="none", repulsion=False, temperature=1.0)
+AMORTISED = replace(FIXED, direction="amortised")
+
+
+def batch(seeds: int = 2, size: int = 16, seed: int = 0) -> Batch:
+    g = torch.Generator().manual_seed(seed)
+    s, s2 = (torch.randn(seeds, size, DIMS.observation, generator=g) for _ in range(2))
+    a = 2 * torch.rand(seeds, size, DIMS.action, generator=g) - 1
+    return Batch(s, a, torch.randn(seeds, size, generator=g), (torch.rand(seeds, size, generator=g) < 0.8).float(), s2)
+
+
+def one_seed(b: Batch, slot: int) -> Batch:
+    return Batch(*(x[slot : slot + 1] for x in b))
+
+
+class Known(nn.Module):
+    """A critic with a formula: member e has value f(s, a) + offsets[e]."""
+
+    def __init__(self, formula: Any, offsets: tuple[float, ...] = (0.0, 0.0)) -> None:
+        super().__init__()
+        self.formula, self.offsets = formula, offsets
+
+    def forward(self, s: Tensor, a: Tensor) -> Tensor:
+        value = self.formula(s, a)
+        return torch.stack([value + offset for offset in self.offsets], 1)
+
+
+def known(config: VGFConfig, online: Any, target: Any | None = None, offsets: tuple[float, ...] = (0.0, 0.0)) -> VGF:
+    agent = VGF.create(config, DIMS, (0, 1))
+    agent.critic, agent.target = Known(online), Known(target or online, offsets)
+    return agent
+
+
+SLOPE = torch.tensor([0.4, -0.2])
+
+
+def linear(s: Tensor, a: Tensor) -> Tensor:
+    return a @ SLOPE
+
+
+def test_target_of_a_linear_critic_moves_one_particle_straight_up_the_slope() -> None:
+    config, b = replace(FIXED, particles=1, train_steps=3, temperature=2.0), batch()
+    a0 = 0.3 * torch.randn(2, 16, 1, 2, generator=torch.Generator().manual_seed(1)).clamp(-1, 1)
+    y, moved = known(config, linear).td_target(b, a0)
+    expected = a0 + 3 * 0.05 * SLOPE / 2.0
+    torch.testing.assert_close(moved, expected)
+    torch.testing.assert_close(y, b.rewards + 0.99 * b.masks * (expected @ SLOPE).squeeze(-1))
+
+
+def test_target_of_a_quadratic_critic_contracts_to_its_peak_by_the_known_factor() -> None:
+    peak, curvature = torch.tensor([0.2, -0.5]), 3.0
+    config = replace(FIXED, particles=1, train_steps=4)
+    agent = known(config, lambda s, a: -curvature / 2 * (a - peak).square().sum(-1))
+    a0 = torch.rand(2, 16, 1, 2, generator=torch.Generator().manual_seed(1)) - 0.5
+    _, moved = agent.td_target(batch(), a0)
+    torch.testing.assert_close(moved, peak + (1 - 0.05 * curvature) ** 4 * (a0 - peak))
+
+
+def test_with_no_train_steps_the_target_is_the_mean_target_value_of_the_reference() -> None:
+    agent, b = VGF.create(replace(SMALL, train_steps=0), DIMS, (0, 1)), batch()
+    a0 = torch.rand(2, 16, 3, 2) - 0.5
+    y, moved = agent.td_target(b, a0)
+    assert torch.equal(moved, a0)
+    q = torch.stack([agent.target(b.next_observations, a0[:, :, i]) for i in range(3)], -1)
+    torch.testing.assert_close(y, b.rewards + 0.99 * b.masks * q.mean(1).mean(-1))
+
+
+def test_particles_climb_the_online_critic_and_are_valued_by_the_target() -> None:
+    agent = known(replace(FIXED, particles=1, train_steps=1), linear, lambda s, a: -10 * (a @ SLOPE))
+    a0, b = torch.zeros(2, 16, 1, 2), batch()
+    y, moved = agent.td_target(b, a0)
+    assert ((moved @ SLOPE) > 0).all()
+    torch.testing.assert_close(y, b.rewards - 10 * 0.99 * b.masks * (moved @ SLOPE).squeeze(-1))
+
+
+@pytest.mark.parametrize(("over", "offset"), [("mean", 1.0), ("min", -1.0)])
+@pytest.mark.parametrize("particles", ["mean", "max"])
+def test_target_reduces_ensemble_and_particles_as_configured(over: Any, offset: float, particles: Any) -> None:
+    config = replace(SMALL, train_steps=0, target_q=over, target_particles=particles)
+    agent, b = known(config, linear, offsets=(3.0, -1.0)), batch()
+    a0 = torch.rand(2, 16, 3, 2)
+    y, _ = agent.td_target(b, a0)
+    value = (a0 @ SLOPE).mean(-1) if particles == "mean" else (a0 @ SLOPE).max(-1).values
+    torch.testing.assert_close(y, b.rewards + 0.99 * b.masks * (value + offset))
+
+
+class Twin:
+    """One critic of one seed in numpy: value, gradient in the action, gradient in the weights, all by hand."""
+
+    def __init__(self, critic: nn.Module, seed: int, member: int) -> None:
+        pick = {name: p.detach().numpy()[seed, member] for name, p in critic.net.named_parameters()}
+        self.w = [pick[f"weights.{i}"] for i in range(3)]
+        self.b = [pick[f"biases.{i}"][0] for i in range(3)]
+        self.g = [pick[f"gains.{i}"][0] for i in range(2)]
+        self.o = [pick[f"offsets.{i}"][0] for i in range(2)]
+
+    def forward(self, s: np.ndarray, a: np.ndarray) -> np.ndarray:
+        h, self.tape = np.concatenate([s, a], -1), []
+        for i in range(2):
+            z = h @ self.w[i] + self.b[i]
+            spread = np.sqrt(z.var(-1, keepdims=True) + 1e-6)
+            n = (z - z.mean(-1, keepdims=True)) / spread
+            u = n * self.g[i] + self.o[i]
+            self.tape.append((h, n, spread, u))
+            h = np.maximum(u, 0)
+        self.last = h
+        return (h @ self.w[2] + self.b[2])[..., 0]
+
+    def backward(self, upstream: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the gradients in the input and in the parameters of sum(upstream * Q)."""
+        grads = {"weights.2": self.last.T @ upstream[:, None], "biases.2": upstream.sum(keepdims=True)}
+        d = upstream[:, None] * self.w[2][:, 0]
+        for i in (1, 0):
+            h, n, spread, u = self.tape[i]
+            d = d * (u > 0)
+            grads[f"gains.{i}"], grads[f"offsets.{i}"] = (d * n).sum(0), d.sum(0)
+            d = d * self.g[i]
+            d = (d - d.mean(-1, keepdims=True) - n * (d * n).mean(-1, keepdims=True)) / spread
+            grads[f"weights.{i}"], grads[f"biases.{i}"] = h.T @ d, d.sum(0)
+            d = d @ self.w[i].T
+        return d, grads
+
+
+def numpy_flow(twins: list[Twin], s: np.ndarray, a: np.ndarray, config: VGFConfig) -> np.ndarray:
+    """Move particles a [B, N, d] at states s [B, o] as the release does: median kernel, repulsion, Adam, box."""
+    size, n, d = a.shape
+    rows, m, v = np.repeat(s, n, 0), np.zeros_like(a), np.zeros_like(a)
+    for t in range(1, config.train_steps + 1):
+        score = np.zeros_like(a)
+        for twin in twins:
+            twin.forward(rows, a.reshape(-1, d))
+            score += twin.backward(np.full(size * n, 0.5))[0][:, -d:].reshape(a.shape)
+        phi = np.empty_like(a)
+        for b in range(size):
+            d2 = ((a[b][:, None] - a[b][None]) ** 2).sum(-1)
+            two_gamma = 2 / (1e-6 + 2 * np.median(d2) / (2 * np.log(n + 1)))
+            k = np.exp(-two_gamma / 2 * d2)
+            push = ((a[b][:, None] - a[b][None]) * (two_gamma * k)[..., None]).sum(1)
+            phi[b] = (k @ score[b] / config.temperature + push) / n
+        m, v = 0.9 * m - 0.1 * phi, 0.999 * v + 0.001 * phi**2
+        step = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        a = np.clip(a - config.step_size * step, -1, 1)
+    return a
+
+
+@pytest.mark.parametrize("over", ["mean", "min"])
+def test_one_critic_update_equals_an_independent_numpy_twin_in_float64(over: Any) -> None:
+    agent, g = VGF.create(replace(SMALL, target_q=over), DIMS, (3, 5)), torch.Generator().manual_seed(0)
+    for network in (agent.critic, agent.target):
+        network.double()
+        for p in network.parameters():
+            p.data += 0.3 * torch.randn(p.shape, generator=g, dtype=torch.float64)
+    b = Batch(*(x.double() for x in batch(size=6)))
+    a0 = 2 * torch.rand(2, 6, 3, 2, dtype=torch.float64, generator=g) - 1
+    loss, _ = agent.critic_loss(b, a0)
+    loss.sum().backward()
+    for seed in range(2):
+        s, a, r, mask, s2 = (x[seed].numpy() for x in b)
+        online, target = ([Twin(net, seed, e) for e in range(2)] for net in (agent.critic, agent.target))
+        moved = numpy_flow(online, s2, a0[seed].numpy(), agent.config)
+        values = np.stack([t.forward(np.repeat(s2, 3, 0), moved.reshape(-1, 2)) for t in target])
+        value = (values.mean(0) if over == "mean" else values.min(0)).reshape(6, 3).mean(1)
+        y = r + 0.99 * mask * value
+        expected = 0.0
+        for e, twin in enumerate(online):
+            error = twin.forward(s, a) - y
+            expected += (error**2).mean()
+            for name, gradient in twin.backward(2 * error / 6)[1].items():
+                ours = dict(agent.critic.net.named_parameters())[name].grad
+                assert ours is not None
+                np.testing.assert_allclose(ours[seed, e].numpy().reshape(gradient.shape), gradient, atol=1e-10)
+        np.testing.assert_allclose(loss[seed].item(), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, FIXED, AMORTISED, replace(SMALL, reference="gaussian"), BCConfig(hidden=(8,))]
+)
+def test_three_seeds_together_are_three_seeds_alone(config: Any) -> None:
+    kind: type[Agent] = BC if isinstance(config, BCConfig) else VGF
+    together, b = kind.create(config, DIMS, (7, 1, 4)), [batch(3, seed=i) for i in range(4)]
+    reported = [together.update(x) for x in b]
+    for slot, seed in enumerate((7, 1, 4)):
+        alone = kind.create(config, DIMS, (seed,))
+        for x, metrics in zip(b, reported, strict=True):
+            for name, value in alone.update(one_seed(x, slot)).items():
+                torch.testing.assert_close(value[0], metrics[name][slot], rtol=1e-4, atol=1e-5)
+        for name, value in alone.policy().items():
+            torch.testing.assert_close(value[0], together.policy()[name][slot], rtol=1e-4, atol=2e-5, msg=name)
+
+
+def test_vgf_trains_the_reference_that_bc_trains() -> None:
+    vgf = VGF.create(SMALL, DIMS, (0, 1))
+    bc = BC.create(BCConfig(hidden=SMALL.hidden, flow_steps=SMALL.flow_steps), DIMS, (0, 1))
+    for i in range(3):
+        vgf.update(batch(seed=i))
+        bc.update(batch(seed=i))
+    for name, value in bc.policy().items():
+        assert torch.equal(value, vgf.policy()[name])
+
+
+def test_acting_with_no_steps_is_best_of_n_and_with_one_particle_the_reference() -> None:
+    agent, s = VGF.create(SMALL, DIMS, (0, 1)), batch().observations
+    particles = agent.reference.sample(s, SeedStreams((0, 1), "test").normal(16, 3, 2)).detach()
+    values = torch.stack([agent.critic(s, particles[:, :, i]) for i in range(3)], -1).mean(1)
+    expected = best_of(particles, values)
+    assert torch.equal(agent.act(s, agent.budget(0), SeedStreams((0, 1), "test")), expected)
+    single = VGF.create(replace(SMALL, particles=1), DIMS, (0, 1))
+    noise = SeedStreams((0, 1), "test").normal(16, 1, 2)
+    mu = single.reference.sample(s, noise).detach().squeeze(2)
+    assert torch.equal(single.act(s, single.budget(0), SeedStreams((0, 1), "test")), mu)
+
+
+def test_more_steps_reach_higher_value_of_a_concave_critic() -> None:
+    peak = torch.tensor([0.9, 0.9])
+    agent = known(replace(SMALL, temperature=0.05), lambda s, a: -(a - peak).square().sum(-1))
+    values = []
+    for steps in (0, 2, 8):
+        a = agent.act(batch().observations, agent.budget(steps), SeedStreams((0, 1), "test"))
+        assert a.abs().max() <= 1
+        values.append(agent.critic.formula(None, a).mean().item())
+    assert values[0] < values[1] < values[2]
+
+
+def test_acting_leaves_training_untouched() -> None:
+    quiet, acting = (VGF.create(SMALL, DIMS, (0, 1)) for _ in range(2))
+    acting.act(batch().observations, acting.budget(2))
+    quiet.update(batch())
+    acting.update(batch())
+    assert all(torch.equal(a, b) for a, b in zip(quiet.policy().values(), acting.policy().values(), strict=True))
+
+
+def test_the_reference_trains_alone_first_and_is_then_frozen() -> None:
+    agent = VGF.create(replace(SMALL, pretrain=2), DIMS, (0, 1))
+
+    def weights(name: str) -> list[Tensor]:
+        return [p.detach().clone() for p in agent.networks[name].parameters()]
+
+    def same(before: list[Tensor], name: str) -> bool:
+        return all(torch.equal(a, b) for a, b in zip(before, weights(name), strict=True))
+
+    critic, reference = weights("critic"), weights("reference")
+    for i in range(2):
+        assert set(agent.update(batch(seed=i))) == {"reference/loss"}
+    assert same(critic, "critic")
+    assert not same(reference, "reference")
+    reference = weights("reference")
+    assert "critic/loss" in agent.update(batch())
+    assert same(reference, "reference")
+    assert not same(critic, "critic")
+
+
+def test_the_target_follows_the_critic_of_before_the_step() -> None:
+    agent = VGF.create(replace(SMALL, tau=0.1), DIMS, (0, 1))
+    agent.update(batch())
+    critic = [p.detach().clone() for p in agent.critic.parameters()]
+    target = [p.clone() for p in agent.target.parameters()]
+    agent.update(batch(seed=1))
+    for c, t, now in zip(critic, target, agent.target.parameters(), strict=True):
+        torch.testing.assert_close(now, 0.1 * c + 0.9 * t)
+
+
+def test_the_amortised_direction_learns_the_gradient_and_replaces_it() -> None:
+    agent, b = known(replace(AMORTISED, hidden=(32,), learning_rate=1e-2), linear), batch(size=64)
+    losses = [agent._update_gradient(b)["gradient/loss"] for _ in range(200)]
+    assert (losses[-1] < 0.05 * losses[0]).all()
+    torch.testing.assert_close(agent.score(b.observations, b.actions).mean((0, 1)), SLOPE, atol=0.05, rtol=0)
+    agent.critic = Known(lambda s, a: -100 * linear(s, a))  # the flow must not ask the critic
+    _, moved = agent.td_target(b, torch.zeros(2, 64, 3, 2))
+    assert ((moved @ SLOPE) > 0).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("config", [SMALL, AMORTISED, BCConfig(hidden=(8,), reference="gaussian")])
+def test_metrics_are_one_number_a_seed_and_are_those_that_are_named(config: Any) -> None:
+    agent = (BC if isinstance(config, BCConfig) else VGF).create(config, DIMS, (0, 1, 2))
+    metrics = agent.update(batch(3))
+    assert set(metrics) == set(agent.metric_names)
+    for value in metrics.values():
+        assert value.shape == (3,)
+        assert not value.requires_grad
+
+
+@pytest.mark.parametrize("config", [SMALL, AMORTISED, replace(SMALL, pretrain=4), BCConfig(hidden=(8,))])
+def test_a_restored_agent_goes_on_bit_for_bit(config: Any) -> None:
+    kind: type[Agent] = BC if isinstance(config, BCConfig) else VGF
+    whole = kind.create(config, DIMS, (0, 1))
+    for i in range(3):
+        whole.update(batch(seed=i))
+    state = {name: value.clone() for name, value in whole.state_dict().items()}
+    resumed = kind.create(config, DIMS, (0, 1))
+    resumed.load_state_dict(state)
+    for i in range(3, 6):
+        whole.update(batch(seed=i))
+        resumed.update(batch(seed=i))
+    assert resumed.updates == 6
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_state_of_other_sizes_or_another_method_is_refused_by_name() -> None:
+    agent = VGF.create(SMALL, DIMS, (0, 1))
+    with pytest.raises(ValueError, match=r"reference/velocity.net.weights.0 of shape .* it is of shape"):
+        agent.load_state_dict(VGF.create(replace(SMALL, hidden=(9, 8)), DIMS, (0, 1)).state_dict())
+    with pytest.raises(ValueError, match=r"needs critic/.* it is missing"):
+        agent.load_state_dict(BC.create(BCConfig(hidden=(8, 8)), DIMS, (0, 1)).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("flow_q", "max", "flow_q must be one of mean, min"),
+        ("reference", "vae", "reference must be one of flow, gaussian"),
+        ("particles", 0, "particles must be > 0"),
+        ("hidden", (), "hidden must be widths >= 1"),
+        ("train_steps", -1, "steps must be an integer >= 0"),
+        ("temperature", 0.0, "temperature must be a finite number > 0"),
+        ("pretrain", -1, "pretrain must be >= 0"),
+        ("optimizer", "sgd", "optimizer must be 'none' or 'adam'"),
+    ],
+)
+def test_a_config_without_meaning_is_refused_by_field(field: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(VGFConfig(), **{field: value})
+
+
+def test_the_presets_say_what_paper_and_release_say() -> None:
+    paper, release = CONFIGS["vgf"]["paper"], CONFIGS["vgf"]["release"]
+    assert (paper.particles, paper.optimizer, paper.repulsion, paper.direction) == (5, "none", False, "amortised")
+    assert paper.pretrain > 0
+    assert (release.particles, release.optimizer, release.repulsion) == (10, "adam", True)
+    assert release.direction == "autograd"
+    assert (release.pretrain, release.tau, release.hidden, release.flow_steps) == (0, 0.005, (512,) * 4, 10)
+
+
+def test_every_method_is_registered_under_its_name_with_a_default() -> None:
+    assert set(AGENTS) == set(CONFIGS)
+    for name, kind in AGENTS.items():
+        assert kind.name == name
+        assert "default" in CONFIGS[name]
