@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vgf import flow
+from vgf import flow, kernels
 from vgf.flow import Budget, FlowState, stein_direction, transport
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
@@ -94,7 +94,7 @@ def test_repulsion_alone_spreads() -> None:
     """Under no value the mean stays, and the mean and the smallest pairwise distance grow at every step."""
     path = transport(draw(4, 12, 3), torch.zeros_like, Budget(10, 0.05), trace=True).particles
     assert torch.allclose(path.mean(-2), path[0].mean(-2).expand(11, 4, 3), atol=1e-12)
-    off_diagonal = flow.squared_distances(path, path).sqrt()[..., ~torch.eye(12, dtype=torch.bool)]
+    off_diagonal = kernels.squared_distances(path, path).sqrt()[..., ~torch.eye(12, dtype=torch.bool)]
     assert (off_diagonal.mean(-1).diff(dim=0) > 0).all()
     assert (off_diagonal.min(-1).values.diff(dim=0) > 0).all()
 
@@ -122,27 +122,27 @@ def test_adam_flow_is_torch_adam_on_minus_phi() -> None:
 def test_median_bandwidth_is_numpys(n: int) -> None:
     """The median of all N x N squared distances, diagonal included, is the mean of the two middle values."""
     a = draw(3, n, 4)
-    for one, sigma in zip(a.numpy(), flow.median_bandwidth(a).flatten(), strict=True):
+    for one, sigma in zip(a.numpy(), kernels.median_bandwidth(a).flatten(), strict=True):
         d2 = [float(((x - y) ** 2).sum()) for x in one for y in one]
         assert float(2 * sigma**2) == pytest.approx(np.median(d2) / math.log(n + 1) + 1e-6, rel=1e-12)
 
 
 def test_median_bandwidth_by_hand() -> None:
     """One particle and coincident particles fall back to the release's constant; two give half their distance."""
-    assert flow.median_bandwidth(torch.zeros(1, 3)).item() == pytest.approx(math.sqrt(5e-7))
-    assert flow.median_bandwidth(torch.ones(4, 3)).item() == pytest.approx(math.sqrt(5e-7))
+    assert kernels.median_bandwidth(torch.zeros(1, 3)).item() == pytest.approx(math.sqrt(5e-7))
+    assert kernels.median_bandwidth(torch.ones(4, 3)).item() == pytest.approx(math.sqrt(5e-7))
     two = torch.tensor([[0.0], [2.0]], dtype=torch.float64)  # squared distances 0, 0, 4, 4: median 2
-    assert flow.median_bandwidth(two).item() == pytest.approx(math.sqrt(2 / (2 * math.log(3)) + 5e-7))
+    assert kernels.median_bandwidth(two).item() == pytest.approx(math.sqrt(2 / (2 * math.log(3)) + 5e-7))
 
 
 def test_median_of_many_particles_is_taken_over_a_subset(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the pairs of all sets pass the memory limit, a strided subset keeps sigma within sampling error."""
     a = draw(2, 3000, 2)
-    exact = flow.median_bandwidth(a)
-    monkeypatch.setattr(flow, "DENSE_ELEMENTS", 2 * 1000**2)
-    subset = flow.median_bandwidth(a)
+    exact = kernels.median_bandwidth(a)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", 2 * 1000**2)
+    subset = kernels.median_bandwidth(a)
     assert not torch.equal(subset, exact)
-    by_hand = flow.median_bandwidth(a[:, ::3]) * math.sqrt(math.log(1001) / math.log(3001))
+    by_hand = kernels.median_bandwidth(a[:, ::3]) * math.sqrt(math.log(1001) / math.log(3001))
     assert torch.allclose(subset, by_hand, rtol=1e-5)
     assert torch.allclose(subset, exact, rtol=0.05)
 
@@ -186,7 +186,7 @@ def test_trace_is_repeated_flow_step(optimizer: Any) -> None:
         phi = stein_direction(state.particles, score, budget.temperature)
         assert torch.equal(record.scores[t], score)
         assert torch.equal(record.directions[t], phi)
-        assert torch.equal(record.bandwidths[t], flow.median_bandwidth(state.particles))
+        assert torch.equal(record.bandwidths[t], kernels.median_bandwidth(state.particles))
         state = flow.flow_step(state, phi, budget, box)
         assert torch.equal(record.particles[t + 1], state.particles)
     assert torch.equal(transport(start, pull_to_one, budget, bounds=box), state.particles)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vgf import flow
+from vgf import flow, kernels
 from vgf.flow import Budget, stein_direction, transport
 
 Array = NDArray[np.float64]
@@ -123,7 +123,7 @@ def test_fused_sums_equal_dense_sums(shape: tuple[int, ...], sigma_shape: tuple[
     sigma = 0.7 + draw(*sigma_shape, seed=2, dtype=dtype).square()
     tolerance = 4 * torch.finfo(dtype).eps * (1 + (a.square().sum(-1, keepdim=True) / sigma**2).max())
     for dense, fused in zip(
-        flow._kernel_sums_dense(a, score, sigma), flow._kernel_sums_fused(a, score, sigma), strict=True
+        kernels.kernel_sums_dense(a, score, sigma), kernels.kernel_sums_fused(a, score, sigma), strict=True
     ):
         assert dense.shape == fused.shape
         assert (dense - fused).abs().max() <= tolerance * dense.abs().max()
@@ -135,13 +135,13 @@ def test_dispatch_changes_nothing_but_memory(monkeypatch: pytest.MonkeyPatch, ba
     """One number fewer than the pairs need sends the same call down the fused path, with the same result."""
     a, score = 5 + draw(3, 30, 4), draw(3, 30, 4, seed=1)
     taken = []
-    fused = flow._kernel_sums_fused
-    monkeypatch.setattr(flow, "_kernel_sums_fused", lambda *sums: taken.append(1) or fused(*sums))
+    fused = kernels.kernel_sums_fused
+    monkeypatch.setattr(kernels, "kernel_sums_fused", lambda *sums: taken.append(1) or fused(*sums))
     elements = a.numel() * a.shape[-2]
-    monkeypatch.setattr(flow, "DENSE_ELEMENTS", elements)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", elements)
     dense = stein_direction(a, score, 0.5, bandwidth, repulsion)
     assert not taken
-    monkeypatch.setattr(flow, "DENSE_ELEMENTS", elements - 1)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", elements - 1)
     assert torch.allclose(stein_direction(a, score, 0.5, bandwidth, repulsion), dense, rtol=0, atol=1e-12)
     assert taken
 
@@ -150,7 +150,7 @@ def test_fused_flow_stays_accurate_far_from_the_origin(monkeypatch: pytest.Monke
     """Centring keeps float32 sums accurate when the particles sit a hundred spreads away from zero."""
     a, score = 0.1 * draw(40, 3), draw(40, 3, seed=1)
     want = stein_direction(a + 10, score, 0.5)
-    monkeypatch.setattr(flow, "DENSE_ELEMENTS", 0)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", 0)
     got = stein_direction((a + 10).float(), score.float(), 0.5)
     assert (got - want).abs().max() <= 1e-4 * want.abs().max()
 
@@ -189,7 +189,7 @@ def test_memory_of_many_particles_is_far_below_n_squared(mode: str, bandwidth: s
 @pytest.mark.parametrize("repulsion", [True, False])
 def test_direction_is_differentiable(monkeypatch: pytest.MonkeyPatch, limit: int, repulsion: bool) -> None:
     """Gradients in particles and in score agree with finite differences on both paths."""
-    monkeypatch.setattr(flow, "DENSE_ELEMENTS", limit)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", limit)
     a, score = draw(2, 4, 3).requires_grad_(True), draw(2, 4, 3, seed=1).requires_grad_(True)
     assert torch.autograd.gradcheck(lambda x, g: stein_direction(x, g, 0.5, 0.8, repulsion), (a, score))
 
@@ -221,8 +221,8 @@ def test_value_gradient_and_best_of() -> None:
 def test_median_bandwidth_is_a_constant_to_autograd() -> None:
     """No gradient flows through the median: differentiating equals differentiating at that fixed sigma."""
     a, score = draw(6, 3).requires_grad_(True), draw(6, 3, seed=1)
-    assert not flow.median_bandwidth(a).requires_grad
-    sigma = flow.median_bandwidth(a)
+    assert not kernels.median_bandwidth(a).requires_grad
+    sigma = kernels.median_bandwidth(a)
     (median,) = torch.autograd.grad(stein_direction(a, score, 0.5).square().sum(), a)
     (fixed,) = torch.autograd.grad(stein_direction(a, score, 0.5, sigma).square().sum(), a)
     assert torch.allclose(median, fixed, rtol=0, atol=1e-13)
@@ -236,7 +236,7 @@ def test_median_bandwidth_is_a_constant_to_autograd() -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
 def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch, limit: int, dtype: torch.dtype, tolerance: float) -> None:
     """The same flow on CUDA, for both paths and both precisions."""
-    monkeypatch.setattr(flow, "DENSE_ELEMENTS", limit)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", limit)
     start = draw(3, 20, 5).to(dtype)
     for optimizer in ("none", "adam"):
         budget = Budget(4, 0.05, 0.5, optimizer)  # type: ignore[arg-type]

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vgf.flow import Budget, best_of, median_bandwidth, stein_direction, transport, value_gradient
+from vgf.flow import Budget, best_of, stein_direction, transport, value_gradient
+from vgf.kernels import median_bandwidth
 
 CHAPTER = Path(__file__).resolve().parents[1] / "notebooks" / "00_standalone_vgf.md"
 PROGRAM = [

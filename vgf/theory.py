@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vgf.flow import ADAM_BETAS, rbf_kernel
+from vgf.flow import ADAM_BETAS
+from vgf.kernels import rbf_kernel
 
 MMD_CHUNK = 1024  # rows of the kernel matrix held at once
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
