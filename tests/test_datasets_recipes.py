@@ -1,0 +1,208 @@
+"""Regeneration: the same bits for any number of workers, after any kill, in the official layout."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vgf.datasets import DataError, default_path, get_dataset, manipulation, provenance, regenerate
+from vgf.datasets.files import sha256, validation_path
+from vgf.datasets.parts import content_digest
+
+ROWS = 40
+
+
+def make(out: Path, name: str = "puzzle-3x3-play", **settings: int) -> Path:
+    return regenerate(name, out=out, progress=False, **({"episodes": 3, "rows": ROWS} | settings))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("made") / "set.npz")
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def test_two_workers_make_the_bits_of_one(made: Path, tmp_path: Path) -> None:
+    again = make(tmp_path / "set.npz", workers=2)
+    assert sha256(again) == sha256(made)
+    assert sha256(validation_path(again)) == sha256(validation_path(made))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set-val.npz", "set.json", "set.npz"]
+
+
+def test_a_short_set_begins_a_long_one_and_validation_is_apart(made: Path, tmp_path: Path) -> None:
+    one, three = arrays(make(tmp_path / "set.npz", episodes=1)), arrays(made)
+    for name, values in one.items():
+        assert np.array_equal(values, three[name][:ROWS]), name
+    validation = arrays(validation_path(made))
+    starts = [three["qpos"][i * ROWS] for i in range(3)] + [validation["qpos"][0]]
+    assert len({start.tobytes() for start in starts}) == 4
+
+
+def test_another_seed_makes_other_data(made: Path, tmp_path: Path) -> None:
+    other = arrays(make(tmp_path / "set.npz", seed=1, episodes=1))
+    assert not np.array_equal(other["actions"], arrays(made)["actions"][:ROWS])
+
+
+def test_the_layout_is_the_official_one(made: Path) -> None:
+    found = arrays(made)
+    dataset = get_dataset("puzzle-3x3-play")
+    types = {"terminals": "bool", "button_states": "int64"}
+    shapes = {"observations": (dataset.observation_size,), "actions": (5,), "button_states": (9,), "terminals": ()}
+    assert set(found) == {"observations", "actions", "terminals", "qpos", "qvel", "button_states"}
+    for name, values in found.items():
+        assert values.dtype == types.get(name, "float32"), name
+        assert values.shape == (3 * ROWS, *shapes.get(name, values.shape[1:])), name
+    assert np.flatnonzero(found["terminals"]).tolist() == [ROWS - 1, 2 * ROWS - 1, 3 * ROWS - 1]
+    assert np.abs(found["actions"]).max() <= 1
+
+
+def test_the_sidecar_says_how_it_was_made(made: Path) -> None:
+    facts = json.loads(made.with_suffix(".json").read_text(encoding="utf-8"))
+    assert (facts["seed"], facts["episodes"], facts["rows"]) == (0, 3, 3 * ROWS)
+    assert facts["recipe"]["noise"] == 0.1
+    assert facts["recipe"]["noise_smoothing"] == 0.5
+    assert facts["sha256"] == sha256(made)
+    assert facts["content"] == content_digest(arrays(made))
+    assert {"ogbench", "mujoco", "numpy"} <= set(facts["versions"])
+    assert provenance(made)["source"] == "regenerated"
+    assert str(Path.home()) not in json.dumps(facts)
+
+
+def test_the_callers_global_generator_is_left_alone(tmp_path: Path) -> None:
+    np.random.seed(7)  # noqa: NPY002
+    expected = np.random.RandomState(7).random()
+    make(tmp_path / "set.npz", episodes=1)
+    assert np.random.random() == expected  # noqa: NPY002
+
+
+def test_killed_it_goes_on_where_it_was_and_ends_with_the_same_bits(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "set.npz"
+    script = f"from vgf.datasets import regenerate; regenerate('puzzle-3x3-play', 3, rows={ROWS}, out={str(out)!r})"
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("*.parts-*/ep*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = len(list(tmp_path.glob("*.parts-*/*.npz")))
+    assert 1 <= finished <= 4
+    assert not out.exists()
+    collect, made_now = manipulation.collect_episode, []
+    monkeypatch.setattr(manipulation, "collect_episode", lambda *words: made_now.append(1) or collect(*words))
+    make(out)
+    assert len(made_now) == 4 - finished
+    assert sha256(out) == sha256(made)
+    assert not list(tmp_path.glob("*.parts-*"))
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = (
+        "import multiprocessing, sys\nfrom vgf.datasets import regenerate\nif __name__ == '__main__':\n"
+        f"    regenerate('puzzle-3x3-play', 400, rows=400, workers=2, out={str(tmp_path / 'set.npz')!r})\n"
+    )
+    program = tmp_path / "program.py"
+    program.write_text(script, encoding="utf-8")
+    process = subprocess.Popen([sys.executable, program], stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob("*.parts-*/ep*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    while alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(process.pid)
+
+
+def alive(group: int) -> bool:
+    """Return whether a process of the group is left (one that has ended but not been waited for does not count)."""
+    found = subprocess.run(["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    return any(line.split()[0] == str(group) and not line.split()[1].startswith("Z") for line in found.splitlines())
+
+
+def test_unequal_settings_never_share_parts(tmp_path: Path) -> None:
+    out = tmp_path / "set.npz"
+    stale = tmp_path / "set.parts-000000000000"
+    stale.mkdir()
+    (stale / "ep00000.npz").write_bytes(b"another setting's episode")
+    make(out, episodes=1)
+    assert arrays(out)["terminals"].sum() == 1
+    assert stale.exists()
+
+
+def test_a_file_that_is_there_is_kept_or_refused_but_never_replaced(made: Path, tmp_path: Path) -> None:
+    before = made.stat().st_mtime_ns
+    assert make(made) == made
+    assert made.stat().st_mtime_ns == before
+    with pytest.raises(DataError, match="already there with other seed"):
+        make(made, seed=5)
+    with pytest.raises(DataError, match="already there with other recipe"):
+        make(made, rows=ROWS + 1)
+    foreign = tmp_path / "mine.npz"
+    foreign.write_bytes(b"precious")
+    with pytest.raises(DataError, match="nothing says how it was made"):
+        make(foreign)
+    assert foreign.read_bytes() == b"precious"
+
+
+def test_a_damaged_file_is_not_taken_for_a_good_one(tmp_path: Path) -> None:
+    out = make(tmp_path / "set.npz", episodes=1)
+    with out.open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(DataError, match=r"does not match set\.json"):
+        make(out, episodes=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"episodes": 0}, "episodes must be >= 1"),
+        ({"workers": 0}, "workers must be >= 1"),
+        ({"seed": -1}, "seed must be >= 0"),
+        ({"rows": 1}, "rows must be >= 2"),
+    ],
+)
+def test_bad_settings_are_named(settings: dict[str, int], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        make(tmp_path / "set.npz", **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DataError, match="choose another --out"):
+        make(tmp_path / "file" / "set.npz")
+    with pytest.raises(DataError, match=r"must end in \.npz"):
+        make(tmp_path / "set.hdf5")
+
+
+def test_the_default_place_is_below_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VGF_DATA", str(tmp_path))
+    assert default_path("cube-single-play", 3, 20) == tmp_path / "cache/ogbench/cube-single-play-v0.seed3.ep20.npz"
+    assert default_path("cube-single-play").name == "cube-single-play-v0.seed0.ep1000.npz"
+
+
+def test_a_hidden_cube_is_seen() -> None:
+    qpos = np.zeros((3, 20))
+    assert manipulation._cube_is_visible(qpos)
+    for y, z, visible in [
+        (0.28, 0.02, True),
+        (0.29, 0.02, False),
+        (-0.31, 0.07, True),
+        (-0.31, 0.02, False),
+        (-0.3, 0.09, False),
+    ]:
+        qpos[1, 15:17] = y, z
+        assert manipulation._cube_is_visible(qpos) is visible, (y, z)
