@@ -1,7 +1,8 @@
 # From experiment files to pages: what depends on what. `make book` runs it; a second run does nothing.
 #
-#   data/experiments/*.yaml -> records -> chapters (papermill) -> scoreboard -> book
+#   data/experiments/X.yaml -> dataset -> records -> chapter NN_X (papermill) -> scoreboard -> book
 #
+# Only `quick` experiments are run from here; records of larger scales are in git, and `vgf train` adds to them.
 # Checkpoints are never declared as outputs, because Snakemake deletes the outputs of an interrupted job.
 import json
 import re
@@ -25,6 +26,7 @@ PAGES = toc_pages(yaml.safe_load(Path("_toc.yml").read_text()))
 CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
+TRAINING = [path for path in PACKAGE if Path(path).stem not in ("cli", "claims", "plots", "stats", "theory", "toy")]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
 
@@ -37,6 +39,36 @@ def figures_of(chapter):
     return [f"data/figures/{figure}{end}" for figure in figures for end in FIGURE_FILES] + [
         f"data/figures/verdicts/{claim}.json" for claim in claims
     ]
+
+
+def study_of(chapter):
+    """Return the experiment file whose records a chapter reads, or None: NN_X reads X.yaml."""
+    path = Path(f"data/experiments/{chapter.partition('_')[2]}.yaml")
+    return yaml.safe_load(path.read_text()) | {"file": str(path), "name": path.stem} if path.exists() else None
+
+
+def scale_of(chapter):
+    """Return the scale asked for, or `quick` where a chapter's experiment has no such scale."""
+    study = study_of(chapter)
+    return SCALE if study is None or SCALE in study["scales"] else "quick"
+
+
+def record(study, scale, method):
+    """Return the file that completes the record of one method."""
+    return f"data/results/{study['name']}.{scale}/{study['task']}/{method}/run.json"
+
+
+def records_of(chapter):
+    """Return the records a chapter reads."""
+    study = study_of(chapter)
+    return [record(study, scale_of(chapter), method) for method in study["methods"]] if study else []
+
+
+def dataset_of(study):
+    """Return where the regenerated set of a study goes: a task's name is its set's with the goal in it."""
+    source = study["scales"]["quick"]["dataset"]
+    name = re.sub(r"-singletask(-task\d+)?", "", study["task"])
+    return f"data/cache/ogbench/{name}.seed{source.get('seed', 0)}.ep{source['episodes']}.npz"
 
 
 shell.prefix("source .ci/steps.sh; ")  # step, chapter
@@ -92,12 +124,53 @@ for CHAPTER in CHAPTERS:
             f"notebooks/{CHAPTER}.md",
             PACKAGE,
             PAPER,
+            records_of(CHAPTER),
         output:
             f"notebooks/{CHAPTER}.ipynb",
             figures_of(CHAPTER),
         params:
             chapter=CHAPTER,
-            scale=SCALE,
+            scale=scale_of(CHAPTER),
         threads: 1
         shell:
             "OMP_NUM_THREADS={threads} step {params.chapter} chapter {params.chapter} {params.scale}"
+
+
+for STUDY in filter(None, map(study_of, CHAPTERS)):
+
+    rule:
+        name:
+            f"dataset_{STUDY['name']}"
+        input:
+            "vgf/datasets/recipes.py",
+        output:
+            dataset_of(STUDY),
+        params:
+            task=STUDY["task"],
+            episodes=STUDY["scales"]["quick"]["dataset"]["episodes"],
+            seed=STUDY["scales"]["quick"]["dataset"].get("seed", 0),
+        threads: 2
+        priority: 20
+        shell:
+            "step 'dataset of {params.task}' vgf data get {params.task} --source regenerate"
+            " --episodes {params.episodes} --seed {params.seed} --workers {threads} --out {output}"
+
+    for METHOD in STUDY["methods"]:
+
+        rule:
+            name:
+                f"train_{STUDY['name']}_{METHOD}"
+            input:
+                STUDY["file"],
+                TRAINING,
+                dataset=dataset_of(STUDY),
+            output:
+                record(STUDY, "quick", METHOD),
+            params:
+                method=METHOD,
+            threads: 1
+            priority: 10
+            shell:
+                "rm -rf $(dirname {output}); "
+                "OMP_NUM_THREADS={threads} step 'train {params.method} ({input[0]})'"
+                " vgf train {input[0]} --scale quick --method {params.method}"

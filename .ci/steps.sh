@@ -3,14 +3,14 @@ export PYTHONWARNINGS=ignore PYDEVD_DISABLE_FILE_VALIDATION=1
 
 # step NAME COMMAND...: run it quietly; when it fails show its warnings, or the end of its log.
 step() {
-  local name=$1 log="_build/logs/$1.log" start=$SECONDS
+  local name=$1 log="_build/logs/${1//[^a-z0-9_.-]/-}.log" start=$SECONDS
   shift
   mkdir -p _build/logs
-  printf '  %-34s ...\n' "$name"
+  printf '  %-48s ...\n' "$name"
   if "$@" >"$log" 2>&1; then
-    printf '  %-34s %3d s\n' "$name" $((SECONDS - start))
+    printf '  %-48s %3d s\n' "$name" $((SECONDS - start))
   else
-    printf '  %-34s failed; from %s:\n' "$name" "$log"
+    printf '  %-48s failed; from %s:\n' "$name" "$log"
     { grep -E 'WARNING:|ERROR:' "$log" || tail -n 25 "$log"; } | head -25 | sed $'s/\e\\[[0-9;]*m//g; s/^/    /'
     return 1
   fi
