@@ -1,0 +1,157 @@
+"""Evaluation: episodes counted right, paired by environment seed, in toy environments and in a real one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from gymnasium.vector import SyncVectorEnv
+from torch import Tensor
+
+from vgf.agents import VGF, Dims, VGFConfig
+from vgf.evaluate import EVALUATION_SEED, KeptInfo, close, evaluate, make_envs
+from vgf.experiments import Signal
+from vgf.flow import Budget
+from vgf.networks import SeedStreams
+
+TASK = "cube-single-play-singletask-task2-v0"
+
+
+class Line(gymnasium.Env[Any, Any]):
+    """A point on a line that starts at a seeded place; each action adds to it; the goal is 1. Reward -1 a step."""
+
+    observation_space = gymnasium.spaces.Box(-10, 10, (2,), dtype=np.float64)
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), dtype=np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.x = self.np_random.uniform(-0.5, 0.5)
+        return self._look(), {"goal": np.array([1.0, 0.0]), "qpos": np.zeros(50)}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.x += float(action[0])
+        done = self.x >= 1
+        return self._look(), -1.0 + float(done), done, False, {"success": done, "qpos": np.zeros(50)}
+
+    def _look(self) -> Any:
+        return np.array([self.x, 0.0])
+
+
+class Stepper:
+    """An agent that always moves by `speed` of its seed, plus the number of flow steps."""
+
+    transports = True
+    device = torch.device("cpu")
+
+    def __init__(self, speeds: dict[int, float]) -> None:
+        self.seeds, self.speeds = tuple(speeds), torch.tensor(list(speeds.values()))
+        self.seen: list[tuple[int, Tensor]] = []
+
+    def budget(self, steps: int) -> Budget:
+        return Budget(steps, 0.1)
+
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
+        self.seen.append((budget.steps, streams.normal(1)))
+        speed = self.speeds.reshape(-1, 1, 1) * (1 + budget.steps)
+        return speed.expand(*observations.shape[:2], 1)
+
+
+def line_envs(count: int) -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: KeptInfo(Line())] * count)
+
+
+def run(agent: Any, **changes: Any) -> pd.DataFrame:
+    settings: dict[str, Any] = {"test_steps": (0, 1), "episodes": 4, "episode_steps": 9} | changes
+    return evaluate(agent, line_envs(2 * len(agent.seeds)), **settings)
+
+
+def starts(episodes: int) -> np.ndarray:
+    found = []
+    for i in range(episodes):
+        env = Line()
+        env.reset(seed=EVALUATION_SEED + i)
+        found.append(env.x)
+    return np.array(found)
+
+
+def test_return_length_and_success_are_those_of_the_first_episode_alone() -> None:
+    rows = run(Stepper({5: 0.25, 2: 0.01}))
+    assert len(rows) == 2 * 2 * 4
+    for (seed, steps), own in rows.groupby(["seed", "test_steps"]):
+        speed = {5: 0.25, 2: 0.01}[seed] * (1 + steps)
+        needed = np.ceil((1 - starts(4)) / speed)
+        met = needed <= 9
+        np.testing.assert_array_equal(own["success"], met)
+        np.testing.assert_array_equal(own["length"], np.where(met, needed, 9))
+        np.testing.assert_array_equal(own["return"], np.where(met, 1 - needed, -9))
+    assert set(rows["success"]) == {0, 1}
+
+
+def test_every_seed_and_budget_starts_from_the_same_places_and_the_same_noise() -> None:
+    agent = Stepper({0: 0.1, 1: 0.1})
+    rows = run(agent)
+    assert (rows["env_seed"] == EVALUATION_SEED + rows["episode"]).all()
+    a, b = (rows[(rows["seed"] == s) & (rows["test_steps"] == 0)]["length"].to_numpy() for s in (0, 1))
+    np.testing.assert_array_equal(a, b)
+    noise = {steps: torch.stack([n for s, n in agent.seen if s == steps]) for steps in (0, 1)}
+    shared = min(len(noise[0]), len(noise[1]))
+    assert torch.equal(noise[0][: shared // 2], noise[1][: shared // 2])
+    assert not torch.equal(noise[0][0], noise[0][1])
+
+
+def test_the_same_call_gives_the_same_rows() -> None:
+    agent = VGF.create(VGFConfig(particles=2, hidden=(8,), flow_steps=2), Dims(2, 1), (0, 1))
+    pd.testing.assert_frame_equal(run(agent), run(agent))
+
+
+def test_signals_report_the_least_distance_of_the_episode_in_metres() -> None:
+    signals = {
+        "to_goal": Signal((0,), "goal", 0.1),
+        "to_zero": Signal((0,), (1,), 0.5),
+    }
+    rows = run(Stepper({0: 0.1}), test_steps=(0,), episodes=2, episode_steps=3, signals=signals)
+    x = starts(2)
+    np.testing.assert_allclose(rows["to_goal"], 0.1 * (1 - (x + 0.3)), atol=1e-6)
+    path = np.abs(x[:, None] + 0.1 * np.arange(4))
+    np.testing.assert_allclose(rows["to_zero"], 0.5 * path.min(1), atol=1e-6)
+
+
+def test_a_method_that_does_not_transport_is_run_at_the_first_budget_alone() -> None:
+    agent = Stepper({0: 0.1})
+    agent.transports = False
+    assert set(run(agent, test_steps=(2, 3))["test_steps"]) == {2}
+
+
+@pytest.mark.parametrize(("count", "episodes"), [(3, 4), (4, 3)])
+def test_environments_and_episodes_that_cannot_be_shared_are_refused(count: int, episodes: int) -> None:
+    with pytest.raises(ValueError, match="cannot be shared evenly by 2 seeds"):
+        evaluate(Stepper({0: 1.0, 1: 1.0}), line_envs(count), test_steps=(0,), episodes=episodes, episode_steps=2)  # type: ignore[arg-type]
+
+
+def test_only_what_evaluation_reads_is_passed_on() -> None:
+    env = KeptInfo(Line())
+    assert set(env.reset(seed=0)[1]) == {"goal"}
+    assert set(env.step(np.zeros(1))[4]) == {"success"}
+
+
+def test_a_real_environment_in_worker_processes_acts_and_tells_the_goal() -> None:
+    envs = make_envs(TASK, 2)
+    try:
+        agent = VGF.create(VGFConfig(particles=2, hidden=(8,), flow_steps=2), Dims(28, 5), (0, 1))
+        signals = {"cube_to_goal": Signal((19, 20, 21), "goal", 0.1)}
+        rows = evaluate(agent, envs, test_steps=(0, 1), episodes=1, episode_steps=5, signals=signals)
+    finally:
+        close(envs)
+    assert (rows["return"] == -5).all()
+    assert (rows["length"] == 5).all()
+    assert rows["cube_to_goal"].between(0.13, 0.17).all()  # the task's cube starts 15 cm, give or take 1, from its goal
+    assert rows["cube_to_goal"].nunique() == 1  # the same start for every seed and budget
+
+
+def test_an_unknown_task_is_refused_before_any_worker_starts() -> None:
+    with pytest.raises(ValueError, match="unknown task 'cube-singel'"):
+        make_envs("cube-singel", 4)

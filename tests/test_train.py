@@ -1,0 +1,380 @@
+"""Training: a run that stopped goes on bit for bit; experiment files are read strictly; bad input is one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+import yaml
+from gymnasium.vector import SyncVectorEnv
+
+from vgf import cli, records, train
+from vgf.checkpoints import load_checkpoint, load_policy
+from vgf.datasets import Transitions, get_task
+from vgf.evaluate import KeptInfo
+from vgf.experiments import read_experiment
+from vgf.networks import SeedStreams
+from vgf.runs import Run
+
+CPU = torch.device("cpu")
+EXPERIMENT: dict[str, Any] = {
+    "about": "a test",
+    "task": "cube-single-play-singletask-task2-v0",
+    "methods": {"bc": {}, "mine": {"agent": "vgf", "preset": "release", "step_size": 0.05}},
+    "scales": {
+        "quick": {
+            "dataset": {"episodes": 1},
+            "seeds": [0, 3],
+            "updates": 10,
+            "batch_size": 4,
+            "log_every": 2,
+            "evaluate_every": 6,
+            "checkpoint_every": 4,
+            "episodes": 2,
+            "episodes_at_once": 1,
+            "test_steps": [0, 2],
+            "agent": {"hidden": [8], "particles": 2, "flow_steps": 2, "pretrain": 3},
+        }
+    },
+}
+
+
+class Push(gymnasium.Env[Any, Any]):
+    """A point with seeded start that actions push; never done."""
+
+    observation_space = gymnasium.spaces.Box(-10, 10, (3,), dtype=np.float64)
+    action_space = gymnasium.spaces.Box(-1, 1, (2,), dtype=np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.x = self.np_random.normal(size=3)
+        return self.x, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.x = self.x + 0.1 * np.append(action, 0.0)
+        return self.x, float(-np.abs(self.x).sum()), False, False, {"success": False}
+
+
+def toy_envs(*_: Any) -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: KeptInfo(Push())] * 2)
+
+
+def toy_data() -> Transitions:
+    g = torch.Generator().manual_seed(0)
+    s, s2 = torch.randn(40, 3, generator=g), torch.randn(40, 3, generator=g)
+    a, ends = 2 * torch.rand(40, 2, generator=g) - 1, torch.zeros(40)
+    ends[-1] = 1
+    return Transitions(s, a, torch.randn(40, generator=g), torch.ones(40), s2, ends)
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(EXPERIMENT | changes))
+    return path
+
+
+def a_run(folder: Path, method: str = "mine", **fields: Any) -> Run:
+    experiment = read_experiment(write(folder))
+    chosen = next(m for m in experiment.methods if m.name == method)
+    chosen = replace(chosen, config=replace(chosen.config, **fields))
+    task = replace(get_task(experiment.task), episode_steps=3)
+    return Run(experiment, chosen, task, {"sha256": "0"}, toy_data(), folder / "record", folder / "work")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a record but run.json, which holds times."""
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".csv", ".safetensors")}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    run = a_run(tmp_path_factory.mktemp("whole"))
+    assert train.train(run, toy_envs(), CPU)
+    assert not run.work.exists()
+    return contents(run.folder)
+
+
+def test_a_record_holds_curve_episodes_policy_and_what_made_them(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    train.train(run, toy_envs(), CPU)
+    record = records.read_record(run.folder)
+    assert sorted(record.curve["update"].unique()) == [2, 4, 6, 8, 10]
+    assert record.curve.groupby("seed").size().to_dict() == {0: 5, 3: 5}
+    expected = {(0, 0): 4, (6, 0): 4, (6, 2): 4, (10, 0): 4, (10, 2): 4}
+    assert record.episodes.groupby(["update", "test_steps"]).size().to_dict() == expected
+    (entry,) = record.runs
+    assert entry["scale"] == "quick"
+    assert entry["seeds"] == [0, 3]
+    assert entry["settings"]["config"]["step_size"] == 0.05
+    assert entry["settings"]["config"]["hidden"] == [8]
+    assert entry["dataset"] == {"sha256": "0"}
+    assert {"commit", "dirty", "versions", "device", "seconds", "finished"} <= set(entry)
+
+
+def test_phases_leave_gaps_in_the_curve_and_means_are_over_the_updates_that_reported(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    train.train(run, toy_envs(), CPU)
+    curve = records.read_record(run.folder).curve
+    own = curve[curve["seed"] == 0].set_index("update")
+    assert own["critic/loss"].isna().tolist() == [True, False, False, False, False]  # the reference alone until 3
+    assert own["reference/loss"].isna().tolist() == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("stops", [[1], [4], [5, 6], [3, 7, 8, 9], [10]])
+def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path, whole: dict[str, bytes]) -> None:
+    run = a_run(tmp_path)
+    for stop in stops:
+        assert not train.train(run, toy_envs(), CPU, stop_at=stop)
+        assert not run.folder.exists()
+    assert train.train(run, toy_envs(), CPU)
+    assert contents(run.folder) == whole
+
+
+def test_the_checkpoint_before_is_used_when_the_last_is_damaged(
+    tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = a_run(tmp_path)
+    train.train(run, toy_envs(), CPU, stop_at=9)
+    last = run.work / "checkpoint-000000008.safetensors"
+    data = bytearray(last.read_bytes())
+    data[-1] ^= 1
+    last.write_bytes(data)
+    assert train.train(run, toy_envs(), CPU)
+    assert "checkpoint-000000008.safetensors: damaged checkpoint, not used" in capsys.readouterr().err
+    assert contents(run.folder) == whole
+
+
+def test_two_checkpoints_are_kept_and_one_without_its_json_does_not_count(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    train.train(run, toy_envs(), CPU, stop_at=10)
+    names = sorted(p.name for p in run.work.glob("checkpoint-*.safetensors"))
+    assert names == ["checkpoint-000000008.safetensors", "checkpoint-000000010.safetensors"]
+    (run.work / "checkpoint-000000010.json").unlink()
+    found = load_checkpoint(run.work)
+    assert found is not None
+    assert found.facts["update"] == 8
+
+
+KILLED = """
+import sys; from pathlib import Path; sys.path.insert(0, {tests!r})
+import test_train as t
+t.train.train(t.a_run(Path({folder!r})), t.toy_envs(), t.CPU)
+"""
+
+
+def test_a_killed_process_loses_nothing(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    run = a_run(tmp_path)
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    while child.poll() is None and not list(run.work.glob("checkpoint-*.json")):
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert train.train(run, toy_envs(), CPU)
+    assert contents(run.folder) == whole
+
+
+def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:
+    data = toy_data()
+    together = train.draw_batch(data, SeedStreams((0, 3), "batches"), 6)
+    alone = train.draw_batch(data, SeedStreams((3,), "batches"), 6)
+    assert torch.equal(together.actions[1], alone.actions[0])
+    assert not torch.equal(together.actions[0], together.actions[1])
+    rows = {tuple(row.tolist()) for row in data.observations}
+    assert all(tuple(row.tolist()) in rows for row in together.observations.flatten(0, 1))
+
+
+def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    run = a_run(tmp_path, learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"^vgf: .* is not finite within the updates before \d+$"):
+        train.train(run, toy_envs(), CPU)
+    assert not run.folder.exists()
+
+
+def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    train.train(run, toy_envs(), CPU)
+    agent, task = load_policy(run.folder)
+    again, _ = load_policy(run.folder / "policy.safetensors")
+    assert (agent.name, agent.seeds, agent.updates, task) == ("vgf", (0, 3), 10, run.task.name)
+    assert agent.config == run.method.config
+    s = torch.randn(2, 5, 3)
+    actions = [a.act(s, a.budget(2), SeedStreams((0, 3), "test")) for a in (agent, again)]
+    assert torch.equal(*actions)
+    (run.folder / "policy.safetensors").write_bytes(b"not a policy")
+    with pytest.raises(ValueError, match=r"policy.safetensors: not a policy of this version"):
+        load_policy(run.folder)
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let the command run on toy data and environments, in a data folder of its own."""
+    monkeypatch.setenv("VGF_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(train, "make_envs", toy_envs)
+    monkeypatch.setattr(train, "load", lambda *_: toy_data())
+    monkeypatch.setattr(train, "dataset_file", lambda *_: Path("toy.npz"))
+    monkeypatch.setattr(train, "provenance", lambda _: {"sha256": "0", "source": "regenerated"})
+    monkeypatch.setattr(train, "get_task", lambda name: replace(get_task(name), episode_steps=3))
+    return tmp_path
+
+
+def test_the_command_trains_every_method_once_and_prints_a_summary(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", str(write(toy))]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()] == ["method", "bc", "mine", "mine"]
+    folder = toy / "data" / "results" / "study.quick" / EXPERIMENT["task"]
+    before = contents(folder / "mine")
+    assert cli.main(["train", str(write(toy))]) == 0
+    assert "there already, made with these settings" in capsys.readouterr().err
+    assert contents(folder / "mine") == before
+    assert not list((toy / "data" / "cache" / "runs").glob("*/*"))
+
+
+def test_other_seeds_join_a_record_and_other_settings_do_not(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = EXPERIMENT["scales"]["quick"]
+    scales = {"cpu": quick}
+    run = ["train", str(toy / "study.yaml"), "--scale", "cpu", "--method", "bc"]
+    folder = toy / "data" / "results" / "study.cpu" / EXPERIMENT["task"] / "bc"
+    write(toy, scales=scales)
+    assert cli.main(run) == 0
+    write(toy, scales={"cpu": quick | {"seeds": [5, 6]}})
+    assert cli.main(run) == 0
+    assert set(records.read_record(folder).episodes["seed"]) == {0, 3, 5, 6}
+    write(toy, scales={"cpu": quick | {"updates": 4}})
+    capsys.readouterr()
+    assert cli.main(run) == 2
+    assert "made with other settings; move it away, or say --replace" in capsys.readouterr().err
+    assert cli.main([*run, "--replace"]) == 0
+    assert records.read_record(folder).curve["update"].max() == 4
+
+
+def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def apply(tree: dict[str, Any]) -> None:
+        *parents, last = path.split("/")
+        for parent in parents:
+            tree = tree[parent]
+        if value is None:
+            del tree[last]
+        else:
+            tree[last] = value
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (change("task", None), "task is missing"),
+        (change("tsk", "x"), "the file has no 'tsk'; nearest: task"),
+        (change("methods/fqll", {}), "methods has no 'fqll'; nearest: fql"),
+        (change("methods/mine/preset", "papre"), "methods.mine.preset has no 'papre'; nearest: paper"),
+        (change("methods/mine/stepsize", 1.0), "methods.mine has no 'stepsize'; nearest: step_size"),
+        (change("methods/mine/step_size", "big"), "methods.mine.step_size must be float, got 'big'"),
+        (change("methods/mine/particles", 2.5), "methods.mine.particles must be int, got 2.5"),
+        (change("methods/mine/temperature", 0), "temperature must be a finite number > 0, got 0.0"),
+        (change("scales/quick/agent/hiden", [8]), "agent has no 'hiden'; nearest: hidden"),
+        (change("scales/quick/updates", None), "scales.quick.updates is missing"),
+        (change("scales/quick/updates", 0), "updates must be >= 1, got 0"),
+        (change("scales/quick/seeds", [1, 1]), "seeds must be distinct integers >= 0"),
+        (change("scales/quick/episodes_at_once", 3), "episodes_at_once must divide episodes 2, got 3"),
+        (change("scales/quick/checkpoint_every", 3), "checkpoint_every must be a multiple of log_every 2"),
+        (change("scales/quick/dataset", "here"), "scales.quick.dataset must be a mapping, got str"),
+        (change("scales/huge", {}), "scales has no 'huge'; nearest: quick, cpu, paper"),
+        (change("methods", []), "methods must be a mapping, got list"),
+    ],
+)
+def test_a_bad_experiment_file_is_refused_in_one_line(
+    edit: Callable[[dict[str, Any]], None], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = json.loads(json.dumps(EXPERIMENT))
+    edit(tree)
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    assert cli.main(["train", str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert f"{path}: {message}" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["{file}", "--scale", "paper"], "no scale 'paper'; it has quick"),
+        (["{file}", "--method", "fql"], "no method 'fql'; it has bc, mine"),
+        (["{file}", "--device", "tpu"], "device must be auto, cpu or cuda, got 'tpu'"),
+    ],
+)
+def test_a_bad_command_line_is_refused_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path)
+    assert cli.main(["train", *(a.format(file=path) for a in arguments)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_cuda_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert cli.main(["train", str(write(tmp_path)), "--device", "cuda"]) == 2
+    assert "this torch finds none" in capsys.readouterr().err
+
+
+def test_files_that_are_not_yaml_and_unknown_tasks_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text("a: [1,")
+    assert cli.main(["train", str(tmp_path / "x.yaml")]) == 2
+    assert "not YAML" in capsys.readouterr().err
+    assert cli.main(["train", str(write(tmp_path, task="cube-singel-play"))]) == 2
+    assert "unknown task 'cube-singel-play'" in capsys.readouterr().err
+
+
+def test_numbers_without_a_point_and_lists_are_taken(tmp_path: Path) -> None:
+    text = yaml.safe_dump(EXPERIMENT).replace("step_size: 0.05", "step_size: 5e-2")
+    (tmp_path / "x.yaml").write_text(text)
+    config = read_experiment(tmp_path / "x.yaml").methods[1].config
+    assert config.step_size == 0.05
+    assert config.hidden == (8,)
+
+
+def test_every_experiment_of_the_project_is_readable_at_every_scale_it_has() -> None:
+    files = sorted((Path(__file__).parents[1] / "data" / "experiments").glob("*.yaml"))
+    assert files
+    for path in files:
+        for scale in yaml.safe_load(path.read_text())["scales"]:
+            experiment = read_experiment(path, scale)
+            assert get_task(experiment.task).name == experiment.task
+
+
+def test_evaluate_command_reads_a_record(toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from vgf import evaluate
+
+    assert cli.main(["train", str(write(toy))]) == 0
+    monkeypatch.setattr(evaluate, "make_envs", toy_envs)
+    folder = toy / "data" / "results" / "study.quick" / EXPERIMENT["task"] / "mine"
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(folder), "--steps", "0", "3", "--episodes", "2", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert [row["test_steps"] for row in table] == [0, 3]
+    shutil.rmtree(folder)
+    assert cli.main(["evaluate", str(folder)]) == 2
+    assert "no policy at" in capsys.readouterr().err
