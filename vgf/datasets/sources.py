@@ -11,6 +11,7 @@ import http.client
 import os
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -206,8 +207,9 @@ def _answering(urls: Sequence[str]) -> list[str]:
     threads = [threading.Thread(target=probe, args=(url,), daemon=True) for url in urls]
     for thread in threads:
         thread.start()
-    for thread in threads:  # a name server can keep a thread longer than its timeout: it is left behind
-        thread.join(PROBE_SECONDS / len(threads) if thread is not threads[0] else PROBE_SECONDS * 0.9)
+    deadline = time.monotonic() + PROBE_SECONDS
+    for thread in threads:  # a name server can keep a thread beyond its timeout: it is left behind
+        thread.join(max(0.0, deadline - time.monotonic()))
     return [url for url in urls if url in answered]
 
 

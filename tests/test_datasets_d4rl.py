@@ -1,0 +1,163 @@
+"""D4RL: transitions, rewards, constants and addresses, held to the d4rl package where it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from vgf.datasets import DataError, d4rl, get_task, load
+from vgf.datasets.hdf5 import qlearning_arrays
+from vgf.datasets.tasks import DATASETS, TASKS
+
+ROWS = 300
+
+
+def episodes(seed: int, observation: int = 11, action: int = 3, end_marked: bool = True) -> dict[str, np.ndarray]:
+    """Rows of a D4RL file: episodes that end in a terminal, a timeout, or both at once."""
+    rng = np.random.default_rng(seed)
+    terminals, timeouts = np.zeros((2, ROWS), bool)
+    for row in np.cumsum(rng.integers(2, 12, ROWS)):
+        if row < ROWS:
+            kind = rng.integers(5)
+            terminals[row], timeouts[row] = kind in (0, 2), kind != 0
+    timeouts[-1] = end_marked
+    return {
+        "observations": rng.normal(size=(ROWS, observation)).astype(np.float32),
+        "actions": rng.uniform(-1, 1, (ROWS, action)).astype(np.float32),
+        "rewards": rng.normal(size=ROWS).astype(np.float32),
+        "terminals": terminals,
+        "timeouts": timeouts,
+    }
+
+
+def written(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file.create_dataset(name, data=values)
+    return path
+
+
+def by_hand(arrays: dict[str, np.ndarray]) -> dict[str, list[Any]]:
+    """The definition, row by row."""
+    out: dict[str, list[Any]] = {"observations": [], "next_observations": [], "rewards": [], "terminals": []}
+    for row in range(ROWS - 1):
+        if not arrays["timeouts"][row]:
+            out["observations"].append(arrays["observations"][row])
+            out["next_observations"].append(arrays["observations"][row + 1])
+            out["rewards"].append(arrays["rewards"][row])
+            out["terminals"].append(float(arrays["terminals"][row]))
+    return out
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_transitions_follow_their_definition(seed: int) -> None:
+    arrays = episodes(seed)
+    found = qlearning_arrays(arrays)
+    for name, values in by_hand(arrays).items():
+        assert np.array_equal(found[name], np.array(values)), name
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trajectories_end_where_observations_jump_or_the_task_ends(seed: int) -> None:
+    arrays = episodes(seed)
+    for terminals_end in (True, False):
+        found = qlearning_arrays(arrays, terminals_end)
+        jumps = np.append((found["observations"][1:] != found["next_observations"][:-1]).any(1), True)
+        assert np.array_equal(found["ends"] != 0, jumps | (terminals_end & (found["terminals"] == 1)))
+
+
+def test_rewards_follow_the_row(tmp_path: Path) -> None:
+    arrays = episodes(0)
+    path = written(tmp_path / "hopper.hdf5", arrays)
+    data = load("hopper-medium", path, "cpu")
+    found = qlearning_arrays(arrays)
+    ends = np.flatnonzero(found["ends"])
+    returns = [part.sum() for part in np.split(found["rewards"], ends[:-1] + 1)]
+    scale = 1000 / (max(returns) - min(returns))
+    assert torch.allclose(data.rewards, torch.tensor(found["rewards"] * scale), rtol=1e-5)
+    assert torch.equal(data.masks, 1 - torch.tensor(found["terminals"]))
+    assert torch.equal(data.terminals, torch.tensor(found["ends"] != 0).float())
+    maze = written(tmp_path / "maze.hdf5", episodes(1, 29, 8))
+    offset = load("antmaze-umaze", maze, "cpu").rewards - torch.tensor(qlearning_arrays(episodes(1, 29, 8))["rewards"])
+    assert torch.allclose(offset, torch.tensor(-1.0))
+
+
+def test_a_trajectory_the_file_breaks_off_does_not_set_the_scale() -> None:
+    task = get_task("hopper-medium")
+    rewards = np.array([1.0, 2, 3, -50])
+    assert d4rl.reward_scale(task, rewards, np.array([1, 1, 1, 2])) == pytest.approx(1000 / 2)
+    assert d4rl.reward_scale(task, rewards, np.array([1, 1, 1, 1])) == pytest.approx(1000 / 53)
+    with pytest.raises(DataError, match="no range"):
+        d4rl.reward_scale(task, rewards, np.array([0, 0, 0, 1]))
+    assert d4rl.reward_scale(replace(task, reward_scale="none"), rewards, np.array([0, 0, 0, 1])) == 1
+
+
+def test_actions_are_refused_or_clipped_as_the_row_says(tmp_path: Path) -> None:
+    arrays = episodes(0, 45, 24)
+    arrays["actions"][3, 2] = 1.25
+    path = written(tmp_path / "pen.hdf5", arrays)
+    assert load("pen-human", path, "cpu").actions.max() == 1
+    arrays = episodes(0)
+    arrays["actions"][3, 2] = 1.25
+    with pytest.raises(DataError, match=r"actions is outside \[-1, 1\] at row 3, column 2"):
+        load("hopper-medium", written(tmp_path / "hopper.hdf5", arrays), "cpu")
+
+
+def test_a_million_transitions_take_little_more_than_their_size(tmp_path: Path) -> None:
+    rows = 200_000
+    rng = np.random.default_rng(0)
+    ends = np.arange(rows) % 1000 == 999
+    arrays = {"observations": rng.normal(size=(rows, 17)).astype(np.float32), "terminals": np.zeros(rows, bool)}
+    arrays |= {"actions": rng.uniform(-1, 1, (rows, 6)).astype(np.float32), "timeouts": ends}
+    arrays["rewards"] = rng.normal(size=rows).astype(np.float32)
+    data = load("walker2d-medium", written(tmp_path / "walker.hdf5", arrays), "cpu")
+    assert len(data) == rows - rows // 1000
+    assert data.nbytes == len(data) * 4 * (17 + 6 + 1 + 1 + 17 + 1)
+
+
+PROGRAM = """
+import json, os, sys
+sys.modules["mujoco_py"] = None  # else its own failure ends the import
+import warnings; warnings.simplefilter("ignore")
+import d4rl, h5py, numpy as np
+from d4rl import infos
+with h5py.File(sys.argv[1]) as file:
+    found = d4rl.qlearning_dataset(None, dataset={name: file[name][()] for name in file})
+np.savez(sys.argv[2], **found)
+tables = (infos.REF_MIN_SCORE, infos.REF_MAX_SCORE, infos.DATASET_URLS)
+facts = {name: [table[name] for table in tables] for name in sys.argv[3:]}
+with open(sys.argv[2] + ".json", "w") as stream:
+    json.dump(facts, stream)
+"""
+
+
+def test_the_package_agrees_where_it_is_installed(tmp_path: Path) -> None:
+    names = [name for name, row in DATASETS.items() if row.suite == "d4rl"]
+    arrays = episodes(7)
+    path = written(tmp_path / "rows.hdf5", arrays)
+    arguments = [sys.executable, "-c", PROGRAM, str(path), str(tmp_path / "theirs.npz"), *names]
+    environment = os.environ | {"D4RL_SUPPRESS_IMPORT_ERROR": "1"}
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment)
+    if find_spec("d4rl") is None:
+        assert "No module named 'd4rl'" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr[-2000:]
+    ours = qlearning_arrays(arrays)
+    with np.load(tmp_path / "theirs.npz") as theirs:
+        for name in theirs:
+            assert np.array_equal(ours[name], theirs[name]), name
+    facts = json.loads((tmp_path / "theirs.npz.json").read_text(encoding="utf-8"))
+    for name in names:
+        task = TASKS[name]
+        assert [task.score_min, task.score_max, DATASETS[name].url] == facts[name], name

@@ -1,0 +1,203 @@
+"""Sources: local, download and recipe, in that order, each failing in one line that says what to do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vgf.datasets import DataError, get_dataset, sources
+from vgf.datasets.files import sha256, write_npz
+from vgf.datasets.tasks import DATASETS
+
+NOBODY = "http://127.0.0.1:9/nobody.npz"  # the discard port: nobody listens
+
+
+class Server:
+    """A file server that knows ranges and counts what it sends."""
+
+    def __init__(self, content: bytes, kind: str = "application/octet-stream", most: int | None = None) -> None:
+        self.sent, self.ranges = 0, []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
+            def do_GET(self) -> None:
+                start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").split("-")[0])
+                if self.command == "GET":
+                    outer.ranges.append(start)
+                if start >= len(content):
+                    self.send_error(416)
+                    return
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content) - start))
+                self.end_headers()
+                if self.command == "GET":
+                    body = content[start : start + most] if most else content[start:]
+                    outer.sent += len(body)
+                    self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_port}/file.npz"
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(content: bytes, **words: object) -> Server:
+        servers.append(Server(content, **words))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.http.shutdown()
+        server.http.server_close()
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> bytes:
+    rng = np.random.default_rng(0)
+    sizes = {"observations": 28, "actions": 5, "qpos": 21}
+    arrays = {name: rng.uniform(-1, 1, (400, size)).astype(np.float32) for name, size in sizes.items()}
+    write_npz(tmp_path / "original.npz", arrays | {"terminals": np.arange(400) % 100 == 99})
+    return (tmp_path / "original.npz").read_bytes()
+
+
+def test_a_download_appears_whole(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "set.npz"
+    sources.fetch([serve(content).url], target, get_dataset("cube-single-play"), sha256(tmp_path / "original.npz"))
+    assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["set.npz"]
+
+
+def test_a_broken_download_goes_on_where_it_was(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:
+    target = tmp_path / "set.npz"
+    breaking, whole = serve(content, most=10_000), serve(content)
+    with pytest.raises(DataError, match="could not be downloaded"):
+        sources.fetch([breaking.url], target)
+    assert not target.exists()
+    assert (tmp_path / ".set.npz.part").stat().st_size == 10_000
+    sources.fetch([whole.url], target)
+    assert target.read_bytes() == content
+    assert whole.ranges == [10_000]
+    assert whole.sent == len(content) - 10_000
+
+
+def test_a_part_that_is_whole_already_is_taken(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:
+    (tmp_path / ".set.npz.part").write_bytes(content)
+    sources.fetch([serve(content).url], tmp_path / "set.npz")
+    assert (tmp_path / "set.npz").read_bytes() == content
+
+
+def test_the_first_good_address_is_taken(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:
+    page = serve(b"<html>moved</html>", kind="text/html")
+    other = serve(content[: len(content) // 2])
+    good = serve(content)
+    checksum = sha256(tmp_path / "original.npz")
+    sources.fetch([NOBODY, page.url, other.url, good.url], tmp_path / "set.npz", None, checksum)
+    assert (tmp_path / "set.npz").read_bytes() == content
+
+
+def test_no_good_address_is_one_line_and_leaves_nothing(
+    serve: Callable[..., Server], content: bytes, tmp_path: Path
+) -> None:
+    page, other = serve(b"<html>moved</html>", kind="text/html"), serve(b"something else")
+    with pytest.raises(DataError, match=r"answers with a web page.*something else than the dataset") as caught:
+        sources.fetch([page.url, other.url], tmp_path / "set.npz")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="expected 000000000000"):
+        sources.fetch([serve(content).url], tmp_path / "set.npz", None, "0" * 64)
+    assert [path.name for path in tmp_path.iterdir()] == ["original.npz"]
+
+
+def test_no_network_is_one_line_in_seconds(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and never answers
+        quiet = f"http://127.0.0.1:{silent.getsockname()[1]}/x.npz"
+        with pytest.raises(DataError, match=r"no answer from .*--source regenerate") as caught:
+            sources.fetch(
+                [NOBODY, "https://nobody.invalid/x.npz", quiet, quiet],
+                tmp_path / "set.npz",
+                get_dataset("cube-single-play"),
+            )
+    assert time.monotonic() - started < 5
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty home and data folder, and no network."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("VGF_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("D4RL_DATASET_DIR", raising=False)
+    monkeypatch.setattr(sources, "_answering", lambda urls: [])
+    return tmp_path
+
+
+def test_auto_takes_the_local_file_first(home: Path, content: bytes) -> None:
+    place = home / ".ogbench" / "data" / "cube-single-play-v0.npz"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content)
+    assert sources.get("cube-single-play-task2") == (place, "local")
+
+
+def test_auto_says_why_it_passed_on_and_ends_with_the_recipe(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(sources, "regenerate", lambda *words: asked.append(words) or home / "made.npz")
+    assert sources.get("cube-single-play", episodes=4, seed=1, workers=2) == (home / "made.npz", "regenerate")
+    assert asked == [("cube-single-play-v0", 4, 1, 2, None)]
+    local, download = capsys.readouterr().err.splitlines()
+    assert local.startswith("local: no cube-single-play-v0.npz in ~/.ogbench/data")
+    assert download.startswith("download: cube-single-play-v0.npz: no answer from rail.eecs.berkeley.edu")
+
+
+def test_a_damaged_local_file_is_said_and_not_taken(home: Path, content: bytes) -> None:
+    place = home / ".ogbench" / "data" / "cube-single-play-v0.npz"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content[:-100])
+    with pytest.raises(DataError, match="not a readable npz file"):
+        sources.get("cube-single-play", "local")
+    with pytest.raises(DataError, match="not a readable npz file"):
+        sources.get("cube-single-play", path=place)
+
+
+def test_each_suite_has_its_own_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sources.local_places(get_dataset("hopper-medium"))[0] == home / ".d4rl/datasets/hopper_medium-v2.hdf5"
+    monkeypatch.setenv("D4RL_DATASET_DIR", str(home / "elsewhere"))
+    assert sources.local_places(get_dataset("hopper-medium"))[0] == home / "elsewhere/hopper_medium-v2.hdf5"
+
+
+def test_a_source_a_dataset_has_not_is_one_line() -> None:
+    for dataset in DATASETS.values():
+        for source in {"local", "download", "regenerate"} - set(dataset.sources):
+            with pytest.raises(DataError, match=f"cannot come from '{source}', only from local or download"):
+                sources.get(dataset.name, source)  # type: ignore[arg-type]
+
+
+def test_the_packages_agree_on_folders_and_addresses() -> None:
+    import ogbench.utils
+
+    for dataset in DATASETS.values():
+        if dataset.suite == "ogbench":
+            assert dataset.folder == ogbench.utils.DEFAULT_DATASET_DIR
+            assert dataset.url == f"{ogbench.utils.DATASET_URL}/{dataset.name}.npz"
