@@ -32,7 +32,6 @@ from vgf.datasets.maze_layouts import (
     cell_of,
     cells,
     make_maze,
-    marked,
     middle,
     next_cell,
 )
@@ -41,6 +40,7 @@ from vgf.datasets.trainings import global_numpy_seed
 
 GOAL_RADIUS = 0.5  # metres
 D4RL_ROWS = 1_000_000
+EVALUATION_GOALS: Mapping[Layout, Cell] = MappingProxyType({U_MAZE: (3, 1), MEDIUM: (6, 6), LARGE: (7, 9)})
 TARGET_KEY = 1 << 16  # spawn key of the set's one target: no episode has it
 
 
@@ -81,10 +81,9 @@ def _navigate(maze: str, episodes: int = 1000, rows: int = 1001) -> MazeRecipe:
 
 
 def _d4rl(layout: Layout, rows: int, starts: Literal["any", "marked"], goals: Literal["any", "marked"]) -> MazeRecipe:
-    """Return D4RL's recipe for a maze; its evaluation goal is the last marked one."""
-    return MazeRecipe(
-        "goal", "arena", layout, round(D4RL_ROWS / rows), rows, 0.2, starts, goals, marked(layout, "g")[-1]
-    )
+    """Return D4RL's recipe for a maze."""
+    target = EVALUATION_GOALS[layout]
+    return MazeRecipe("goal", "arena", layout, round(D4RL_ROWS / rows), rows, 0.2, starts, goals, target)
 
 
 # Rows: the environment's time limit and one, as D4RL's script counts. Official file names say starts and goals.
