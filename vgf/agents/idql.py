@@ -31,11 +31,11 @@ class IDQLConfig(ImplicitQConfig):
 
     Attributes:
         behaviour: "diffusion" (hansenestruch2023idql) or "flow" (park2025fql's IFQL).
-        particles: N, actions to choose from (64: hansenestruch2023idql; 32: park2025fql).
+        particles: N, actions to choose from (64: hansenestruch2023idql's code; 32: park2025fql).
         diffusion_steps: T of the diffusion (hansenestruch2023idql).
         flow_steps: Euler steps of the flow (park2025fql).
         average_rate: rate at which the sampled policy follows the trained one; 1 samples the trained one
-            (0.001: hansenestruch2023idql; 1: park2025fql).
+            (0.001: hansenestruch2023idql's code; 1: park2025fql).
     """
 
     behaviour: Literal["diffusion", "flow"] = "diffusion"
