@@ -47,7 +47,7 @@ def test_every_task_of_the_paper_has_a_row() -> None:
         locomotion | mazes | play | {"pen-human", "antmaze-giant-navigate", "humanoidmaze-medium-navigate-task5"}
     ):
         assert get_task(name).dataset in DATASETS
-    assert len(TASKS) == 9 + 6 + 3 + 6 * 10
+    assert len(TASKS) == 9 + 6 + 3 + 6 * 11
 
 
 @pytest.mark.parametrize("name", [t.name for t in TASKS.values() if t.suite == "ogbench" and "-task" not in t.name])

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +165,7 @@ def test_auto_says_why_it_passed_on_and_ends_with_the_recipe(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(sources, "regenerate", lambda *words: asked.append(words) or home / "made.npz")
+    monkeypatch.setattr("vgf.datasets.recipes.regenerate", lambda *words: asked.append(words) or home / "made.npz")
     assert sources.get("cube-single-play", episodes=4, seed=1, workers=2) == (home / "made.npz", "regenerate")
     assert asked == [("cube-single-play-v0", 4, 1, 2, None)]
     local, download = capsys.readouterr().err.splitlines()
@@ -192,6 +194,17 @@ def test_a_source_a_dataset_has_not_is_one_line() -> None:
         for source in {"local", "download", "regenerate"} - set(dataset.sources):
             with pytest.raises(DataError, match=f"cannot come from '{source}', only from local or download"):
                 sources.get(dataset.name, source)  # type: ignore[arg-type]
+
+
+def test_every_maker_is_a_function_that_knows_its_datasets() -> None:
+    for dataset in DATASETS.values():
+        assert ("regenerate" in dataset.sources) == (dataset.maker is not None)
+        if dataset.maker is not None:
+            module, function = dataset.maker.split(":")
+            maker = getattr(import_module(module), function)
+            assert list(signature(maker).parameters)[1:5] == ["episodes", "seed", "workers", "out"]
+            with pytest.raises(DataError, match=r"episodes must be >= 1|no such policy|holds no training"):
+                maker(dataset.name, 0)
 
 
 def test_the_packages_agree_on_folders_and_addresses() -> None:

@@ -66,7 +66,7 @@ def register(files: Sequence[Path]) -> dict[str, Any]:
             "mirrors": list(row.mirrors),
             "sha256": list(row.sha256),
             "licence": row.licence,
-            "recipe": row.recipe.name if row.recipe else None,
+            "recipe": row.maker,
         }
         for row in DATASETS.values()
     ]
@@ -74,8 +74,8 @@ def register(files: Sequence[Path]) -> dict[str, Any]:
     for path in files:
         facts = _facts(Path(path))
         dataset = get_dataset(facts["dataset"])
-        entry = {"file": Path(path).name, "licence": dataset.licence, "recipe": facts["recipe"]["name"]}
-        regenerated.append(entry | {name: facts[name] for name in RECORDED})
+        entry = {"file": Path(path).name, "licence": dataset.licence, "recipe": dataset.maker}
+        regenerated.append(entry | {name: facts[name] for name in RECORDED if name in facts})
     return {"official": official, "regenerated": regenerated}
 
 
@@ -98,40 +98,56 @@ def _section(path: Path) -> str:
     arrays = read_any(path, dataset)
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     clipped = ", ".join(f"{share:.0%}" for share in _at_bounds(arrays["actions"]))
+    official = f"{dataset.episodes} episodes of {dataset.rows} rows, and a tenth more for validation"
     about = {
         "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB",
         "holds": f"{report['rows']} rows, {report['trajectories']} trajectories, {report['transitions']} transitions",
-        "official file": f"{dataset.episodes} episodes of {dataset.rows} rows, and a tenth more for validation",
+        "official file": official if dataset.episodes else "no number of episodes published",
         "observations": f"{report['observation_size']} numbers in {_range(report['observation_range'])}",
         "actions": f"{report['action_size']} numbers in {_range(report['action_range'])}; share clipped: {clipped}",
         "sha256": f"`{facts['sha256']}`",
-        "validation sha256": f"`{facts['sha256_validation']}`",
+        "validation sha256": f"`{facts.get('sha256_validation', 'no such file')}`",
         "content sha256": f"`{facts['content']}`",
         "made with": f"{versions}, Python {facts['python']}, {facts['machine']}",
     }
-    lines = [f"### {dataset.name}, seed {facts['seed']}, {facts['episodes']} episodes", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in about.items()]
-    lines += [
-        "",
-        "| task | transitions at the goal | trajectories that reach it | reward, mean | return, min / median / max |",
-    ]
-    lines += ["|---|--:|--:|--:|--:|"]
-    return "\n".join([*lines, *_task_lines(dataset, arrays)])
+    lines = [f"### {path.stem}", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in about.items())]
+    return "\n".join([*lines, "", *_BEHAVIOUR[dataset.suite](dataset, arrays)])
 
 
-def _task_lines(dataset: Dataset, arrays: Arrays) -> Iterator[str]:
-    """Yield one table line for each numbered task: how the behaviour, which pursues none, fares at it."""
+def _per_task(dataset: Dataset, arrays: Arrays) -> Iterator[str]:
+    """Yield a table of how the behaviour, which pursues no task, fares at each of OGBench's."""
+    yield "| task | transitions at the goal | trajectories that reach it | reward, mean | return, min / median / max |"
+    yield "|---|--:|--:|--:|--:|"
     last = arrays["terminals"].astype(bool)
     trajectory = np.cumsum(np.concatenate([[0], last[:-1]]))[~last]
     for task in _numbered(dataset):
         rewards, masks = ogbench.label(task, arrays, task.success_timing or "pre")
         returns = np.bincount(trajectory, weights=rewards)
         reached = np.bincount(trajectory, weights=1 - masks) > 0
-        low, middle, high = (float(np.quantile(returns, q)) for q in (0, 0.5, 1))
         yield (
             f"| {task.task_id} | {1 - masks.mean():.2%} | {reached.sum()} of {len(reached)} | {rewards.mean():.3f} | "
-            f"{low:.0f} / {middle:.0f} / {high:.0f} |"
+            f"{_spread(returns)} |"
         )
+
+
+def _per_episode(dataset: Dataset, arrays: Arrays) -> Iterator[str]:
+    """Yield a table of the returns of D4RL's episodes, as the file has them and normalised."""
+    (task,) = _numbered(dataset)
+    ends = (arrays["timeouts"] != 0) | ((arrays["terminals"] != 0) & task.terminals_end_trajectories)
+    episode = np.cumsum(np.concatenate([[0], ends[:-1]]))
+    returns = np.bincount(episode, weights=arrays["rewards"])
+    yield "| episodes | rows, min / median / max | return, min / median / max | normalised, min / median / max |"
+    yield "|--:|--:|--:|--:|"
+    normalised = np.array([task.normalised(value) for value in returns])
+    yield f"| {len(returns)} | {_spread(np.bincount(episode))} | {_spread(returns)} | {_spread(normalised)} |"
+
+
+_BEHAVIOUR = {"ogbench": _per_task, "d4rl": _per_episode}
+
+
+def _spread(values: np.ndarray) -> str:
+    """Return least, median and greatest."""
+    return " / ".join(f"{float(np.quantile(values, q)):.0f}" for q in (0, 0.5, 1))
 
 
 def _numbered(dataset: Dataset) -> list[Task]:

@@ -13,7 +13,7 @@ import tyro
 from vgf.datasets import sources
 from vgf.datasets.check import check_file
 from vgf.datasets.errors import DataError
-from vgf.datasets.files import sidecar, validation_path
+from vgf.datasets.files import validation_path
 from vgf.datasets.tasks import DATASETS, get_dataset
 
 
@@ -138,7 +138,7 @@ def _present(name: str) -> list[dict[str, Any]]:
     dataset = DATASETS[name]
     entry = {"dataset": name, "suite": dataset.suite, "sources": list(dataset.sources)}
     found = [(path, "local") for path in sources.local_places(dataset) if path.exists()]
-    found += [(path, "regenerated") for path in sources.regenerated_files(dataset) if sidecar(path).exists()]
+    found += [(path, "regenerated") for path in sources.regenerated_files(dataset)]
     if not found:
         return [entry | {"file": None, "bytes": 0, "source": None}]
     return [entry | {"file": str(path), "bytes": path.stat().st_size, "source": source} for path, source in found]

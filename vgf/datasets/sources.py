@@ -15,15 +15,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from vgf.datasets.check import read_any
 from vgf.datasets.errors import DataError
-from vgf.datasets.files import sha256, validation_path
+from vgf.datasets.files import sha256, sidecar, validation_path
 from vgf.datasets.progress import Progress
-from vgf.datasets.recipes import data_folder, default_path, regenerate
+from vgf.datasets.recipes import data_folder
 from vgf.datasets.tasks import Dataset, get_dataset
 
 Source = Literal["auto", "local", "download", "regenerate"]
@@ -65,7 +66,7 @@ def get(
     ways = {
         "local": lambda: find_local(dataset, path),
         "download": lambda: download(dataset, out),
-        "regenerate": lambda: regenerate(dataset.name, episodes, seed, workers, out),
+        "regenerate": lambda: remake(dataset, episodes, seed, workers, out),
     }
     if source != "auto":
         if source not in dataset.sources:
@@ -80,6 +81,15 @@ def get(
     return ways[last](), last
 
 
+def remake(dataset: Dataset, episodes: int | None, seed: int, workers: int, out: Path | None) -> Path:
+    """Make a dataset anew by its row's maker and return its file; arguments as `vgf.datasets.recipes.regenerate`."""
+    if dataset.maker is None:
+        raise DataError(f"{dataset.name} cannot be made anew, only come from {' or '.join(dataset.sources)}")
+    module, function = dataset.maker.split(":")
+    made: Path = getattr(import_module(module), function)(dataset.name, episodes, seed, workers, out)
+    return made
+
+
 def local_places(dataset: Dataset) -> list[Path]:
     """Return where an official file of that name may lie: the suite's own folder, and this project's cache."""
     own = Path(os.environ.get(dataset.folder_variable or "", dataset.folder)).expanduser()
@@ -88,8 +98,9 @@ def local_places(dataset: Dataset) -> list[Path]:
 
 def regenerated_files(dataset: Dataset) -> list[Path]:
     """Return the regenerated training files in this project's cache."""
-    folder = default_path(dataset.name, 0, 1).parent
-    return [found for found in sorted(folder.glob(f"{dataset.name}.seed*.npz")) if not found.stem.endswith("-val")]
+    folder = data_folder() / "cache" / dataset.suite
+    files = sorted(folder.glob(f"{dataset.name}.seed*{Path(dataset.file).suffix}"))
+    return [path for path in files if not path.stem.endswith("-val") and sidecar(path).exists()]
 
 
 def find_local(dataset: Dataset, path: Path | None = None) -> Path:

@@ -60,7 +60,8 @@ class Dataset:
         observation_size, action_size: width of the arrays.
         episodes, rows: of the official file: episodes, and rows per episode; None where episodes end on their own.
         sources: of "local", "download", "regenerate", those that can work.
-        recipe: how to make it anew, or None.
+        maker: "module:function" that makes it anew from (name, episodes, seed, workers, out), or None.
+        recipe: its settings, where they are part of this table.
         url, mirrors: the official address, and others that carry copies.
         clip_actions: whether the file's actions may lie outside [-1, 1] and are clipped on loading, not refused.
         validation: whether a second file, NAME-val, belongs to it.
@@ -76,6 +77,7 @@ class Dataset:
     episodes: int | None
     rows: int | None
     sources: tuple[str, ...]
+    maker: str | None
     recipe: Recipe | None
     url: str
     mirrors: tuple[str, ...]
@@ -191,7 +193,12 @@ def _build() -> tuple[Mapping[str, Dataset], Mapping[str, Task]]:
     for name, own in table["datasets"].items():
         suite = table["suites"][own["suite"]]
         stem = re.sub(r"-v\d+$", "", name)
-        row = {"episodes": None, "rows": None, "sha256": [], "clip_actions": False} | suite | own | {"name": name}
+        row = (
+            {"episodes": None, "rows": None, "sha256": [], "clip_actions": False, "maker": None}
+            | suite
+            | own
+            | {"name": name}
+        )
         row["recipe"] = None
         if "recipe" in own:
             row["recipe"] = _recipe(table["recipes"][own["recipe"]] | own | {"name": own["recipe"]})
