@@ -223,9 +223,9 @@ def test_gradients_are_clipped_seed_by_seed() -> None:
     parameters = [torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(2, 1, 2))]
     parameters[0].grad = torch.tensor([[3.0, 0.0, 0.0], [0.3, 0.0, 0.0]])
     parameters[1].grad = torch.tensor([[[4.0, 0.0]], [[0.0, 0.4]]])
-    clip_gradients(parameters, 1.0)
-    assert parameters[0].grad[:, 0].tolist() == pytest.approx([0.6, 0.3], rel=1e-6)
-    assert parameters[1].grad.flatten().tolist() == pytest.approx([0.8, 0, 0, 0.4], rel=1e-6)
+    clip_gradients(parameters, 2.0)
+    assert parameters[0].grad[:, 0].tolist() == pytest.approx([1.2, 0.3], rel=1e-6)
+    assert parameters[1].grad.flatten().tolist() == pytest.approx([1.6, 0, 0, 0.4], rel=1e-6)
 
 
 def test_gumbel_draws_from_the_softmax() -> None:
