@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from little_expert import expert_of, random_expert
 from safetensors.numpy import save_file
 
-from vgf.datasets import DATASETS, TASKS, DataError, expert_training
+from vgf.datasets import TASKS, DataError, expert_training
 from vgf.datasets.experts import Expert, load_expert, save_expert
 from vgf.datasets.trainings import (
     TRAININGS,
@@ -21,7 +22,9 @@ from vgf.datasets.trainings import (
     global_numpy_seed,
     make_training_env,
     medium_chunk,
+    policy_table,
     rollout_returns,
+    write_policy_table,
 )
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -197,4 +200,25 @@ def test_shipped_policies_are_those_the_recipes_name() -> None:
         assert {"steps", "updates", "seed", "versions", "return_mean", "return_std"} <= expert.facts.keys()
         if level == "medium":
             assert 25 <= TASKS[f"{name}-medium-v2"].normalised(expert.facts["return_mean"]) <= 65
-    assert DATASETS
+    readme = (POLICIES / "README.md").read_text(encoding="utf-8")
+    assert policy_table(POLICIES) in readme
+
+
+def test_policy_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="table of policies"):
+        write_policy_table(tmp_path)
+    (tmp_path / "README.md").write_text("before\n\n| old |\n|---|\n\nafter\n")
+    facts = {
+        "environment": "Hopper-v4",
+        "steps": 16000,
+        "updates": 4000,
+        "seed": 0,
+        "return_mean": 9.96,
+        "return_std": 1.0,
+    }
+    expert = random_expert(11, 3)
+    save_expert(tmp_path / "hopper-medium.safetensors", replace(expert, facts=facts))
+    write_policy_table(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("before\n\n| file |")
+    assert text.endswith("| 16,000 | 4,000 | 0 | 10.0 +- 1.0 |\n\nafter\n")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,8 @@ def write_training(folder: Path, returns: list[float], steps: int = 5, envs: int
         content = {"observations": 11, "next_observations": 11, "actions": 3, "qpos": 6, "qvel": 6}
         values = {name: rng.normal(size=(*shape, size)).clip(-1, 1) for name, size in content.items()}
         np.savez(folder / f"chunk-{chunk:04d}.npz", rewards=mark, dones=dones, timeouts=timeouts, **values)
+        facts = {"seed": 0, "versions": {"sbx-rl": "0"}}
+        save_expert(folder / f"policy-{chunk:04d}.safetensors", replace(random_expert(11, 3), facts=facts))
     log = [{"steps": 10 * (i + 1), "updates": i, "return_mean": value} for i, value in enumerate(returns)]
     (folder / "log.json").write_text(json.dumps(log))
 

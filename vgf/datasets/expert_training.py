@@ -35,6 +35,7 @@ from vgf.datasets.trainings import (
     medium_chunk,
     read_log,
     rollout_returns,
+    write_policy_table,
 )
 
 PACKAGES = ("sbx-rl", "stable-baselines3", "jax", "flax", "optax", "gymnasium", "mujoco", "ogbench", "numpy")
@@ -225,6 +226,7 @@ def main() -> None:
     try:
         if words.export:
             print(export(TRAININGS[words.training], folder, words.export, words.out))
+            write_policy_table(words.out)
         else:
             train(TRAININGS[words.training], folder, words.seed, words.until, words.chunks)
     except DataError as error:

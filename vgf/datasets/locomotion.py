@@ -12,9 +12,10 @@ folder it reads. A file has D4RL's arrays: `observations`, `actions`, `next_obse
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -48,12 +49,14 @@ class LocomotionRecipe:
     """How a locomotion dataset is collected.
 
     Attributes:
-        training: key of `experts.TRAININGS`.
+        name: of the recipe.
+        training: key of `trainings.TRAININGS`.
         levels: policies that act, one after the other.
         replay: whether it is the training's replay buffer up to the first of `levels` instead.
         policies_sha256: of the policies' files: other policies give other data.
     """
 
+    name: str
     training: str
     levels: tuple[str, ...]
     replay: bool = False
@@ -66,7 +69,7 @@ class LocomotionRecipe:
 
 RECIPES: Mapping[str, LocomotionRecipe] = MappingProxyType(
     {
-        f"{name}-{kind}-v2": LocomotionRecipe(name, levels, replay)
+        f"{name}-{kind}-v2": LocomotionRecipe("training-replay" if replay else "policy-rollouts", name, levels, replay)
         for name in ("hopper", "walker2d", "halfcheetah")
         for kind, levels, replay in (
             ("medium", ("medium",), False),
@@ -189,7 +192,9 @@ def _write_replay(dataset: str, recipe: LocomotionRecipe, folder: Path, episodes
         )
     check_arguments(1 if episodes is None else episodes, 0, 1)
     reached = {name: log[last][name] for name in ("steps", "updates", "return_mean")}
-    facts = {"dataset": dataset, "episodes": episodes, "training": training.name} | reached
+    policy = load_expert(folder / f"policy-{last:04d}.safetensors").facts
+    facts = {"dataset": dataset, "episodes": episodes, "seed": policy["seed"], "versions": policy["versions"]}
+    facts |= {"recipe": json.loads(json.dumps(asdict(recipe)))} | reached
     if is_made(path, facts):
         return path
     started = time.monotonic()

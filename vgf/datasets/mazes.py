@@ -49,6 +49,7 @@ class MazeRecipe:
     """How a trained ant collects a maze's data.
 
     Attributes:
+        name: of the recipe.
         protocol: "navigate" (OGBench) or "goal" (D4RL).
         environment: maze of the ogbench package: "arena", "medium", "large" or "giant".
         layout: rows of the maze where goals are marked or the package has none; None for the package's own.
@@ -62,6 +63,7 @@ class MazeRecipe:
         policy_sha256: of that file: another policy gives other data.
     """
 
+    name: str
     protocol: Literal["navigate", "goal"]
     environment: str
     layout: Layout | None
@@ -77,13 +79,13 @@ class MazeRecipe:
 
 def _navigate(maze: str, episodes: int = 1000, rows: int = 1001) -> MazeRecipe:
     """Return OGBench's recipe for a maze."""
-    return MazeRecipe("navigate", maze, None, episodes, rows, 0.2, "any", "crossings", None)
+    return MazeRecipe("ant-navigate", "navigate", maze, None, episodes, rows, 0.2, "any", "crossings", None)
 
 
 def _d4rl(layout: Layout, rows: int, starts: Literal["any", "marked"], goals: Literal["any", "marked"]) -> MazeRecipe:
     """Return D4RL's recipe for a maze."""
     target = EVALUATION_GOALS[layout]
-    return MazeRecipe("goal", "arena", layout, round(D4RL_ROWS / rows), rows, 0.2, starts, goals, target)
+    return MazeRecipe("ant-goal", "goal", "arena", layout, round(D4RL_ROWS / rows), rows, 0.2, starts, goals, target)
 
 
 # Rows: the environment's time limit and one, as D4RL's script counts. Official file names say starts and goals.

@@ -57,14 +57,15 @@ class Collection:
     @property
     def facts(self) -> dict[str, Any]:
         """The settings and the versions that matter, as JSON would give them back."""
-        values = asdict(self) | {"versions": {name: version(name) for name in PACKAGES}}
+        values = asdict(self) | {"episodes": self.episodes[0], "splits": self.episodes}
+        values |= {"versions": {name: version(name) for name in PACKAGES}}
         result: dict[str, Any] = json.loads(json.dumps(values))
         return result
 
     @property
     def key(self) -> str:
         """A short digest of everything an episode's bits depend on."""
-        values = {name: value for name, value in self.facts.items() if name not in ("episodes", "most_rows")}
+        values = {name: value for name, value in self.facts.items() if name not in ("episodes", "splits", "most_rows")}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from vgf.datasets.errors import DataError
 from vgf.datasets.experts import Expert, load_expert, save_expert
+from vgf.datasets.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,36 @@ def export(training: Training, folder: Path, level: str, out: Path) -> Path:
     path = out / f"{training.name}-{level}.safetensors"
     save_expert(path, replace(expert, facts=dict(expert.facts) | {"level": level}))
     return path
+
+
+def policy_table(folder: Path) -> str:
+    """Return what the policies in a folder say of themselves, as a Markdown table."""
+    lines = [
+        "| file | environment | environment steps | updates | seed | return, mean +- std of 10 episodes |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        facts = load_expert(path).facts
+        lines.append(
+            f"| `{path.name}` | {facts['environment']} | {facts['steps']:,} | {facts['updates']:,} | {facts['seed']} | "
+            f"{facts['return_mean']:.1f} +- {facts['return_std']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def write_policy_table(folder: Path) -> None:
+    """Put the table into the folder's README.md, in place of the one that is there.
+
+    Raises:
+        DataError: when the README is missing or holds no table.
+    """
+    readme = Path(folder) / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    if not table:
+        raise DataError(f"{readme}: missing or without the table of policies; put it back")
+    with written_whole(readme) as stream:
+        stream.write(text.replace("\n".join(table), policy_table(folder)).encode())
 
 
 def make_training_env(training: Training) -> gymnasium.Env:
