@@ -7,12 +7,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
 
-from vgf.datasets import TASKS, Batch, DataError, Transitions, get_dataset, get_task, load, make_env, regenerate
+from vgf.datasets import TASKS, Batch, DataError, Transitions, d4rl, get_dataset, get_task, load, make_env, regenerate
 from vgf.datasets.tasks import DATASETS
 
 GOOD = {
@@ -213,9 +212,31 @@ def test_next_observations_stay_within_their_trajectory(scene_file: Path) -> Non
 
 
 def test_an_environment_of_a_package_that_is_missing_is_one_line() -> None:
-    task = replace(get_task("pen-human"), env_id="NoSuchHandPen-v1")
-    from vgf.datasets import d4rl
+    for package in ("no_such_package", "json"):
+        task = replace(get_task("pen-human"), env_id="NoSuchHandPen-v1", env_package=package)
+        with pytest.raises(
+            DataError, match=f"no environment NoSuchHandPen-v1 .*pip install {package.replace('_', '-')}"
+        ):
+            d4rl.make_registered(task)
 
-    with pytest.raises(DataError, match="pip install gymnasium-robotics"):
-        d4rl.make_env(task)
-    assert isinstance(make_env("hopper-medium"), gymnasium.Env)
+
+@pytest.mark.parametrize(("name", "far"), [("umaze", (0, 8)), ("medium-play", (20, 20)), ("large-diverse", (32, 24))])
+def test_a_d4rl_maze_starts_at_one_end_and_ends_at_the_other(name: str, far: tuple[int, int]) -> None:
+    task = get_task(f"antmaze-{name}")
+    env = make_env(task.name)
+    assert env.action_space.shape == (task.action_size,)
+    goals = []
+    for seed in (0, 1, 0):
+        observation, info = env.reset(seed=seed)
+        assert observation.shape == (task.observation_size,)
+        assert np.abs(observation[:2]).max() <= 0.1
+        goals.append(info["goal"])
+        assert np.all((goals[-1] >= np.array(far)) & (goals[-1] <= np.array(far) + 1.5))
+    assert np.array_equal(goals[0], goals[2])
+    assert not np.array_equal(goals[0], goals[1])
+    _, reward, terminated, _, info = env.step(np.zeros(8, np.float32))
+    assert (reward, terminated, info["success"]) == (0, False, 0)
+    env.unwrapped.set_xy(goals[2] + 0.2)  # type: ignore[attr-defined]
+    _, reward, terminated, _, info = env.step(np.zeros(8, np.float32))
+    assert (reward, terminated, info["success"]) == (1, True, 1)
+    env.close()

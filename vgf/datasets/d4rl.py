@@ -10,6 +10,7 @@ they end where the file says.
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import gymnasium
@@ -72,8 +73,8 @@ def reward_scale(task: Task, rewards: np.ndarray, ends: np.ndarray) -> float:
     return float(RETURN_RANGE / (returns.max() - returns.min()))
 
 
-def make_env(task: Task) -> gymnasium.Env:
-    """Return the task's environment: gymnasium's port of the one the data was made with.
+def make_registered(task: Task) -> gymnasium.Env:
+    """Return the task's environment as gymnasium has it: its port of the one the data was made with.
 
     Raises:
         DataError: when the package that has it is not installed.
@@ -81,9 +82,11 @@ def make_env(task: Task) -> gymnasium.Env:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # gymnasium recommends later versions, whose rewards differ
         try:
-            return gymnasium.make(task.env_id)
-        except gymnasium.error.Error as error:
+            if task.env_package is not None:
+                gymnasium.register_envs(import_module(task.env_package))
+            return gymnasium.make(task.env_id, max_episode_steps=task.episode_steps)
+        except (ImportError, gymnasium.error.Error) as error:
+            package = (task.env_package or "gymnasium[mujoco]").replace("_", "-")
             raise DataError(
-                f"{task.name}: gymnasium has no {task.env_id} ({' '.join(str(error).split())}); "
-                "pip install gymnasium-robotics"
+                f"{task.name}: no environment {task.env_id} ({' '.join(str(error).split())}); pip install {package}"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import gymnasium
@@ -12,7 +13,6 @@ from vgf.datasets.tasks import get_task
 from vgf.datasets.transitions import Transitions
 
 _LOADERS = {"ogbench": ogbench.load_ogbench, "d4rl": d4rl.load_d4rl}
-_ENVIRONMENTS = {"ogbench": ogbench.make_env, "d4rl": d4rl.make_env}
 
 
 def load(task_name: str, path: Path, device: torch.device | str = "cpu") -> Transitions:
@@ -27,10 +27,12 @@ def load(task_name: str, path: Path, device: torch.device | str = "cpu") -> Tran
 
 
 def make_env(task_name: str) -> gymnasium.Env:
-    """Return the environment a task is evaluated in; `info["success"]` says whether the goal is met.
+    """Return the environment a task is evaluated in; where it has a goal, `info["success"]` says whether it is met.
 
     Raises:
         DataError: for an unknown task, or one whose environment's package is not installed.
     """
     task = get_task(task_name)
-    return _ENVIRONMENTS[task.suite](task)
+    module, function = task.env_maker.split(":")
+    env: gymnasium.Env = getattr(import_module(module), function)(task)
+    return env

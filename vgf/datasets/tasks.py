@@ -22,6 +22,15 @@ from vgf.datasets.errors import DataError
 
 Row = TypeVar("Row")
 
+DEFAULTS: Mapping[str, Any] = {  # of fields that most rows leave out
+    "episodes": None,
+    "rows": None,
+    "sha256": [],
+    "clip_actions": False,
+    "maker": None,
+    "env_package": None,
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -103,7 +112,9 @@ class Task:
         name: official name, for example "cube-single-play-singletask-task1-v0" or "hopper-medium-v2".
         suite: "ogbench" or "d4rl".
         dataset: name of the `Dataset` it learns from.
-        env_id: gymnasium id of the environment it is evaluated in.
+        env_id: gymnasium id of the environment it is evaluated in, or whatever `env_maker` knows it by.
+        env_maker: "module:function" that makes it from the task.
+        env_package: package that has to be there for it, beyond gymnasium and ogbench; None for no other.
         task_id: which of the dataset's tasks; None where there is one.
         discount: gamma of the paper's runs.
         episode_steps: most steps of an evaluation episode.
@@ -119,6 +130,8 @@ class Task:
     suite: str
     dataset: str
     env_id: str
+    env_maker: str
+    env_package: str | None
     task_id: int | None
     discount: float
     episode_steps: int
@@ -193,12 +206,7 @@ def _build() -> tuple[Mapping[str, Dataset], Mapping[str, Task]]:
     for name, own in table["datasets"].items():
         suite = table["suites"][own["suite"]]
         stem = re.sub(r"-v\d+$", "", name)
-        row = (
-            {"episodes": None, "rows": None, "sha256": [], "clip_actions": False, "maker": None}
-            | suite
-            | own
-            | {"name": name}
-        )
+        row = dict(DEFAULTS) | suite | own | {"name": name}
         row["recipe"] = None
         if "recipe" in own:
             row["recipe"] = _recipe(table["recipes"][own["recipe"]] | own | {"name": own["recipe"]})
