@@ -46,7 +46,7 @@ lint: $(READY) ## ruff (chapters' cells too), mypy, no outputs in git
 format: $(READY) ## rewrite code, chapters' cells too, in the house format
 	@ruff check --fix-only --quiet .
 	@ruff format --quiet .
-	@jupytext --quiet --pipe "ruff format -" --pipe-fmt py:percent notebooks/*.md
+	@for chapter in notebooks/*.md; do jupytext --quiet --pipe-fmt ipynb --pipe "ruff format --quiet --stdin-filename $${chapter%.md}.ipynb -" $$chapter; done
 
 lock: $(READY) ## resolve requirements.lock anew
 	@python -m uv --version >/dev/null 2>&1 || python -m pip install --quiet uv 2>/dev/null

@@ -1,0 +1,175 @@
+"""The book's sources and its built pages: complete, cited, offline, and without a number typed by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import CHAPTERS, PAGES, ROOT, SITE
+
+SOURCES = [ROOT / f"{page}.md" for page in PAGES]
+KEY = r"[a-z]{2,}(?:19|20)\d\d[a-z]\w*"
+BIB_KEYS = re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").read_text(), re.MULTILINE)
+
+
+def name(path: Path) -> str:
+    """Return a path as the tests show it."""
+    return str(path.relative_to(ROOT))
+
+
+def prose(text: str) -> str:
+    """Return a MyST page without what may hold numbers: front matter, code, maths, roles, options, addresses."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    holds_numbers = r"\{(?:math|code-cell|include|literalinclude|bibliography)\}.*?|[\w ]*"
+    text = re.sub(rf"^(`{{3,}})(?:{holds_numbers})\n.*?^\1\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(
+        r"^\s*[`:]{3,}.*$|^\s*:[\w-]+:.*$", "", text, flags=re.MULTILINE
+    )  # directives stay, less their fences
+    text = re.sub(r"\$\$.*?\$\$|\\begin\{(\w+\*?)\}.*?\\end\{\1\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"(?<!\\)\$[^$]*\$", "", text)
+    text = re.sub(r"\{[\w:.-]+\}`[^`]*`|(`+)[^`]+\1", "", text)
+    text = re.sub(r"https?://\S+|\barXiv \d+\.\d+", "", text)
+    return re.sub(r"\bPython(?: (?:\d+\.\d+|to|below|or|and),?)+", "", text)
+
+
+def typed_numbers(text: str) -> list[str]:
+    """Return the decimal numbers and percentages that stand in a page's prose."""
+    return re.findall(r"(?<![\w.])\d+\.\d+(?!\w|\.\d)|(?<![\w.])\d[\d.]*\s?%", prose(text))
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ("We got 71.5 and 3 %.", ["71.5", "3 %"]),
+        ("---\nversion: 1.5\n---\nNone.", []),
+        ("```{code-cell} ipython3\nx = 0.5\n```\n", []),
+        ("```python\nx = 0.5\n```\n", []),
+        ("```{math}\n0.5\n```\n$$0.5$$ (eq-a)\n", []),
+        ("$0.1$, `0.2`, {glue:text}`a:.2f`, https://a.b/1.5, arXiv 2604.14265, Python 3.11 to 3.13", []),
+        ("````{list-table}\n:widths: 10.5\n* - 4.25\n````\n", ["4.25"]),
+        ("```{prf:theorem}\n:label: a-0.5\nBelow 0.61.\n```\n", ["0.61"]),
+    ],
+)
+def test_the_search_for_typed_numbers_finds_them(page: str, found: list[str]) -> None:
+    assert typed_numbers(page) == found
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name)
+def test_no_number_in_prose_is_typed(source: Path) -> None:
+    assert typed_numbers(source.read_text()) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_the_contents_has_a_source_and_is_built(page: str) -> None:
+    assert (ROOT / f"{page}.md").exists()
+    assert (SITE / f"{page}.html").exists(), "not built; `make book` builds it"
+
+
+def test_every_source_is_in_the_contents() -> None:
+    sources = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.md")]
+    assert sorted(map(name, sources)) == sorted(f"{page}.md" for page in PAGES)
+
+
+def test_citation_keys_are_unique() -> None:
+    assert sorted(BIB_KEYS) == sorted(set(BIB_KEYS))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name)
+def test_every_citation_of_a_page_is_in_the_bibliography(source: Path) -> None:
+    cited = [key for role in re.findall(r"\{cite:\w+\}`([^`]+)`", source.read_text()) for key in role.split(",")]
+    assert {key.strip() for key in cited} - set(BIB_KEYS) == set()
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "vgf").rglob("*.py")), ids=name)
+def test_every_citation_of_a_module_is_in_the_bibliography(source: Path) -> None:
+    assert set(re.findall(rf"\b{KEY}\b", source.read_text())) - set(BIB_KEYS) == set()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name)
+def test_every_include_resolves(source: Path) -> None:
+    included = re.findall(r"^`{3,}\{(?:include|literalinclude)\} (\S+)", source.read_text(), re.MULTILINE)
+    assert [path for path in included if not (source.parent / path).exists()] == []
+
+
+def python_blocks(path: Path) -> str:
+    """Return the Python of a page's code fences, joined."""
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/quickstart.md"])
+def test_the_code_a_reader_copies_first_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    scope: dict[str, object] = {}
+    exec(compile(python_blocks(ROOT / page), page, "exec"), scope)
+    assert scope["actions"].shape == (16, 2)  # type: ignore[attr-defined]
+    if page == "book/quickstart.md":
+        assert capsys.readouterr().out.startswith("tensor(True)\n")
+
+
+def test_chapters_named_in_commands_exist() -> None:
+    texts = [(ROOT / page).read_text() for page in ("README.md", "Makefile", "book/reproduce.md", "CONTRIBUTING.md")]
+    named = {chapter for text in texts for chapter in re.findall(r"\bCH=(\w+)", text)} - {"one"}
+    assert named
+    assert named <= {Path(chapter).name for chapter in CHAPTERS}
+
+
+def test_commands_named_in_pages_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in ("README.md", "CONTRIBUTING.md", "book/reproduce.md", "book/quickstart.md"):
+        named = set(re.findall(r"(?:`|^)make ([a-z]+)", (ROOT / page).read_text(), re.MULTILINE))
+        assert named <= targets, page
+
+
+class Assets(HTMLParser):
+    """Collects what a page loads by itself: scripts, styles, icons, images, frames; links to follow are not that."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the addresses of one element."""
+        values = dict(attrs)
+        loads = tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "object", "link")
+        if loads and not (tag == "link" and values.get("rel") in ("canonical", "next", "prev", "author", "search")):
+            self.addresses += [str(values[key]) for key in ("src", "href", "data", "srcset") if values.get(key)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_loads_anything_remote_or_missing(page: str) -> None:
+    path = SITE / f"{page}.html"
+    html = path.read_text()
+    addresses = Assets(html).addresses
+    assert addresses
+    assert [a for a in addresses if re.match(r"(https?:)?//", a)] == []
+    local = [a.split("?")[0].split("#")[0] for a in addresses if not a.startswith("data:")]
+    assert [a for a in local if a and not (path.parent / a).exists()] == []
+    assert "unpkg.com" not in html
+    assert "cdn." not in html
+
+
+def styles() -> Iterator[Path]:
+    """Yield every style sheet of the site."""
+    yield from (SITE / "_static").rglob("*.css")
+
+
+def test_no_style_loads_anything_remote() -> None:
+    remote = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])(?:https?:)?//")
+    assert [path.name for path in styles() if remote.search(path.read_text(errors="ignore"))] == []
+
+
+def test_the_scoreboard_shows_every_claim() -> None:
+    claims = (ROOT / "data" / "paper" / "claims.csv").read_text().splitlines()[1:]
+    html = (SITE / "book" / "intro.html").read_text()
+    statuses = re.findall(r"sd-badge[^>]*>(held in part|held|did not hold|untested)<", html.replace("\n", ""))
+    assert len(statuses) == len(claims)
+
+
+def test_the_settings_never_execute_while_rendering() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert config["execute"]["execute_notebooks"] == "off"
+    assert config["only_build_toc_files"] is True
