@@ -10,7 +10,7 @@ import torch
 from baseline_helpers import make_agent, make_batch
 from torch import Tensor
 
-from vgf.agents.heads import clip_gradients, expectile_loss, gumbel
+from vgf.agents.heads import clip_gradients, expectile_loss, frozen, gumbel
 from vgf.datasets.transitions import Batch
 
 
@@ -237,3 +237,11 @@ def test_gumbel_draws_from_the_softmax() -> None:
     shares = torch.bincount(drawn, minlength=3) / len(drawn)
     assert ((shares - p).abs() < 5 * (p * (1 - p) / len(drawn)).sqrt()).all()
     assert gumbel(torch.tensor([0.0, 1 - 1e-16])).isfinite().all()
+
+
+def test_frozen_critics_pass_gradients_on_and_keep_none() -> None:
+    agent, batch = make_agent("td3_bc", (0, 1)), make()
+    with frozen(agent.critic):
+        agent.actor_loss(batch)[0].sum().backward()
+    assert all(p.grad is None and p.requires_grad for p in agent.critic.parameters())
+    assert all(p.grad is not None and p.grad.norm() > 0 for p in agent.actor.parameters())
