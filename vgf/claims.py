@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 import pandas as pd
 
@@ -51,7 +51,7 @@ def verdict(claim: str, status: Status, evidence: str, scale: str, *, directory:
     """
     if claim not in read_claims().index:
         raise ValueError(f"claim {claim!r} is not a row of {CLAIMS.name}")
-    if status not in BADGES or status == "untested":
+    if status not in get_args(Status):
         raise ValueError(f"status must be 'held', 'held in part' or 'did not hold', got {status!r}")
     record = Verdict(status=status, evidence=" ".join(evidence.split()), scale=scale)
     write_atomically(directory / f"{claim}.json", json.dumps(record, indent=1).encode())

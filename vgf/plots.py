@@ -12,11 +12,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from cycler import cycler
 from matplotlib.figure import Figure
 
 FIGURES = Path(__file__).resolve().parents[1] / "data" / "figures"
@@ -34,7 +36,7 @@ INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
 DARK = {INK: "#e6edf3", MUTED: "#9aa4af", GRID: "#3a4048", PAPER: "#14181e"}
 WIDTH, HEIGHT = 6.4, 3.6  # inches: one column of the book at 100 %
 
-STYLE = {
+STYLE: dict[Any, Any] = {  # matplotlib's stubs know keys as literals only
     "figure.figsize": (WIDTH, HEIGHT),
     "figure.facecolor": PAPER,
     "savefig.facecolor": PAPER,
@@ -60,7 +62,7 @@ STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "vgf",  # the same figure gives the same bytes
     "pdf.fonttype": 42,
-    "axes.prop_cycle": mpl.cycler(color=list(PALETTE.values())),
+    "axes.prop_cycle": cycler(color=list(PALETTE.values())),
 }
 
 
@@ -90,7 +92,7 @@ def save_figure(
     Raises:
         ValueError: if `ident`, `caption`, `alt` or `data` is empty or malformed.
     """
-    if not ident or not all(part.isalnum() and part.islower() or part.isdigit() for part in ident.split("-")):
+    if not ident or not all((part.isalnum() and part.islower()) or part.isdigit() for part in ident.split("-")):
         raise ValueError(f"ident must be lower-case words joined by hyphens, got {ident!r}")
     for name, text in (("caption", caption), ("alt", alt)):
         if not text.strip():
