@@ -64,6 +64,7 @@ def register(files: Sequence[Path]) -> dict[str, Any]:
             "dataset": row.name,
             "url": row.url,
             "mirrors": list(row.mirrors),
+            "bytes": row.bytes,
             "sha256": list(row.sha256),
             "licence": row.licence,
             "recipe": row.maker,
@@ -98,11 +99,10 @@ def _section(path: Path) -> str:
     arrays = read_any(path, dataset)
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     clipped = ", ".join(f"{share:.0%}" for share in _at_bounds(arrays["actions"]))
-    official = f"{dataset.episodes} episodes of {dataset.rows} rows, and a tenth more for validation"
     about = {
-        "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB",
+        "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, {path.stat().st_size / report['rows']:.0f} bytes a row",
         "holds": f"{report['rows']} rows, {report['trajectories']} trajectories, {report['transitions']} transitions",
-        "official file": official if dataset.episodes else "no number of episodes published",
+        "official file": _official(dataset),
         "observations": f"{report['observation_size']} numbers in {_range(report['observation_range'])}",
         "actions": f"{report['action_size']} numbers in {_range(report['action_range'])}; share clipped: {clipped}",
         "sha256": f"`{facts['sha256']}`",
@@ -112,6 +112,14 @@ def _section(path: Path) -> str:
     }
     lines = [f"### {path.stem}", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in about.items())]
     return "\n".join([*lines, "", *_BEHAVIOUR[dataset.suite](dataset, arrays)])
+
+
+def _official(dataset: Dataset) -> str:
+    """Return what is known of the official file."""
+    if dataset.episodes is None or dataset.rows is None:
+        return "no number of episodes published"
+    size = f", {dataset.bytes / (dataset.episodes * dataset.rows):.0f} bytes a row" if dataset.bytes else ""
+    return f"{dataset.episodes} episodes of {dataset.rows} rows{size}"
 
 
 def _per_task(dataset: Dataset, arrays: Arrays) -> Iterator[str]:

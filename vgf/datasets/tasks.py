@@ -25,6 +25,7 @@ Row = TypeVar("Row")
 DEFAULTS: Mapping[str, Any] = {  # of fields that most rows leave out
     "episodes": None,
     "rows": None,
+    "bytes": None,
     "sha256": [],
     "clip_actions": False,
     "maker": None,
@@ -74,6 +75,7 @@ class Dataset:
         url, mirrors: the official address, and others that carry copies.
         clip_actions: whether the file's actions may lie outside [-1, 1] and are clipped on loading, not refused.
         validation: whether a second file, NAME-val, belongs to it.
+        bytes: size of the official file, where known.
         sha256: of the official file and of its validation file, where known.
         folder, folder_variable: where the suite's own library keeps files, and the environment variable that moves
         it. licence, citation: SPDX id, and key in the bibliography.
@@ -92,6 +94,7 @@ class Dataset:
     mirrors: tuple[str, ...]
     clip_actions: bool
     validation: bool
+    bytes: int | None
     sha256: tuple[str, ...]
     folder: str
     folder_variable: str | None
