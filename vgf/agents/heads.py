@@ -93,7 +93,7 @@ def gumbel(uniform: Tensor) -> Tensor:
 
 
 def time_features(step: Tensor, width: int = 16) -> Tensor:
-    """Return sines and cosines of a step number at geometric frequencies: [...] to [..., width] (vaswani2017attention)."""
+    """Return sines and cosines of a step at geometric frequencies, [...] to [..., width] (vaswani2017attention)."""
     half = width // 2
     ladder = torch.arange(half, device=step.device, dtype=step.dtype)
     frequency = torch.exp(-math.log(10_000) / (half - 1) * ladder)
