@@ -26,12 +26,12 @@ from vgf.datasets.maze_layouts import (
     LARGE,
     MEDIUM,
     U_MAZE,
-    Layout,
     cell_of,
     cells,
     make_maze,
     middle,
     next_cell,
+    signs_of,
 )
 from vgf.datasets.mazes import EVALUATION_GOALS, RECIPES, collect_episode, open_environment, regenerate_maze
 from vgf.datasets.parts import content_digest
@@ -176,7 +176,7 @@ def test_diverse_starts_and_goals_are_spread(name: str) -> None:
 @pytest.mark.parametrize("maze", ["medium", "large", "giant"])
 def test_ways_are_the_packages_oracles(maze: str) -> None:
     env: Any = make_maze(maze).unwrapped
-    signs: Layout = tuple("".join("#" if wall else "." for wall in row) for row in env.maze_map.tolist())
+    signs = signs_of(env.maze_map)
     free = cells(signs, "any")
     for start in free:
         assert cell_of(middle(start)) == start == env.xy_to_ij(middle(start))

@@ -42,6 +42,11 @@ def marked(layout: Layout, mark: str) -> list[Cell]:
     return [(i, j) for i, row in enumerate(layout) for j, sign in enumerate(row) if sign == mark]
 
 
+def signs_of(maze_map: np.ndarray) -> Layout:
+    """Return the package's map, 1 for walls, as rows of signs."""
+    return tuple("".join("#" if wall else "." for wall in row) for row in maze_map.tolist())
+
+
 def middle(cell: Cell) -> np.ndarray:
     """Return x and y of a cell's middle, in metres."""
     return np.array([(cell[1] - 1) * UNIT, (cell[0] - 1) * UNIT])

@@ -34,6 +34,7 @@ from vgf.datasets.maze_layouts import (
     make_maze,
     middle,
     next_cell,
+    signs_of,
 )
 from vgf.datasets.rollouts import Collection, collect, collected_path, policy_path
 from vgf.datasets.trainings import global_numpy_seed
@@ -188,16 +189,14 @@ def collect_episode(env: AntWithPolicy, recipe: MazeRecipe, seed: np.random.Seed
 def _walk(env: AntWithPolicy, recipe: MazeRecipe, rng: np.random.Generator, env_seed: int) -> Iterator[dict[str, Any]]:
     """Yield one row per step until the time limit."""
     maze: Any = env.unwrapped
-    signs = _signs(maze.maze_map, recipe.layout)
+    signs = recipe.layout or signs_of(maze.maze_map)
     goals = cells(signs, recipe.goals)
     start = _pick(rng, cells(signs, recipe.starts, "r"))
     goal = _pick(rng, goals)
     env.reset(seed=env_seed, options={"task_info": {"init_ij": start, "goal_ij": goal}})
     if recipe.protocol == "goal":
-        if recipe.starts == "any":
-            maze.set_xy(np.maximum(middle(start) + rng.uniform(0, UNIT / 4, 2), 0))
-        else:
-            maze.set_xy(middle(start) + rng.uniform(-0.1, 0.1, 2))
+        spread = (0.0, UNIT / 4) if recipe.starts == "any" else (-0.1, 0.1)
+        maze.set_xy(middle(start) + rng.uniform(*spread, 2))
         maze.set_goal(goal_xy=near(rng, goal))
     observation, ended = maze.get_ob(), False
     while not ended:
@@ -230,8 +229,8 @@ def _waypoint(
 
 
 def near(rng: np.random.Generator, cell: Cell) -> np.ndarray:
-    """Return a goal in a cell as D4RL draws it: up to 1.5 m from the middle, never outwards."""
-    return np.maximum(middle(cell) + rng.uniform(0, UNIT / 4, 2) + rng.uniform(0, UNIT / 8, 2), 0)
+    """Return a goal in a cell as D4RL draws it: up to 1.5 m from the middle along x and y, upwards only."""
+    return middle(cell) + rng.uniform(0, UNIT / 4, 2) + rng.uniform(0, UNIT / 8, 2)
 
 
 def _target(recipe: MazeRecipe, seed: np.random.SeedSequence) -> np.ndarray:
@@ -249,8 +248,3 @@ def _rewarded(recipe: MazeRecipe, arrays: Arrays, target: np.ndarray) -> Arrays:
 def _pick(rng: np.random.Generator, choices: tuple[Cell, ...]) -> Cell:
     """Return one of the cells."""
     return choices[int(rng.integers(len(choices)))]
-
-
-def _signs(maze_map: np.ndarray, layout: Layout | None) -> Layout:
-    """Return a maze as rows of signs."""
-    return layout or tuple("".join("#" if wall else "." for wall in row) for row in maze_map.tolist())

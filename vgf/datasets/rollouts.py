@@ -242,10 +242,8 @@ def write_hdf5(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[s
     with h5py.File(memory, "w") as file:
         for name in sorted(arrays):
             file.create_dataset(name, data=arrays[name], compression="gzip", track_times=False)
-        for name in sorted(metadata):
-            value = metadata[name]
-            file.create_dataset(
-                f"metadata/{name}", data=np.bytes_(value) if isinstance(value, str) else value, track_times=False
-            )
+        for name, value in sorted(metadata.items()):
+            stored = np.bytes_(value) if isinstance(value, str) else value
+            file.create_dataset(f"metadata/{name}", data=stored, track_times=False)
     with written_whole(path) as stream:
         stream.write(memory.getbuffer())
