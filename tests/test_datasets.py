@@ -133,10 +133,18 @@ def test_a_sample_is_rows_of_the_data_drawn_anew_for_each_seed() -> None:
     data = Transitions(**GOOD)
     assert (len(data), data.nbytes) == (6, 4 * (12 + 6 + 6 + 6 + 12 + 6))
     batch = data.sample(torch.Generator().manual_seed(0), 500, 3)
-    assert [tuple(part.shape) for part in batch] == [(3, 500, 2), (3, 500, 1), (3, 500), (3, 500), (3, 500, 2)]
+    assert [tuple(part.shape) for part in batch] == [
+        (3, 500, 2),
+        (3, 500, 1),
+        (3, 500),
+        (3, 500),
+        (3, 500, 2),
+        (3, 500, 1),
+    ]
     row = batch.rewards.long()  # rewards number the rows
+    rows = GOOD | {"next_actions": GOOD["actions"][[1, 2, 3, 4, 5, 5]]}  # by hand: the action of the row below
     for name in Batch._fields:
-        assert torch.equal(getattr(batch, name), GOOD[name][row])
+        assert torch.equal(getattr(batch, name), rows[name][row])
     assert not torch.equal(row[0], row[1])
     counts = torch.bincount(row.flatten(), minlength=6)
     chi_square = ((counts - 250) ** 2 / 250).sum()

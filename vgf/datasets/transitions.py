@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -39,6 +40,7 @@ class Batch(NamedTuple):
     rewards: Tensor  # [S, B]
     masks: Tensor  # [S, B]; 1 where the target bootstraps from the next observation
     next_observations: Tensor  # [S, B, observation]
+    next_actions: Tensor | None = None  # [S, B, action]; the dataset's action at the next observation
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Transitions:
     def device(self) -> torch.device:
         """The device all tensors are on."""
         return self.rewards.device
+
+    @cached_property
+    def next_actions(self) -> Tensor:
+        """The following row's action, [T, action], as park2025fql takes it: where a trajectory ends it is another's."""
+        return torch.cat([self.actions[1:], self.actions[-1:]])
 
     @property
     def nbytes(self) -> int:
