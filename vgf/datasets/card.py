@@ -99,8 +99,9 @@ def _section(path: Path) -> str:
     arrays = read_any(path, dataset)
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     clipped = ", ".join(f"{share:.0%}" for share in _at_bounds(arrays["actions"]))
+    size = path.stat().st_size
     about = {
-        "file": f"`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, {path.stat().st_size / report['rows']:.0f} bytes a row",
+        "file": f"`{path.name}`, {size / 1e6:.1f} MB, {size / report['rows']:.0f} bytes a row",
         "holds": f"{report['rows']} rows, {report['trajectories']} trajectories, {report['transitions']} transitions",
         "official file": _official(dataset),
         "observations": f"{report['observation_size']} numbers in {_range(report['observation_range'])}",
