@@ -69,6 +69,8 @@ class Scale:
         test_steps: budgets L_test evaluated; a method without transport is evaluated at the first alone.
         dataset: which file to learn from.
         agent: fields that replace those of every method that has them.
+        threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
+            lose much when another process holds its core.
     """
 
     seeds: tuple[int, ...]
@@ -82,12 +84,15 @@ class Scale:
     test_steps: tuple[int, ...]
     dataset: DatasetSource
     agent: dict[str, Any] = field(default_factory=dict)
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse sizes that have no meaning."""
         for name in ("updates", "batch_size", "log_every", "evaluate_every", "checkpoint_every", "episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be >= 1, got {self.threads}")
         if self.checkpoint_every % self.log_every:
             raise ValueError(f"checkpoint_every must be a multiple of log_every {self.log_every}")
         if self.episodes % max(self.episodes_at_once, 1) or self.episodes_at_once < 1:

@@ -60,7 +60,11 @@ class Run:
 
 def settings(experiment: Experiment, method: Method, dataset: dict[str, Any]) -> dict[str, Any]:
     """Return what a run's numbers depend on, as JSON would hold it."""
-    scale = {key: value for key, value in asdict(experiment.scale).items() if key not in ("seeds", "agent", "dataset")}
+    scale = {
+        key: value
+        for key, value in asdict(experiment.scale).items()
+        if key not in ("seeds", "agent", "dataset", "threads")
+    }
     return {
         "task": experiment.task,
         "agent": method.agent,

@@ -163,6 +163,8 @@ def train_command(
         replace: remove a record made with other settings; at quick scale this is always done.
     """
     plan, where = read_experiment(experiment, scale), choose_device(device)
+    if plan.scale.threads is not None:
+        torch.set_num_threads(plan.scale.threads)
     task = get_task(plan.task)
     names = [m.name for m in plan.methods]
     for name in method:
