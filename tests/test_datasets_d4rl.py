@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from vgf.datasets import DataError, d4rl, get_task, load
+from vgf.datasets import DataError, d4rl, get_dataset, get_task, load
+from vgf.datasets.check import check_file, read_any
 from vgf.datasets.hdf5 import qlearning_arrays
 from vgf.datasets.tasks import DATASETS, TASKS
 
@@ -124,6 +125,64 @@ def test_a_million_transitions_take_little_more_than_their_size(tmp_path: Path) 
     data = load("walker2d-medium", written(tmp_path / "walker.hdf5", arrays), "cpu")
     assert len(data) == rows - rows // 1000
     assert data.nbytes == len(data) * 4 * (17 + 6 + 1 + 1 + 17 + 1)
+
+
+def write_minari(
+    folder: Path, lengths: tuple[int, ...], change: tuple[str, Any] | None = None
+) -> dict[str, np.ndarray]:
+    """Write a Minari dataset and return its transitions, episode after episode."""
+    rng = np.random.default_rng(0)
+    (folder / "data").mkdir(parents=True)
+    kept: dict[str, list[np.ndarray]] = {"observations": [], "next_observations": [], "rewards": [], "terminals": []}
+    with h5py.File(folder / "data" / "main_data.hdf5", "w") as file:
+        for number, length in enumerate(lengths):
+            states = rng.normal(size=(length + 1, 11))
+            ended = np.arange(length) == (length - 1 if number % 2 else length)
+            values = {"observations": states, "actions": rng.uniform(-1, 1, (length, 3)).astype(np.float32)}
+            values |= {"rewards": rng.normal(size=length), "terminations": ended, "truncations": ~ended}
+            parts = (states[:-1], states[1:], values["rewards"], ended)
+            if change and number == 1:
+                values[change[0]] = change[1]
+            for name, array in values.items():
+                if array is not None:
+                    file[f"episode_{number}/{name}"] = array
+            for name, part in zip(kept, parts, strict=True):
+                kept[name].append(part)
+    return {name: np.concatenate(parts).astype(np.float32) for name, parts in kept.items()}
+
+
+def test_a_minari_dataset_keeps_every_step_and_its_successor(tmp_path: Path) -> None:
+    kept = write_minari(tmp_path / "set", (4, 1, 7, 12, 3, 2, 2, 2, 2, 2, 5))
+    for path in (tmp_path / "set", tmp_path / "set" / "data" / "main_data.hdf5"):
+        found = qlearning_arrays(read_any(path, get_dataset("hopper-medium")))
+        for name, values in kept.items():
+            assert np.array_equal(found[name], values), name
+        assert np.count_nonzero(found["ends"]) == 11
+        assert len(load("hopper-medium", path, "cpu")) == 42
+    report = check_file(tmp_path / "set")
+    assert (report["transitions"], report["trajectories"], report["rows"]) == (42, 11, 53)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("rewards", None), "episode_1 has no array rewards"),
+        (("actions", np.zeros((3, 3))), r"episode_1/actions has shape \(3, 3\), expected 5 rows"),
+        (("observations", np.zeros((5, 11))), r"episode_1/observations has shape \(5, 11\), expected 6 rows"),
+        (("observations/achieved_goal", np.zeros((6, 2))), "episode_1/observations is in parts"),
+        (("actions", np.full((5, 3), np.nan)), "actions is not finite at row 5, column 0"),
+    ],
+)
+def test_a_bad_minari_dataset_is_one_line(change: tuple[str, Any], message: str, tmp_path: Path) -> None:
+    if "/" in change[0]:
+        write_minari(tmp_path / "set", (4, 5), ("observations", None))
+        with h5py.File(tmp_path / "set" / "data" / "main_data.hdf5", "a") as file:
+            file[f"episode_1/{change[0]}"] = change[1]
+    else:
+        write_minari(tmp_path / "set", (4, 5), change)
+    with pytest.raises(DataError, match=message) as caught:
+        load("hopper-medium", tmp_path / "set", "cpu")
+    assert "\n" not in str(caught.value)
 
 
 PROGRAM = """

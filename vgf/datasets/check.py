@@ -12,6 +12,7 @@ import numpy as np
 from vgf.datasets.errors import DataError
 from vgf.datasets.files import Arrays, read_npz, sha256, sidecar, validation_path
 from vgf.datasets.hdf5 import qlearning_arrays, read_hdf5
+from vgf.datasets.minari import main_file
 from vgf.datasets.parts import content_digest
 from vgf.datasets.recipes import data_folder
 from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
@@ -23,7 +24,8 @@ def read_any(path: Path, dataset: Dataset | None = None, *, suffix: str | None =
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    kind = suffix or Path(path).suffix
+    path = main_file(Path(path))
+    kind = suffix or path.suffix
     if kind not in _READERS:
         raise DataError(f"{path}: a file ending in {kind or 'nothing'} is no dataset; known: {', '.join(_READERS)}")
     return _READERS[kind](path, dataset)
@@ -54,6 +56,7 @@ def check_file(path: Path) -> dict[str, Any]:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
+    path = main_file(path)
     dataset = dataset_of(path)
     arrays = read_any(path, dataset)
     trajectories, transitions = _counts(arrays, dataset)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from vgf.datasets import minari
 from vgf.datasets.errors import DataError
 from vgf.datasets.files import ACTION_TOLERANCE, Arrays, first_place
 from vgf.datasets.tasks import Dataset
@@ -27,7 +28,7 @@ def read_hdf5(path: Path, dataset: Dataset | None = None) -> Arrays:
     """Return the arrays of a D4RL file, checked.
 
     Args:
-        path: the hdf5 file.
+        path: the hdf5 file; or a Minari dataset's folder or file, whose episodes come as rows of the same layout.
         dataset: row whose observation and action sizes the file must have; None checks only the layout.
 
     Returns:
@@ -36,7 +37,7 @@ def read_hdf5(path: Path, dataset: Dataset | None = None) -> Arrays:
     Raises:
         DataError: naming the file, the array, and for a bad number its row and column.
     """
-    path = Path(path)
+    path = minari.main_file(Path(path))
     if not path.exists():
         raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
     if path.is_dir() or path.stat().st_size == 0:
@@ -54,6 +55,8 @@ def _read(path: Path) -> Arrays:
 
     try:
         with h5py.File(path, "r") as file:
+            if minari.is_minari(file):
+                return minari.rows(file, path.stat().st_size, _whole)
             missing = [key for key in KEYS if not isinstance(file.get(key), h5py.Dataset)]
             if missing:
                 raise DataError(f"has no array {' nor '.join(missing)}")

@@ -1,0 +1,81 @@
+"""Minari's files, as rows of D4RL's layout (younis2024minari).
+
+A Minari dataset holds one group per episode, with one observation more than there are steps:
+
+    episode_0/observations [L + 1, size], actions [L, size], rewards, terminations, truncations [L]
+    rows here              s0 a0 r0 | ... | s_{L-1} a r (terminal) | s_L 0 0 (timeout)
+
+The final observation becomes a row marked as a timeout, which is dropped when rows become transitions, so every step
+keeps its successor. Minari's locomotion sets were collected anew, in later environments: scores on them do not stand
+beside the paper's, so they are taken only when a path names them, never by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vgf.datasets.errors import DataError
+
+Arrays = dict[str, np.ndarray]
+Read = Callable[[Any, int], np.ndarray]
+
+MAIN_FILE = Path("data") / "main_data.hdf5"
+FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
+
+
+def main_file(path: Path) -> Path:
+    """Return the file of numbers of a Minari dataset's folder, or the path itself where it is no such folder."""
+    return path / MAIN_FILE if (path / MAIN_FILE).is_file() else path
+
+
+def is_minari(file: Any) -> bool:
+    """Return whether an open hdf5 file is a Minari dataset's."""
+    return "episode_0" in file
+
+
+def rows(file: Any, file_bytes: int, read: Read) -> Arrays:
+    """Return an open Minari file's episodes, in their order, as rows of D4RL's layout.
+
+    Args:
+        file: the open hdf5 file.
+        file_bytes: its size.
+        read: returns one stored array, whole.
+
+    Raises:
+        DataError: naming the episode and the array that is missing or does not fit.
+    """
+    numbers = sorted(int(name.removeprefix("episode_")) for name in file if name.startswith("episode_"))
+    if numbers != list(range(len(numbers))):
+        raise DataError(f"episodes are not numbered 0 to {len(numbers) - 1}")
+    episodes = [_episode(file[f"episode_{number}"], file_bytes, read) for number in numbers]
+    return {name: np.concatenate([episode[name] for episode in episodes]) for name in episodes[0]}
+
+
+def _episode(group: Any, file_bytes: int, read: Read) -> Arrays:
+    """Return one episode's rows."""
+    name = group.name[1:]
+    for field in FIELDS:
+        if field not in group:
+            raise DataError(f"{name} has no array {field}")
+        if hasattr(group[field], "keys"):
+            raise DataError(
+                f"{name}/{field} is in parts, as goal-conditioned sets have it; no task here learns from those"
+            )
+    values = {field: read(group[field], file_bytes) for field in FIELDS}
+    steps = len(values["rewards"]) if values["rewards"].ndim else 0
+    for field in FIELDS:
+        wanted = steps + (field == "observations")
+        if steps == 0 or values[field].ndim == 0 or len(values[field]) != wanted:
+            raise DataError(f"{name}/{field} has shape {values[field].shape}, expected {wanted or 'some'} rows")
+    padded = {field: np.concatenate([values[field], np.zeros_like(values[field][:1])]) for field in FIELDS[1:4]}
+    return {
+        "observations": values["observations"],
+        "actions": padded["actions"],
+        "rewards": padded["rewards"],
+        "terminals": padded["terminations"],
+        "timeouts": np.arange(steps + 1) == steps,
+    }
