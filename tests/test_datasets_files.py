@@ -9,49 +9,14 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from little_files import ROWS, Arrays, d4rl_arrays, ogbench_arrays, write_hdf5
 
 from vgf.datasets import DataError, get_dataset
 from vgf.datasets.check import check_file, read_any
 from vgf.datasets.files import read_npz, sha256, write_json, write_npz
 from vgf.datasets.hdf5 import read_hdf5
-
-ROWS = 12
-Arrays = dict[str, np.ndarray]
-
-
-def ogbench_arrays() -> Arrays:
-    rng = np.random.default_rng(0)
-    ends = np.zeros(ROWS, bool)
-    ends[[5, 11]] = True
-    return {
-        "observations": rng.normal(size=(ROWS, 28)).astype(np.float32),
-        "actions": rng.uniform(-1, 1, (ROWS, 5)).astype(np.float32),
-        "terminals": ends,
-        "qpos": rng.normal(size=(ROWS, 21)).astype(np.float32),
-        "qvel": rng.normal(size=(ROWS, 20)).astype(np.float32),
-    }
-
-
-def d4rl_arrays() -> Arrays:
-    rng = np.random.default_rng(0)
-    marks = np.zeros((2, ROWS), bool)
-    marks[0, 4], marks[1, [8, 11]] = True, True
-    return {
-        "observations": rng.normal(size=(ROWS, 11)).astype(np.float32),
-        "actions": rng.uniform(-1, 1, (ROWS, 3)).astype(np.float32),
-        "rewards": rng.normal(size=ROWS).astype(np.float32),
-        "terminals": marks[0],
-        "timeouts": marks[1],
-    }
-
-
-def write_hdf5(path: Path, arrays: Arrays) -> None:
-    with h5py.File(path, "w") as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values)
 
 
 def with_value(name: str, place: tuple[int, ...], value: float) -> Callable[[Arrays], Arrays]:
@@ -156,68 +121,6 @@ def test_a_header_that_claims_less_than_is_there_is_refused(tmp_path: Path) -> N
             np.save(buffer, values)
             archive.writestr(f"{name}.npy", buffer.getvalue() + b"more")
     refused(lambda: read_npz(path), path, "bytes long where its header says")
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_mutated_npz_files_give_the_right_arrays_or_one_line(compressed: bool, tmp_path: Path) -> None:
-    good = ogbench_arrays()
-    whole = tmp_path / "whole.npz"
-    (np.savez_compressed if compressed else np.savez)(whole, **good)
-    refusals = fuzz(whole, good, 1500, np.random.default_rng(1))
-    assert refusals > 1000
-
-
-def test_mutated_hdf5_structure_gives_one_line_or_sound_arrays(tmp_path: Path) -> None:
-    good = d4rl_arrays()
-    whole = tmp_path / "whole.hdf5"
-    write_hdf5(whole, good)
-    program = tmp_path / "fuzz.py"  # in a process of its own: the hdf5 library is C
-    program.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\nimport numpy as np\n"
-        "import test_datasets_files as t\n"
-        "print(t.fuzz(Path(sys.argv[2]), None, 1500, np.random.default_rng(2)))\n",
-        encoding="utf-8",
-    )
-    done = subprocess.run(
-        [sys.executable, program, str(Path(__file__).parent), str(whole)], capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 100
-
-
-def fuzz(whole: Path, good: Arrays | None, count: int, rng: np.random.Generator) -> int:
-    """Read `count` mutants of a file; return how many were refused. What is read must be `good`, or at least sound."""
-    data = np.frombuffer(whole.read_bytes(), np.uint8)
-    path = whole.with_name(f"mutant{whole.suffix}")
-    refusals = 0
-    for _ in range(count):
-        mutant = data.copy()
-        for _ in range(int(rng.integers(1, 4))):
-            kind, at = rng.integers(4), int(rng.integers(len(mutant)))
-            if kind == 0:
-                mutant[at] ^= 1 << int(rng.integers(8))
-            elif kind == 1:
-                mutant[at : at + 4] = rng.integers(0, 256, len(mutant[at : at + 4]))
-            elif kind == 2:
-                mutant = np.concatenate([mutant[:at], mutant[at + int(rng.integers(1, 9)) :]])
-            else:
-                mutant[at : at + 8] = 255
-        path.write_bytes(mutant.tobytes())
-        try:
-            found = read_any(path)
-        except DataError as error:
-            refusals += 1
-            text = str(error)
-        else:
-            text = str(path)
-            for name, values in found.items():
-                assert np.isfinite(values).all()
-                if good is not None:
-                    assert values.dtype == good[name].dtype
-                    assert np.array_equal(values, good[name]), name
-        assert str(path) in text
-        assert "\n" not in text
-    return refusals
 
 
 def refused(read: Callable[[], object], path: Path, message: str) -> None:

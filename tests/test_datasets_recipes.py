@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,22 @@ def test_the_sidecar_says_how_it_was_made(made: Path) -> None:
     assert facts["sha256"] == sha256(made)
     assert facts["content"] == content_digest(arrays(made))
     assert {"ogbench", "mujoco", "numpy"} <= set(facts["versions"])
-    assert provenance(made)["source"] == "regenerated"
     assert str(Path.home()) not in json.dumps(facts)
+
+
+def test_a_record_says_where_a_file_comes_from(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = provenance(made)
+    assert (facts["source"], facts["sha256"], facts["seed"]) == ("regenerated", sha256(made), 0)
+    mine = tmp_path / "mine.npz"
+    mine.write_bytes(made.read_bytes())
+    assert provenance(mine) == {"file": "mine.npz", "sha256": sha256(made), "source": "local"}
+    row = replace(get_dataset("puzzle-3x3-play"), sha256=(sha256(made),))
+    monkeypatch.setattr("vgf.datasets.recipes.DATASETS", {row.name: row})
+    assert provenance(mine)["source"] == "official"
+    monkeypatch.undo()
+    mine.with_suffix(".json").write_text('{"sha256": "another"}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"not the file mine\.json tells of"):
+        provenance(mine)
 
 
 def test_the_callers_global_generator_is_left_alone(tmp_path: Path) -> None:

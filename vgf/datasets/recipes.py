@@ -20,6 +20,7 @@ from typing import Any
 
 from vgf.datasets.errors import DataError
 from vgf.datasets.files import sha256, sidecar, validation_path, write_json
+from vgf.datasets.minari import main_file
 from vgf.datasets.parts import Episode, Work, alone, content_digest, join_parts, make_parts
 from vgf.datasets.tasks import DATASETS, Recipe, get_dataset
 
@@ -173,8 +174,23 @@ def _assemble(settings: Settings, parts: Path, path: Path, seconds: float) -> No
 
 
 def provenance(path: Path) -> dict[str, Any]:
-    """Return where a file comes from, for a record: its sha256 and, for a regenerated one, how it was made."""
-    facts: dict[str, Any] = {"file": Path(path).name, "sha256": sha256(path), "source": "official or unknown"}
-    if sidecar(Path(path)).exists():
-        facts |= {"source": "regenerated"} | json.loads(sidecar(Path(path)).read_text(encoding="utf-8"))
+    """Return where a file comes from, for a record.
+
+    Returns:
+        `file`, `sha256` and `source`: "official" (its checksum is that of an official file), "regenerated" (then with
+        all its sidecar says) or "local".
+
+    Raises:
+        DataError: when the file is not the one its sidecar tells of.
+    """
+    path = main_file(Path(path))
+    digest = sha256(path)
+    facts: dict[str, Any] = {"file": path.name, "sha256": digest, "source": "local"}
+    if any(digest in row.sha256 for row in DATASETS.values()):
+        return facts | {"source": "official"}
+    if sidecar(path).exists():
+        told = json.loads(sidecar(path).read_text(encoding="utf-8"))
+        if told.get("sha256") != digest:
+            raise DataError(f"{path}: not the file {sidecar(path).name} tells of; remove both and get it again")
+        return facts | told | {"source": "regenerated"}
     return facts
