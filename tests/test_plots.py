@@ -93,7 +93,12 @@ def test_text_is_legible_in_both_themes(ink: str, paper: str) -> None:
 def test_marks_stand_out_from_both_papers(name: str) -> None:
     colour = plots.PALETTE[name]
     assert contrast(colour, plots.PAPER) >= 2.5
-    assert contrast(plots.DARK.get(colour, colour), plots.DARK[plots.PAPER]) >= 3
+    assert contrast(plots.DARK[colour], plots.DARK[plots.PAPER]) >= 4.5  # lines are labelled in their own colour
+
+
+def test_replacing_one_colour_never_replaces_another() -> None:
+    assert set(plots.DARK) & set(plots.DARK.values()) == set()
+    assert len(set(plots.DARK.values())) == len(plots.DARK)
 
 
 @pytest.mark.parametrize(

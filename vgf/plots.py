@@ -33,7 +33,17 @@ PALETTE = {
     "amber": "#c98a00",
 }
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
-DARK = {INK: "#e6edf3", MUTED: "#9aa4af", GRID: "#3a4048", PAPER: "#14181e"}
+DARK = {INK: "#e6edf3", MUTED: "#9aa4af", GRID: "#3a4048", PAPER: "#14181e"} | {
+    PALETTE[name]: lighter  # the same hues, light enough to be read as text on near-black
+    for name, lighter in {
+        "blue": "#4fa8e0",
+        "orange": "#f0803c",
+        "green": "#22b98c",
+        "purple": "#d98bc0",
+        "sky": "#9ad4f6",
+        "amber": "#e0a92e",
+    }.items()
+}
 WIDTH, HEIGHT = 6.4, 3.6  # inches: one column of the book at 100 %
 
 STYLE: dict[Any, Any] = {  # matplotlib's stubs know keys as literals only
