@@ -11,7 +11,7 @@ LOCK_HEADER := \# Every version the book and its tests use, for Python 3.11 to 3
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --rerun-incomplete --quiet rules progress host reason --config scale=$(SCALE)
-NOISE := ^(Assuming|Building DAG|Using shell|Select jobs|Execute [0-9]|Shutting|Removing|Complete log|Elapsed|Exiting|RuleEx|CalledPro|Command .source|_build/|WorkflowError|At least one)
+NOISE := ^(Assuming|Building DAG|Using shell|Select jobs|Execute [0-9]|Shutting|Removing|Complete log|Elapsed|Exiting|RuleEx|CalledPro|Command .source|_build/|notebooks/|data/|WorkflowError|At least one)
 
 # Steps report on stdout; what Snakemake itself says is shown only when it fails for a reason of its own.
 define snakemake
