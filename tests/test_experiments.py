@@ -117,3 +117,11 @@ def test_every_experiment_of_the_project_is_readable_at_every_scale_it_has() -> 
         for scale in yaml.safe_load(path.read_text())["scales"]:
             experiment = read_experiment(path, scale)
             assert get_task(experiment.task).name == experiment.task
+
+
+def test_the_discount_is_the_tasks_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    task = "humanoidmaze-medium-navigate-singletask-task1-v0"
+    methods = {"mine": {"agent": "vgf"}, "other": {"agent": "vgf", "discount": 0.9}}
+    mine, other = read_experiment(write(tmp_path, task=task, methods=methods)).methods
+    assert mine.config.discount == get_task(task).discount == 0.995
+    assert other.config.discount == 0.9

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import yaml
 
 from vgf.agents import AGENTS, CONFIGS
+from vgf.datasets import get_task
 
 ScaleName = Literal["quick", "cpu", "paper"]
 SCALES: tuple[str, ...] = typing.get_args(ScaleName)
@@ -158,7 +159,8 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
             name: build(Signal, row, f"signals.{name}")
             for name, row in _mapping(table.get("signals", {}), "signals").items()
         }
-        methods = _methods(_mapping(table["methods"], "methods"), sizes.agent)
+        discount = get_task(str(table["task"])).discount
+        methods = _methods(_mapping(table["methods"], "methods"), sizes.agent, discount)
         return Experiment(path.stem, str(table["about"]), str(table["task"]), methods, signals, scale, sizes)
     except (ValueError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
@@ -166,8 +168,8 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
 
 
-def _methods(table: Mapping[str, Any], common: Mapping[str, Any]) -> tuple[Method, ...]:
-    """Return the methods: preset, then the scale's common fields, then the method's own."""
+def _methods(table: Mapping[str, Any], common: Mapping[str, Any], discount: float) -> tuple[Method, ...]:
+    """Return the methods: preset, then the task's discount, the scale's common fields, the method's own."""
     methods = []
     for name, row in table.items():
         own = _mapping(row, f"methods.{name}")
@@ -178,7 +180,7 @@ def _methods(table: Mapping[str, Any], common: Mapping[str, Any]) -> tuple[Metho
         config = CONFIGS[agent][preset]
         hints = typing.get_type_hints(type(config))
         _known(own, hints, f"methods.{name}")
-        chosen = {key: value for key, value in common.items() if key in hints} | own
+        chosen = {key: value for key, value in {"discount": discount, **common}.items() if key in hints} | own
         values = {key: _convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
         methods.append(Method(name, agent, replace(config, **values)))
     every = {f.name for method in methods for f in fields(method.config)}
