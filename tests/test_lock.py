@@ -15,9 +15,11 @@ from packaging.utils import canonicalize_name
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
+OWN_ENVIRONMENT = ("experts",)  # extras that say in pyproject.toml why they are installed apart from the lock
 WANTED = [
     (extra, Requirement(text))
     for extra, texts in {"": PYPROJECT["dependencies"], **PYPROJECT["optional-dependencies"]}.items()
+    if extra not in OWN_ENVIRONMENT
     for text in texts
 ]
 DESIGN_CARD = (
