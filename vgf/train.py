@@ -62,9 +62,7 @@ def draw_batch(transitions: Transitions, streams: SeedStreams, size: int) -> Bat
     index = torch.stack(
         [torch.randint(len(transitions), (size,), generator=g, device=g.device) for g in streams.generators]
     )
-    following = (index + 1).clamp(max=len(transitions) - 1)  # not through `next_actions`, which copies every action
-    columns = {name: getattr(transitions, name)[index] for name in Batch._fields if name != "next_actions"}
-    return Batch(**columns, next_actions=transitions.actions[following])
+    return transitions.rows(index)
 
 
 def train(run: Run, envs: VectorEnv[Any, Any, Any], device: torch.device, stop_at: int | None = None) -> bool:

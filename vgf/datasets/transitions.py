@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -86,11 +85,6 @@ class Transitions:
         """The device all tensors are on."""
         return self.rewards.device
 
-    @cached_property
-    def next_actions(self) -> Tensor:
-        """The following row's action, [T, action], as park2025fql takes it: where a trajectory ends it is another's."""
-        return torch.cat([self.actions[1:], self.actions[-1:]])
-
     @property
     def nbytes(self) -> int:
         """Memory of all tensors in bytes."""
@@ -119,7 +113,17 @@ class Transitions:
         if generator.device.type != self.device.type:
             raise ValueError(f"generator is on {generator.device}, the transitions are on {self.device}")
         index = torch.randint(len(self), (seeds, batch_size), generator=generator, device=self.device)
-        return Batch(*(getattr(self, name)[index] for name in Batch._fields))
+        return self.rows(index)
+
+    def rows(self, index: Tensor) -> Batch:
+        """Gather rows by number: [S, B] to a batch of [S, B, ...].
+
+        A row's next action is the action of the row below, as park2025fql takes it: where a trajectory ends it is
+        another's.
+        """
+        below = (index + 1).clamp(max=len(self) - 1)
+        columns = {name: getattr(self, name)[index] for name in Batch._fields if name != "next_actions"}
+        return Batch(**columns, next_actions=self.actions[below])
 
     def _check_shapes(self) -> None:
         """Check rank, length, dtype and device of every field against the rewards and the observations."""
