@@ -12,16 +12,15 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYPROJECT = SETTINGS["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
 OWN_ENVIRONMENT = ("experts",)  # extras that say in pyproject.toml why they are installed apart from the lock
-WANTED = [
-    (extra, Requirement(text))
-    for extra, texts in {"": PYPROJECT["dependencies"], **PYPROJECT["optional-dependencies"]}.items()
-    if extra not in OWN_ENVIRONMENT
-    for text in texts
-]
+LOCKED = {extra: PYPROJECT["optional-dependencies"][extra] for extra in SETTINGS["tool"]["uv"]["pip"]["extra"]}
+APART = {"experts"}  # heavy, and only for making policies that collect data anew
+GROUPS = {"": PYPROJECT["dependencies"], **LOCKED}
+WANTED = [(extra, Requirement(text)) for extra, texts in GROUPS.items() for text in texts]
 DESIGN_CARD = (
     "jupyter-book",
     "jupytext",
@@ -66,6 +65,10 @@ def test_every_dependency_is_pinned_within_its_range(extra: str, wanted: Require
         assert wanted.specifier.contains(version), f"{pin} is outside {wanted}; run `make lock`"
 
 
+def test_every_extra_is_locked_or_kept_apart() -> None:
+    assert set(PYPROJECT["optional-dependencies"]) == set(LOCKED) | APART
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS, ids=[" ".join(platform[:2]) for platform in PLATFORMS])
 def test_each_python_on_each_platform_gets_exactly_one_pin(python: str, platform: tuple[str, str, str]) -> None:
@@ -105,8 +108,7 @@ def test_conda_and_pyproject_name_the_same_pythons() -> None:
 
 
 def test_the_build_needs_what_the_lock_installs() -> None:
-    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    for text in needed:
+    for text in SETTINGS["build-system"]["requires"]:
         wanted = Requirement(text)
         (pin,) = pins(wanted.name)
         assert wanted.specifier.contains(next(iter(pin.specifier)).version)
