@@ -194,8 +194,8 @@ def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:
     assert not torch.equal(together.actions[0], together.actions[1])
     rows = [tuple(row.tolist()) for row in data.observations]
     index = [rows.index(tuple(row.tolist())) for row in together.observations.flatten(0, 1)]
-    for name, values in together._asdict().items():
-        assert torch.equal(values.flatten(0, 1), getattr(data, name)[index]), name
+    for name, values, whole in zip(together._fields, together, data.rows(torch.tensor(index)), strict=True):
+        assert torch.equal(values.flatten(0, 1), whole), name  # every field is of the same row
 
 
 def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
