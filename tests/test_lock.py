@@ -16,9 +16,8 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PYPROJECT = SETTINGS["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
-OWN_ENVIRONMENT = ("experts",)  # extras that say in pyproject.toml why they are installed apart from the lock
 LOCKED = {extra: PYPROJECT["optional-dependencies"][extra] for extra in SETTINGS["tool"]["uv"]["pip"]["extra"]}
-APART = {"experts"}  # heavy, and only for making policies that collect data anew
+APART = {"experts"}  # JAX, and only for training experts anew: an environment of its own
 GROUPS = {"": PYPROJECT["dependencies"], **LOCKED}
 WANTED = [(extra, Requirement(text)) for extra, texts in GROUPS.items() for text in texts]
 DESIGN_CARD = (
