@@ -36,13 +36,13 @@ def progress(total: int) -> str:
     building = re.findall(r"^ *Building (?:wheels? for|editable for) ([\w.-]+)", log, re.MULTILINE)
     if building:
         return f"building {building[-1]}"
-    return f"fetching {min(len(names), total)}/{total}: {names[-1]}" if names else "starting pip"
+    return f"fetching {min(len(names), total)}/{total}: {names[-1]}" if names else "checking what is installed"
 
 
 def pip(*arguments: str, total: int) -> None:
     """Run pip under the progress line, adding to the log; on failure show the end of it and stop."""
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-input", "--progress-bar", "off", *arguments]
-    shown, last = "", 0.0
+    shown, last = "", time.monotonic()
     with LOG.open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         while process.poll() is None:
