@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import json
 import multiprocessing
+import os
+import random
+import shutil
+import signal
 import socket
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,27 +90,127 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def _writer(folder: Path, number: int) -> None:
-    for i in range(10):
-        records.append_rows(folder / "shared.csv", rows(100 * number + i), ["update"])
+def _writer(folder: Path, number: int, count: int, first: int, acknowledge: int) -> None:
+    """Append to a file all share and to one of its own, and say of each row that it is written."""
+    for i in range(first, count):
+        key = 1000 * number + i
+        for path in (folder / "seed0.csv", records.seed_file(folder, number)):
+            records.append_rows(path, rows(key), ["update"])
+        os.write(acknowledge, b"%d\n" % key)
     records.merge_run(folder, {"id": f"run {number}", "seeds": [number]})
+    os.write(acknowledge, b"run %d\n" % number)
 
 
-def test_many_writers_lose_nothing(tmp_path: Path) -> None:
-    workers = [multiprocessing.get_context("fork").Process(target=_writer, args=(tmp_path, i)) for i in range(6)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    written = pd.read_csv(tmp_path / "shared.csv")["update"]
-    assert sorted(written) == sorted(100 * n + i for n in range(6) for i in range(10))
-    assert {run["id"] for run in records.read_runs(tmp_path)} == {f"run {n}" for n in range(6)}
+def test_32_writers_killed_at_random_lose_nothing_they_acknowledged(tmp_path: Path) -> None:
+    writers, count, kills = 32, 6, 48
+    rng, fork = random.Random(0), multiprocessing.get_context("fork")
+    folder, notes = tmp_path / "record", tmp_path / "notes"
+    acknowledge = os.open(notes, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+    def noted() -> list[str]:
+        return notes.read_text().split("\n")[:-1]
+
+    def start(number: int) -> multiprocessing.process.BaseProcess:
+        first = sum(note.isdigit() and int(note) // 1000 == number for note in noted())
+        process = fork.Process(target=_writer, args=(folder, number, count, first, acknowledge))
+        process.start()
+        return process
+
+    processes = {number: start(number) for number in range(1, writers + 1)}
+    hit = 0
+    while hit < kills and any(process.is_alive() for process in processes.values()):
+        time.sleep(rng.uniform(0, 0.06))
+        number = rng.choice([n for n, process in processes.items() if process.is_alive()] or [1])
+        processes[number].kill()
+        processes[number].join()
+        hit += processes[number].exitcode == -signal.SIGKILL
+        seen = noted()  # what was acknowledged so far is there at any moment, and whatever is there can be read
+        if any(note.isdigit() for note in seen):
+            there = set(pd.read_csv(folder / "seed0.csv")["update"])
+            assert {int(note) for note in seen if note.isdigit()} <= there
+        processes[number] = start(number)
+    for process in processes.values():
+        process.join()
+        assert process.exitcode == 0
+    os.close(acknowledge)
+    assert hit >= writers, "too few kills to say anything"
+    for number in range(1, writers + 1):
+        own = [1000 * number + i for i in range(count)]
+        assert pd.read_csv(records.seed_file(folder, number))["update"].tolist() == own
+    shared = pd.read_csv(folder / "seed0.csv")
+    assert sorted(shared["update"]) == [1000 * n + i for n in range(1, writers + 1) for i in range(count)]
+    np.testing.assert_allclose(shared["loss"], 0.1 * shared["update"], rtol=1e-8)
+    assert {run["id"] for run in records.read_runs(folder)} == {f"run {n}" for n in range(1, writers + 1)}
+    assert {note for note in noted() if not note.isdigit()} == {f"run {n}" for n in range(1, writers + 1)}
+    records.append_rows(folder / "seed0.csv", rows(0), ["update"])
+    assert not list(folder.glob(".*.tmp"))
+    assert [fault for fault in records.faults(folder) if "curve" not in fault] == []
+
+
+@pytest.mark.parametrize("where", ["fsync", "replace"])
+def test_a_writer_killed_while_it_writes_leaves_the_old_file_and_an_open_lock(tmp_path: Path, where: str) -> None:
+    path = tmp_path / "seed0.csv"
+    records.append_rows(path, rows(1), ["update"])
+    records.merge_run(tmp_path, {"id": "a", "seeds": [0]})
+    before = {file: file.read_bytes() for file in (path, tmp_path / "run.json")}
+    for call in ("append_rows(path, frame, ['update'])", "merge_run(path.parent, {'id': 'b', 'seeds': [0]})"):
+        script = (
+            "import os, pathlib, signal, pandas as pd\nfrom vgf import records\n"
+            f"path, frame = pathlib.Path({str(path)!r}), pd.DataFrame({{'update': [2], 'loss': [0.2]}})\n"
+            "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"{'os.fsync' if where == 'fsync' else 'pathlib.Path.replace'} = die\nrecords.{call}\n"
+        )
+        assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
+    assert {file: file.read_bytes() for file in before} == before
+    assert len(list(tmp_path.glob(".*.tmp"))) == 2
+    records.append_rows(path, rows(2), ["update"])
+    records.merge_run(tmp_path, {"id": "b", "seeds": [0]})
+    assert pd.read_csv(path)["update"].tolist() == [1, 2]
+    assert [run["id"] for run in records.read_runs(tmp_path)] == ["a", "b"]
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_lock_of_a_folder_that_was_removed_is_taken_anew(tmp_path: Path) -> None:
+    folder, order = tmp_path / "record", []
+
+    def second() -> None:
+        with records.locked(folder), (folder / ".files.lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # as it must be: what is locked is the file that others see
+                order.append("second")
+
+    thread = threading.Thread(target=second)
+    with records.locked(folder):
+        thread.start()
+        time.sleep(0.2)
+        shutil.rmtree(folder)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_file_that_is_not_as_its_run_left_it_is_named(tmp_path: Path) -> None:
+    write_record(tmp_path)
+    assert records.faults(tmp_path) == []
+    path = records.seed_file(tmp_path, 1)
+    path.write_text(path.read_text().replace("-2", "-1"))
+    records.seed_file(tmp_path, 0, curve=True).unlink()
+    (missing, changed) = records.faults(tmp_path)
+    assert missing == f"{tmp_path}/seed0.curve.csv: missing, though run.json names the seed"
+    assert changed.startswith(f"{path}: changed since its run wrote it")
+    records.merge_run(tmp_path, {"id": "b", "seeds": [7]})  # another run's entry does not seal what is not its own
+    assert changed in records.faults(tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    del content["sha256"]["seed1.csv"]
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert f"{path}: run.json has no checksum of it" in records.faults(tmp_path)
 
 
 def test_a_run_replaces_its_own_entry_and_follows_others(tmp_path: Path) -> None:
-    for run in ({"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "a", "n": 2}):
-        records.merge_run(tmp_path, run)
-    assert records.read_runs(tmp_path) == [{"id": "a", "n": 2}, {"id": "b", "n": 1}]
+    for ident, n in (("a", 1), ("b", 1), ("a", 2)):
+        records.merge_run(tmp_path, {"id": ident, "seeds": [], "n": n})
+    assert [(run["id"], run["n"]) for run in records.read_runs(tmp_path)] == [("a", 2), ("b", 1)]
 
 
 def test_a_record_reads_back_with_its_seeds(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
     data/results/<study>.<scale>/<task>/<method>/
         seed<k>.csv         one row an evaluation episode
         seed<k>.curve.csv   one row a logged stretch of training
-        run.json            each run's settings, dataset, code, machine and time
+        run.json            each run's settings, dataset, code, machine and time; the checksum of each csv
         policy.safetensors  the last networks
 
 A file is written whole or not at all (a temporary neighbour, renamed), under a lock of its folder, and only ever
-grows: appending a row that is there already changes nothing, so a resumed run may repeat itself. The price of that is
-a file read again at each append, which is why runs append seldom.
+grows: appending a row that is there already changes nothing, so a resumed run may repeat itself. A writer that is
+killed loses its lock with its life and leaves at most a temporary file, which the next one clears away. The price is
+a file read again at each append, which is why runs append seldom. Whoever changes a csv by hand is told on by its
+checksum.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import Any
 
 import pandas as pd
 
-from vgf.datasets.files import write_json, written_whole
+from vgf.datasets.files import sha256, write_json, written_whole
 from vgf.datasets.recipes import data_folder
 
 SCHEMA = 1  # of run.json; raise it when a field changes its meaning
@@ -86,6 +88,7 @@ def append_rows(path: Path, rows: pd.DataFrame, keys: Sequence[str]) -> int:
         ValueError: if the file has other columns.
     """
     with locked(path.parent):
+        _clear_leftovers(path)
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if before:
             old = pd.read_csv(StringIO(before))
@@ -102,16 +105,19 @@ def append_rows(path: Path, rows: pd.DataFrame, keys: Sequence[str]) -> int:
 
 
 def merge_run(folder: Path, run: Mapping[str, Any]) -> None:
-    """Put a run into run.json: in place of the entry of the same `id`, or after the others."""
+    """Put a run into run.json, in place of the entry of its `id` or after the others, and seal its seeds' files."""
     path = folder / "run.json"
     with locked(folder):
+        _clear_leftovers(path)
         runs = read_runs(folder) if path.exists() else []
         ids = [entry["id"] for entry in runs]
         if run["id"] in ids:
             runs[ids.index(run["id"])] = dict(run)
         else:
             runs.append(dict(run))
-        write_json(path, {"schema": SCHEMA, "runs": runs})
+        files = [seed_file(folder, seed, curve) for seed in run["seeds"] for curve in (False, True)]
+        sealed = checksums(folder) | {file.name: sha256(file) for file in files if file.exists()}
+        write_json(path, {"schema": SCHEMA, "runs": runs, "sha256": sealed})
 
 
 def read_runs(folder: Path) -> list[dict[str, Any]]:
@@ -120,17 +126,46 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the record is missing or unreadable, naming it.
     """
-    path = folder / "run.json"
-    if not path.exists():
+    if not (folder / "run.json").exists():
         raise ValueError(f"no record at {folder}; `vgf train` makes it")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}")
-        runs: list[dict[str, Any]] = content["runs"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a run.json ({error})") from None
+    runs: list[dict[str, Any]] = _content(folder)["runs"]
     return runs
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each csv as its run left it, by file name; empty where nothing is recorded."""
+    return dict(_content(folder).get("sha256", {})) if (folder / "run.json").exists() else {}
+
+
+def faults(folder: Path) -> list[str]:
+    """Return, a line each, the files of a record that are missing or not as their run left them."""
+    sealed, found = checksums(folder), []
+    for seed in sorted({seed for run in read_runs(folder) for seed in run["seeds"]}):
+        for path in (seed_file(folder, seed), seed_file(folder, seed, curve=True)):
+            if not path.exists():
+                found.append(f"{path}: missing, though run.json names the seed")
+            elif path.name not in sealed:
+                found.append(f"{path}: run.json has no checksum of it")
+            elif sha256(path) != sealed[path.name]:
+                found.append(f"{path}: changed since its run wrote it (its checksum is not the one in run.json)")
+    return found
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    """Return what run.json holds.
+
+    Raises:
+        ValueError: if it cannot be read, naming it.
+    """
+    path = folder / "run.json"
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schema, _ = content["schema"], content["runs"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a run.json ({error})") from None
+    if schema != SCHEMA:
+        raise ValueError(f"{path}: schema {schema}, this version reads {SCHEMA}")
+    return content
 
 
 def read_record(folder: Path) -> Record:
@@ -180,10 +215,25 @@ def git(*arguments: str) -> str:
 @contextmanager
 def locked(folder: Path, name: str = "files") -> Iterator[None]:
     """Hold a folder for this process; others wait. The lock goes with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    path = folder / f".{name}.lock"
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = path.open("w")
+        except FileNotFoundError:  # the folder was removed in between
+            continue
+        with handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if path.exists() and path.stat().st_ino == os.fstat(handle.fileno()).st_ino:
+                yield
+                return
+        # whoever held it before removed the folder: what was locked is a file no one else can see
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what a killed writer of `path` left half-written; only for who holds the folder."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink()
 
 
 def note(text: str) -> None:
