@@ -12,9 +12,8 @@ import torch
 from baseline_helpers import DIMS, HIDDEN, METHODS, make_agent, make_batch, one_seed
 from torch import Tensor
 
-from vgf.agents import AGENTS, CONFIGS
+from vgf.agents import AGENTS, CONFIGS, VGF, VGFConfig
 from vgf.agents.best_of_n import DEFAULT
-from vgf.agents.vgf import VGF, VGFConfig
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import SeedStreams

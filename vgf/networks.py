@@ -125,6 +125,7 @@ class Critic(nn.Module):
         layer_norm: bool = True,
     ) -> None:
         super().__init__()
+        self.observation = observation
         self.net = MLP((observation + action, *hidden, 1), streams, members=members, layer_norm=layer_norm)
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:

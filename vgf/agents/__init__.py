@@ -8,7 +8,8 @@ from typing import Any
 from vgf.agents import best_of_n, diffusion_ql, fql, idql, iql, rebrac, td3_bc
 from vgf.agents.base import Agent, Dims, Metrics
 from vgf.agents.bc import BC, BCConfig
-from vgf.agents.vgf import PRESETS, VGF, VGFConfig
+from vgf.agents.vgf import VGF
+from vgf.agents.vgf_config import PRESETS, VGFConfig
 
 AGENTS: Mapping[str, type[Agent]] = {
     agent.name: agent

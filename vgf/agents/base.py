@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from vgf.datasets.transitions import Batch
+from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.reference import Reference
@@ -62,6 +62,9 @@ class Agent(ABC):
     @abstractmethod
     def metric_names(self) -> tuple[str, ...]:
         """Every metric `update` may return, in a fixed order; a phase of training may leave some out."""
+
+    def prepare(self, transitions: Transitions) -> None:  # noqa: B027  most methods draw nothing ahead
+        """Draw ahead what the next update needs of the whole dataset; the training loop calls it each time."""
 
     @abstractmethod
     def update(self, batch: Batch) -> Metrics:

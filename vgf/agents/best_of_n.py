@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from vgf.agents.base import Dims
-from vgf.agents.vgf import PRESETS as VGF_PRESETS
-from vgf.agents.vgf import VGF, VGFConfig
+from vgf.agents.vgf import VGF
+from vgf.agents.vgf_config import PRESETS as VGF_PRESETS
+from vgf.agents.vgf_config import VGFConfig
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 

@@ -7,26 +7,22 @@ online critic, the critic regresses on
 
 and acting moves N particles L_test steps and takes the one of highest value. Training and test budgets are
 separate; L_test = 0 is best-of-N.
-
-The paper's summary and the authors' public code differ, so every choice is a field and two presets are given.
-`paper`: 5 particles, fixed steps along the attraction alone (the alpha -> 0 form), a reference trained first and then
-frozen, a network f(s, a) in place of the gradient; it gives no step size, so the 0.1 is ours. `release`: 10 particles,
-Adam on the full direction, reference and critic trained together; its scripts loop over step sizes and temperatures
-without saying which was reported, so the preset takes the first of each list.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims, Metrics, check_config
-from vgf.datasets.transitions import Batch
+from vgf.agents.bank import ActionBank
+from vgf.agents.base import Agent, Dims, Metrics
+from vgf.agents.vgf_config import Aggregate, VGFConfig
+from vgf.datasets.transitions import Batch, Transitions
+from vgf.fast import Core
 from vgf.flow import Budget, best_of, transport, value_gradient
 from vgf.networks import Critic, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, make_reference
@@ -38,88 +34,7 @@ CRITIC_METRICS = (
     "flow/displacement",  # mean distance a particle moved, in action units
     *("flow/spread_before", "flow/spread_after"),  # variance of a state's particles, summed over coordinates
 )
-Aggregate = Literal["mean", "min"]
-
-
-@dataclass(frozen=True)
-class VGFConfig:
-    """Value gradient flow; the defaults are the `release` preset, for OGBench.
-
-    Attributes:
-        particles: N, actions sampled from the reference for each state.
-        train_steps: L_train, flow steps inside the TD target.
-        step_size: epsilon of a fixed step, or the learning rate of the Adam flow.
-        temperature: alpha; divides the value gradient.
-        optimizer: "none" (fixed steps) or "adam".
-        repulsion: whether particles repel each other; False with temperature 1 is the alpha -> 0 form.
-        bandwidth: sigma of the kernel, or "median".
-        direction: "autograd", or "amortised": a network f(s, a) fitted to the gradient at dataset actions.
-        unit_gradient: fit f to the gradient's direction alone (the release's option for the amortised variant).
-        flow_q: the ensemble's value whose gradient moves particles: its "mean" or its "min".
-        target_q: the same for the value of moved particles in the TD target, and for choosing an action.
-        target_particles: the target is the "mean" or the "max" over particles.
-        reference: "flow" or "gaussian".
-        flow_steps: Euler steps of the reference flow.
-        pretrain: updates of the reference alone, which is then frozen; 0 trains reference and critic together.
-        hidden: widths of the hidden layers, of every network.
-        layer_norm: normalise before the activations of the critic.
-        learning_rate: of Adam, for every network.
-        tau: rate at which the target critic follows the critic.
-        discount: gamma; experiment files leave it to the task.
-    """
-
-    particles: int = 10
-    train_steps: int = 3
-    step_size: float = 0.01
-    temperature: float = 0.2
-    optimizer: Literal["none", "adam"] = "adam"
-    repulsion: bool = True
-    bandwidth: float | Literal["median"] = "median"
-    direction: Literal["autograd", "amortised"] = "autograd"
-    unit_gradient: bool = False
-    flow_q: Aggregate = "mean"
-    target_q: Aggregate = "mean"
-    target_particles: Literal["mean", "max"] = "mean"
-    reference: Literal["flow", "gaussian"] = "flow"
-    flow_steps: int = 10
-    pretrain: int = 0
-    hidden: tuple[int, ...] = (512, 512, 512, 512)
-    layer_norm: bool = True
-    learning_rate: float = 3e-4
-    tau: float = 0.005
-    discount: float = 0.99
-
-    def __post_init__(self) -> None:
-        """Refuse values that have no meaning."""
-        choices = {
-            "direction": ("autograd", "amortised"),
-            "flow_q": ("mean", "min"),
-            "target_q": ("mean", "min"),
-            "target_particles": ("mean", "max"),
-            "reference": ("flow", "gaussian"),
-        }
-        check_config(self, choices, ("particles", "flow_steps", "learning_rate", "tau", "discount"))
-        if self.pretrain < 0:
-            raise ValueError(f"pretrain must be >= 0, got {self.pretrain}")
-        self.budget(self.train_steps)
-
-    def budget(self, steps: int) -> Budget:
-        """Return the transport budget with `steps` flow steps."""
-        return Budget(steps, self.step_size, self.temperature, self.optimizer)
-
-
-PRESETS = {
-    "release": VGFConfig(),
-    "paper": VGFConfig(
-        particles=5,
-        step_size=0.1,
-        temperature=1.0,
-        optimizer="none",
-        repulsion=False,
-        direction="amortised",
-        pretrain=100_000,
-    ),
-}
+Score = Callable[[Tensor, Tensor], Tensor]  # observations [S, B, o] and particles [S, B, N, d] to [S, B, N, d]
 
 
 class VGF(Agent):
@@ -143,12 +58,24 @@ class VGF(Agent):
             self.networks["gradient"] = self.gradient
         for name in self.networks.keys() - {"target"}:
             self._adam(name, config.learning_rate)
+        self.bank: ActionBank | None = None
+        self.core: Core | None = None
+        if config.precision == "bfloat16":
+            gradient = self.gradient if config.direction == "amortised" else None
+            self.core = Core(self.reference, self.critic, self.target, gradient, config.flow_q)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Loss of the reference; loss, value and target of the critic; what the flow does to the particles."""
         amortised = ("gradient/loss",) if self.config.direction == "amortised" else ()
         return ("reference/loss", *CRITIC_METRICS, *amortised)
+
+    def prepare(self, transitions: Transitions) -> None:
+        """Fill the bank, where one is asked for and the reference is done; see `Agent.prepare`."""
+        if self.config.bank and self.bank is None and self.updates >= self.config.pretrain:
+            self._refresh()
+            streams = SeedStreams(self.seeds, "bank", self.device)
+            self.bank = ActionBank(transitions.next_observations, self._sample, streams, self.config.bank, self.dims)
 
     def update(self, batch: Batch) -> Metrics:
         """Train reference, critic and amortised gradient, as far as the phase trains them; see `pretrain`."""
@@ -167,16 +94,19 @@ class VGF(Agent):
             batch: rewards, masks and next observations are used.
             particles: reference actions at the next observations, [S, B, N, d].
         """
-        moved = self.flow(batch.next_observations, particles, self.config.budget(self.config.train_steps))
-        values = aggregate(self.target(batch.next_observations, moved), self.config.target_q)
+        score, target = (self.core.score, self.core.value) if self.core else (self.score, self.target)
+        budget = self.config.budget(self.config.train_steps)
+        moved = self.flow(batch.next_observations, particles, budget, score)
+        values = aggregate(target(batch.next_observations, moved), self.config.target_q)
         value = values.mean(-1) if self.config.target_particles == "mean" else values.amax(-1)
         return batch.rewards + self.config.discount * batch.masks * value, moved
 
-    def flow(self, observations: Tensor, particles: Tensor, budget: Budget) -> Tensor:
-        """Move particles [S, B, N, d] at observations [S, B, o] along the online critic."""
+    def flow(self, observations: Tensor, particles: Tensor, budget: Budget, score: Score | None = None) -> Tensor:
+        """Move particles [S, B, N, d] at observations [S, B, o] along the online critic, or along `score`."""
+        score = score or self.score
         moved = transport(
             particles,
-            lambda a: self.score(observations, a),
+            lambda a: score(observations, a),
             budget,
             bandwidth=self.config.bandwidth,
             repulsion=self.config.repulsion,
@@ -212,6 +142,25 @@ class VGF(Agent):
         noise = streams.normal(observations.shape[1], self.config.particles, self.dims.action)
         return self.reference.sample(observations, noise)
 
+    @torch.no_grad()
+    def _draw(self, batch: Batch) -> Tensor:
+        """Return N reference actions at a batch's next observations, [S, B, N, d], from the bank where there is one."""
+        self._refresh()
+        draw, n = self.streams["particles"], self.config.particles
+        if self.bank is not None:
+            return self.bank.draw(batch, draw, n)
+        noise = draw.normal(batch.next_observations.shape[1], n, self.dims.action)
+        return self._sample(batch.next_observations, noise)
+
+    def _sample(self, observations: Tensor, noise: Tensor) -> Tensor:
+        """Integrate noise [S, B, N, d] to reference actions in the configured precision."""
+        return (self.core or self.reference).sample(observations, noise)
+
+    def _refresh(self) -> None:
+        """Let the low-precision core see the weights as they are."""
+        if self.core:
+            self.core.refresh()
+
     def critic_loss(self, batch: Batch, particles: Tensor) -> tuple[Tensor, Metrics]:
         """Return the TD loss, [S], and what is reported of it; `particles` as in `td_target`."""
         target, moved = self.td_target(batch, particles)
@@ -229,8 +178,7 @@ class VGF(Agent):
 
     def _update_critic(self, batch: Batch) -> Metrics:
         """Regress the critic on the TD target; the target follows the critic of before the step, as the release's."""
-        with torch.no_grad():
-            particles = self._particles(batch.next_observations, self.streams["particles"])
+        particles = self._draw(batch)
         loss, metrics = self.critic_loss(batch, particles)
         with torch.no_grad():
             torch._foreach_lerp_(list(self.target.parameters()), list(self.critic.parameters()), self.config.tau)

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
+DERIVED = ("next_actions", "numbers")  # fields of a batch that are no column of the set
 
 
 class Batch(NamedTuple):
@@ -40,6 +41,7 @@ class Batch(NamedTuple):
     masks: Tensor  # [S, B]; 1 where the target bootstraps from the next observation
     next_observations: Tensor  # [S, B, observation]
     next_actions: Tensor | None = None  # [S, B, action]; the dataset's action at the next observation
+    numbers: Tensor | None = None  # [S, B]; which rows of the set these are
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ class Transitions:
         another's.
         """
         below = (index + 1).clamp(max=len(self) - 1)
-        columns = {name: getattr(self, name)[index] for name in Batch._fields if name != "next_actions"}
-        return Batch(**columns, next_actions=self.actions[below])
+        columns = {name: getattr(self, name)[index] for name in Batch._fields if name not in DERIVED}
+        return Batch(**columns, next_actions=self.actions[below], numbers=index)
 
     def _check_shapes(self) -> None:
         """Check rank, length, dtype and device of every field against the rewards and the observations."""

@@ -1,0 +1,198 @@
+"""The low-precision core against the modules it stands for, and the bank against the reference it was drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_agents import AMORTISED, DIMS, SMALL, batch
+from torch import Tensor
+
+from vgf.agents import VGF, VGFConfig
+from vgf.agents.bank import CHUNK, ActionBank
+from vgf.datasets.transitions import Transitions
+from vgf.fast import Core, Frozen, forward, value_and_gradient
+from vgf.networks import SeedStreams
+
+SEEDS = (3, 5)
+LOW = replace(SMALL, precision="bfloat16")
+PLAIN = replace(SMALL, layer_norm=False)
+GAUSSIAN = replace(SMALL, reference="gaussian")
+
+
+def stirred(config: VGFConfig) -> VGF:
+    """Return an agent whose every weight, gain and offset has been moved, the target's apart from the critic's."""
+    agent, g = VGF.create(config, DIMS, SEEDS), torch.Generator().manual_seed(1)
+    for network in agent.networks.values():
+        for p in network.parameters():
+            p.data += 0.3 * torch.randn(p.shape, generator=g)
+    return agent
+
+
+def core(agent: VGF, dtype: torch.dtype) -> Core:
+    gradient = agent.gradient if agent.config.direction == "amortised" else None
+    return Core(agent.reference, agent.critic, agent.target, gradient, agent.config.flow_q, dtype)
+
+
+def inputs(particles: int = 7) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(2)
+    return torch.randn(2, 33, 4, generator=g), torch.rand(2, 33, particles, 2, generator=g) * 2 - 1
+
+
+def relative(x: Tensor, y: Tensor) -> float:
+    return float((x - y).norm() / y.norm())
+
+
+@pytest.mark.parametrize("over", ["mean", "min"])
+@pytest.mark.parametrize("config", [SMALL, PLAIN, GAUSSIAN, AMORTISED], ids=["flow", "plain", "gaussian", "amortised"])
+def test_in_float32_the_core_is_the_modules_to_rounding(config: VGFConfig, over: str) -> None:
+    agent = stirred(replace(config, flow_q=over))
+    twin, (s, a) = core(agent, torch.float32), inputs()
+    with torch.no_grad():
+        for ours, theirs in (
+            (twin.sample(s, 2 * a), agent.reference.sample(s, 2 * a)),
+            (twin.score(s, a), agent.score(s, a)),
+            (twin.value(s, a), agent.target(s, a)),
+        ):
+            assert ours.shape == theirs.shape and ours.dtype == torch.float32
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_in_bfloat16_the_core_keeps_its_digits() -> None:
+    agent, (s, a) = stirred(SMALL), inputs()
+    twin = core(agent, torch.bfloat16)
+    with torch.no_grad():
+        assert 0 < relative(twin.sample(s, a), agent.reference.sample(s, a)) < 0.01
+        assert 0 < relative(twin.value(s, a), agent.target(s, a)) < 0.01
+        score, expected = twin.score(s, a), agent.score(s, a)
+    assert 0 < relative(score, expected) < 0.1  # a relu near zero may fall to the other side
+    assert float((score * expected).sum(-1).sign().mean()) > 0.97
+
+
+def test_a_large_coordinate_of_the_state_loses_nothing() -> None:
+    """A position of 1,000 m, in steps of 1 cm, is far below bfloat16's digits; the first layer sees it in float32."""
+    net = stirred(replace(SMALL, layer_norm=False)).critic.net
+    frozen = Frozen(net, 4)
+    s = torch.tensor([1000.0, 0.0, 0.0, 0.0]).repeat(2, 2, 1)
+    s[:, 1, 0] += 0.01
+    low = torch.baddbmm(frozen.all.bias, s.repeat_interleave(2, 0), frozen.all.state).diff(dim=1)
+    torch.testing.assert_close(low[:, 0], 0.01 * frozen.all.state[:, 0], rtol=0.05, atol=1e-4)
+
+
+def test_slices_looped_over_and_mapped_over_are_equal() -> None:
+    agent, (s, a) = stirred(SMALL), inputs()
+    frozen = Frozen(agent.critic.net, 4, torch.float32)
+    base, rows = frozen.base(s, 7), a.flatten(1, 2).repeat_interleave(2, 0)
+    with torch.no_grad():
+        for function in (forward, value_and_gradient):
+            looped, mapped = frozen.each(function, base, rows), torch.vmap(function)(frozen.all, base, rows)
+            for x, y in zip(looped, mapped, strict=True):
+                torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6)
+
+
+def test_the_core_follows_the_weights_from_update_to_update() -> None:
+    agent, eager = VGF.create(LOW, DIMS, SEEDS), VGF.create(SMALL, DIMS, SEEDS)
+    for i in range(20):
+        low, full = agent.update(batch(seed=i)), eager.update(batch(seed=i))
+    assert agent.core is not None
+    agent.core.refresh()
+    s, a = inputs()
+    with torch.no_grad():
+        assert relative(agent.core.value(s, a), agent.target(s, a)) < 0.02
+    for name, value in full.items():
+        torch.testing.assert_close(low[name], value, rtol=0.1, atol=0.05)
+    assert all(p.dtype == torch.float32 for network in agent.networks.values() for p in network.parameters())
+
+
+def test_acting_is_in_float32_whatever_the_precision_of_updates() -> None:
+    low, full = stirred(LOW), stirred(SMALL)
+    s = inputs()[0]
+    assert torch.equal(low.act(s, low.budget(2)), full.act(s, full.budget(2)))
+
+
+def transitions(length: int) -> Transitions:
+    g = torch.Generator().manual_seed(3)
+    s, a = torch.randn(length, 4, generator=g), torch.rand(length, 2, generator=g) * 2 - 1
+    end = torch.zeros(length)
+    end[-1] = 1
+    return Transitions(s, a, torch.zeros(length), 1 - end, s.roll(-1, 0), end)
+
+
+def banked(size: int = 5) -> VGF:
+    return stirred(replace(SMALL, pretrain=1, bank=size))
+
+
+def test_a_bank_holds_what_the_reference_would_draw() -> None:
+    agent, data = banked(), transitions(CHUNK + 3)
+    agent.prepare(data)
+    assert agent.bank is None  # the reference is not trained yet
+    agent.updates = 1
+    agent.prepare(data)
+    assert agent.bank is not None and agent.bank.actions.shape == (2, CHUNK + 3, 5, 2)
+    noise = SeedStreams(SEEDS, "bank").normal(CHUNK, 5, 2)
+    with torch.no_grad():
+        expected = agent.reference.sample(data.next_observations[:CHUNK].expand(2, -1, -1), noise)
+    torch.testing.assert_close(agent.bank.actions[:, :CHUNK].float(), expected, rtol=0, atol=1e-3)
+    held = agent.bank
+    agent.prepare(data)
+    assert agent.bank is held  # drawn once
+
+
+def test_a_draw_from_the_bank_is_some_of_the_own_states_actions() -> None:
+    agent, data = banked(), transitions(40)
+    agent.updates = 1
+    agent.prepare(data)
+    assert agent.bank is not None
+    actions = agent.bank.actions
+    actions.copy_(torch.arange(actions.numel()).view_as(actions) / 1024)  # all distinct
+    number = torch.arange(40).expand(2, -1)
+    drawn = agent.bank.draw(data.rows(number), SeedStreams(SEEDS, "x"), 3)
+    assert drawn.shape == (2, 40, 3, 2)
+    own = (drawn.unsqueeze(3) == agent.bank.actions.float().unsqueeze(2)).all(-1)  # [S, T, N, K]
+    assert bool(own.any(-1).all())
+    assert bool((own.float().argmax(-1).diff(dim=-1) % 5 == 1).all())  # neighbours, so never one action twice
+    assert len(own.float().argmax(-1)[..., 0].unique()) == 5  # and every start comes up
+
+
+def test_updates_take_their_particles_from_the_bank() -> None:
+    agent, data = banked(3), transitions(64)
+    agent.updates = 1
+    agent.prepare(data)
+    assert agent.bank is not None
+    metrics = agent.update(data.rows(torch.arange(64).expand(2, -1)))
+    expected = agent.bank.actions.float().var(-2, correction=0).sum(-1).mean(-1)
+    torch.testing.assert_close(metrics["flow/spread_before"], expected)
+    with pytest.raises(ValueError, match="numbers of their rows"):
+        agent.update(batch())
+
+
+def test_a_seed_fills_its_bank_alone_as_in_company() -> None:
+    data = transitions(50)
+    sample = lambda s, z: z.clamp(-1, 1) + 0 * s[..., :1].unsqueeze(-2)  # noqa: E731
+    both = ActionBank(data.next_observations, sample, SeedStreams(SEEDS, "bank"), 4, DIMS)
+    alone = ActionBank(data.next_observations, sample, SeedStreams(SEEDS[1:], "bank"), 4, DIMS)
+    assert torch.equal(both.actions[1:], alone.actions)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [("bank", 2, "bank must be 0"), ("precision", "float16", "precision must be one of float32, bfloat16")],
+)
+def test_a_config_that_means_nothing_is_refused(field: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, pretrain=1, **{field: value})
+
+
+def test_a_bank_needs_a_reference_that_is_frozen() -> None:
+    with pytest.raises(ValueError, match="trained first"):
+        replace(SMALL, bank=5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_on_cuda_the_core_is_the_modules() -> None:
+    agent = VGF.create(SMALL, DIMS, SEEDS, "cuda")
+    twin, (s, a) = core(agent, torch.float32), (x.cuda() for x in inputs())
+    with torch.no_grad():
+        torch.testing.assert_close(twin.score(s, a), agent.score(s, a), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(twin.value(s, a), agent.target(s, a), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,63 @@
+"""A bank of reference actions: with a frozen reference, draw once for each state what every update would draw again.
+
+Integrating the reference is nearly half of an update's work, and a frozen reference gives the same distribution
+each time. A bank holds K actions for every next observation of the dataset; an update takes N of them. What is given
+up is fresh noise: with K = N a state always shows the same N particles, so the target's noise does not average out over
+visits; a larger K narrows that. It pays when a run visits each state more often than K / N times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vgf.agents.base import Dims
+from vgf.datasets.transitions import Batch
+from vgf.networks import SeedStreams
+
+CHUNK = 4096  # states drawn for at once
+
+
+class ActionBank:
+    """K reference actions in [-1, 1] for each of T states and S seeds, kept in float16: 2 S T K d bytes.
+
+    Args:
+        observations: the states, [T, o].
+        sample: takes observations [S, B, o] and noise [S, B, K, d] to actions.
+        streams: source of the noise; the bank is a function of it and of the reference's weights.
+        size: K.
+        dims: widths of observation and action.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        observations: Tensor,
+        sample: Callable[[Tensor, Tensor], Tensor],
+        streams: SeedStreams,
+        size: int,
+        dims: Dims,
+    ) -> None:
+        seeds = len(streams.generators)
+        shape = (seeds, len(observations), size, dims.action)
+        self.actions = torch.empty(shape, dtype=torch.float16, device=observations.device)
+        for start in range(0, len(observations), CHUNK):
+            rows = observations[start : start + CHUNK]
+            drawn = sample(rows.expand(seeds, -1, -1), streams.normal(len(rows), size, dims.action))
+            self.actions[:, start : start + CHUNK] = drawn
+
+    def draw(self, batch: Batch, streams: SeedStreams, particles: int) -> Tensor:
+        """Return N of each state's K actions, a run of them that starts anywhere: [S, B, N, d].
+
+        Raises:
+            ValueError: if the batch does not say which rows of the dataset it holds.
+        """
+        if batch.numbers is None:
+            raise ValueError("a bank needs batches with the numbers of their rows (`Transitions.rows`)")
+        size, device = self.actions.shape[2], self.actions.device
+        start = (streams.uniform(batch.numbers.shape[1], 1) * size).long()
+        place = (start + torch.arange(particles, device=device)) % size
+        seed = torch.arange(len(self.actions), device=device)[:, None, None]
+        return self.actions[seed, batch.numbers.unsqueeze(-1), place].float()
