@@ -55,7 +55,8 @@ def test_in_float32_the_core_is_the_modules_to_rounding(config: VGFConfig, over:
             (twin.score(s, a), agent.score(s, a)),
             (twin.value(s, a), agent.target(s, a)),
         ):
-            assert ours.shape == theirs.shape and ours.dtype == torch.float32
+            assert ours.shape == theirs.shape
+            assert ours.dtype == torch.float32
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
@@ -129,7 +130,8 @@ def test_a_bank_holds_what_the_reference_would_draw() -> None:
     assert agent.bank is None  # the reference is not trained yet
     agent.updates = 1
     agent.prepare(data)
-    assert agent.bank is not None and agent.bank.actions.shape == (2, CHUNK + 3, 5, 2)
+    assert agent.bank is not None
+    assert agent.bank.actions.shape == (2, CHUNK + 3, 5, 2)
     noise = SeedStreams(SEEDS, "bank").normal(CHUNK, 5, 2)
     with torch.no_grad():
         expected = agent.reference.sample(data.next_observations[:CHUNK].expand(2, -1, -1), noise)
