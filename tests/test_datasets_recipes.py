@@ -16,6 +16,7 @@ import pytest
 from vgf.datasets import DataError, default_path, get_dataset, manipulation, provenance, regenerate
 from vgf.datasets.files import sha256, validation_path
 from vgf.datasets.parts import content_digest
+from vgf.datasets.recipes import Settings
 
 ROWS = 40
 
@@ -48,6 +49,44 @@ def test_a_short_set_begins_a_long_one_and_validation_is_apart(made: Path, tmp_p
     validation = arrays(validation_path(made))
     starts = [three["qpos"][i * ROWS] for i in range(3)] + [validation["qpos"][0]]
     assert len({start.tobytes() for start in starts}) == 4
+
+
+def test_a_small_sets_validation_is_one_episode_in_pieces(made: Path) -> None:
+    assert np.flatnonzero(arrays(validation_path(made))["terminals"]).tolist() == [13, 27, 41]  # 3 pieces of 40 rows
+    recipe = get_dataset("puzzle-3x3-play").recipe
+    assert recipe is not None
+    for episodes, rows, expected in ((1, 40, (1, 40)), (4, 5, (2, 3)), (9, 1001, (9, 112)), (20, 1001, (2, 1001))):
+        settings = Settings("puzzle-3x3-play-v0", replace(recipe, rows=rows), 0, episodes, 1, {})
+        assert (len(settings.validation), settings.validation_rows) == expected
+    keys = {Settings("puzzle-3x3-play-v0", recipe, 0, episodes, 1, {}).key for episodes in (1, 4, 9, 10, 1000)}
+    assert len(keys) == 3  # one episode has whole pieces, as ten and more have
+
+
+@pytest.mark.parametrize("name", ["scene-play", "puzzle-3x3-play"])
+def test_an_arm_without_looks_moves_as_one_with_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = get_dataset(name).recipe
+    assert recipe is not None
+    recipe, seed = replace(recipe, rows=ROWS), np.random.SeedSequence(0, spawn_key=(0, 0))
+    light = manipulation.open_environment(recipe)
+    monkeypatch.setattr(manipulation, "_visual_files", lambda _: [])
+    full = manipulation.open_environment(recipe)
+    models = [env.unwrapped.model for env in (light, full)]  # type: ignore[attr-defined]  # as ogbench's have it
+    assert models[0].nmeshvert < models[1].nmeshvert / 5
+    for field in ("body_mass", "body_inertia", "body_ipos", "geom_contype", "geom_conaffinity", "dof_invweight0"):
+        assert np.array_equal(getattr(models[0], field), getattr(models[1], field)), field
+    one, other = (manipulation.collect_episode(env, recipe, seed) for env in (light, full))
+    for values in one:
+        assert np.array_equal(one[values], other[values]), values
+
+
+def test_workers_are_forked_only_where_a_fork_survives() -> None:
+    def answer(before: str) -> str:
+        script = f"{before}; from vgf.datasets.parts import _may_fork; print(_may_fork())"
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert answer("import numpy") == str(sys.platform == "linux")
+    assert answer("import mujoco") == "False"
+    assert answer("import threading, time; threading.Thread(target=time.sleep, args=(1,)).start()") == "False"
 
 
 def test_another_seed_makes_other_data(made: Path, tmp_path: Path) -> None:
@@ -113,12 +152,12 @@ def test_killed_it_goes_on_where_it_was_and_ends_with_the_same_bits(
     process.send_signal(signal.SIGKILL)
     process.wait()
     finished = len(list(tmp_path.glob("*.parts-*/*.npz")))
-    assert 1 <= finished <= 4
+    assert 1 <= finished <= 6
     assert not out.exists()
     collect, made_now = manipulation.collect_episode, []
     monkeypatch.setattr(manipulation, "collect_episode", lambda *words: made_now.append(1) or collect(*words))
     make(out)
-    assert len(made_now) == 4 - finished
+    assert len(made_now) == 6 - finished
     assert sha256(out) == sha256(made)
     assert not list(tmp_path.glob("*.parts-*"))
 

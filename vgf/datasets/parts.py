@@ -1,7 +1,8 @@
 """Episodes as files on disk: made by one or several processes, resumed after a kill, joined into the official layout.
 
-A part appears whole or not at all, so whatever is there is finished. Workers are spawned, not forked (a simulator and
-its threads do not survive a fork); each builds its environment once and ends when its parent does, even by SIGKILL.
+A part appears whole or not at all, so whatever is there is finished. Workers are forked while the process has a single
+thread and no simulator, as `vgf data get` has; otherwise spawned, as those do not survive a fork, which costs the time
+to start Python anew. Each builds its environment once and ends when its parent does, even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -50,12 +52,14 @@ class Work(NamedTuple):
         seed: of the whole set.
         folder: the parts'.
         engine: module with `open_environment(recipe)` and `collect_episode(env, recipe, seed) -> Arrays`.
+        validation_rows: of a validation episode, where its length is not the recipe's `rows`.
     """
 
     recipe: Any
     seed: int
     folder: Path
     engine: str = "vgf.datasets.manipulation"
+    validation_rows: int | None = None
 
     def open(self) -> gymnasium.Env:
         """Return the engine's environment for the recipe."""
@@ -65,7 +69,9 @@ class Work(NamedTuple):
     def collect(self, env: gymnasium.Env, episode: Episode) -> Arrays:
         """Return one episode's arrays."""
         seed = np.random.SeedSequence(self.seed, spawn_key=episode)
-        arrays: Arrays = import_module(self.engine).collect_episode(env, self.recipe, seed)
+        shortened = episode.split == 1 and self.validation_rows is not None
+        recipe = replace(self.recipe, rows=self.validation_rows) if shortened else self.recipe
+        arrays: Arrays = import_module(self.engine).collect_episode(env, recipe, seed)
         return arrays
 
 
@@ -170,8 +176,8 @@ def _make_part(env: gymnasium.Env, work: Work, episode: Episode) -> None:
 
 
 def _make_in_processes(work: Work, missing: Sequence[Episode], workers: int, counter: Progress) -> None:
-    """Make the missing parts in spawned processes."""
-    context = multiprocessing.get_context("spawn")
+    """Make the missing parts in processes of their own."""
+    context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(work,))
     try:
         for future in as_completed([pool.submit(_work_on, episode) for episode in missing]):
@@ -184,6 +190,12 @@ def _make_in_processes(work: Work, missing: Sequence[Episode], workers: int, cou
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _may_fork() -> bool:
+    """Return whether a copy of this process would work: one thread, and no library aboard that starts more."""
+    alone_here = threading.active_count() == 1 and not any(name in sys.modules for name in ("mujoco", "torch", "jax"))
+    return sys.platform == "linux" and alone_here
 
 
 _WORKER: dict[str, tuple[gymnasium.Env, Work]] = {}  # a worker process's own environment

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+tqdm.monitor_interval = 0  # no thread of its own: processes may be forked while a bar is drawn
 LINE_SECONDS = 10.0  # at most one plain line in this time
 
 

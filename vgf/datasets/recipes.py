@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import time
@@ -46,8 +47,21 @@ class Settings:
 
     @property
     def validation(self) -> list[Episode]:
-        """The validation file's: a tenth as many, and at least one, as OGBench's loader wants both files."""
-        return [Episode(1, i) for i in range(max(1, self.episodes // 10))]
+        """The validation file's: a tenth as many, or one in pieces; OGBench's loader wants both files."""
+        return [Episode(1, i) for i in range(self.episodes // 10 or self._pieces)]
+
+    @property
+    def validation_rows(self) -> int:
+        """Rows of a validation episode: all, or in a set of fewer than ten episodes one episode's in as many pieces.
+
+        Workers that shared four episodes would else all but one wait for a fifth.
+        """
+        return self.recipe.rows if self.episodes >= 10 else math.ceil(self.recipe.rows / self._pieces)
+
+    @property
+    def _pieces(self) -> int:
+        """Number of pieces of a small set's validation episode, none of a single row."""
+        return min(self.episodes, self.recipe.rows // 2)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -58,6 +72,8 @@ class Settings:
     def key(self) -> str:
         """A short digest of everything an episode's bits depend on."""
         values = {name: value for name, value in self.facts.items() if name != "episodes"}
+        if self.validation_rows != self.recipe.rows:
+            values["validation_rows"] = self.validation_rows
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -98,7 +114,8 @@ def regenerate(
 
     Args:
         name: of the dataset, or of a task that learns from it.
-        episodes: training episodes; the official number by default. A tenth more go to the validation file.
+        episodes: training episodes; the official number by default. A tenth more, at least one, go to the validation
+            file.
         seed: >= 0.
         workers: processes, each running one simulator.
         out: the training file; `default_path` by default.
@@ -127,7 +144,8 @@ def regenerate(
     with alone(parts):
         if not _is_made(path, settings, resuming=any(parts.glob("*.npz"))):
             started = time.monotonic()
-            make_parts(Work(recipe, seed, parts), settings.training + settings.validation, workers, path.stem, progress)
+            work = Work(recipe, seed, parts, validation_rows=settings.validation_rows)
+            make_parts(work, settings.training + settings.validation, workers, path.stem, progress)
             _assemble(settings, parts, path, time.monotonic() - started)
     return path
 
