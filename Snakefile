@@ -53,21 +53,35 @@ def scale_of(chapter):
     return SCALE if study is None or SCALE in study["scales"] else "quick"
 
 
-def record(study, scale, method):
-    """Return the file that completes the record of one method."""
-    return f"data/results/{study['name']}.{scale}/{study['task']}/{method}/run.json"
+def tasks_of(study, scale):
+    """Return the tasks of a study that are run at a scale."""
+    return study["scales"][scale].get("tasks", list(study["tasks"]))
+
+
+def record(study, scale, task, method):
+    """Return the file that completes the record of one method on one task."""
+    return f"data/results/{study['name']}.{scale}/{task}/{method}/run.json"
 
 
 def records_of(chapter):
     """Return the records a chapter reads."""
     study = study_of(chapter)
-    return [record(study, scale_of(chapter), method) for method in study["methods"]] if study else []
+    if study is None:
+        return []
+    scale = scale_of(chapter)
+    return [record(study, scale, task, method) for task in tasks_of(study, scale) for method in study["methods"]]
 
 
-def dataset_of(study):
-    """Return where the regenerated set of a study goes: a task's name is its set's with the goal in it."""
-    source = study["scales"]["quick"]["dataset"]
-    name = re.sub(r"-singletask(-task\d+)?", "", study["task"])
+def source_of(study, task):
+    """Return which regenerated set a task learns from at quick scale: the task's own, else the scale's."""
+    own = (study["tasks"][task] or {}).get("dataset", {})
+    return own.get("quick", study["scales"]["quick"].get("dataset"))
+
+
+def dataset_of(study, task):
+    """Return where that set goes: a task's name is its set's with the goal in it."""
+    source = source_of(study, task)
+    name = re.sub(r"-singletask(-task\d+)?", "", task)
     return f"data/cache/ogbench/{name}.seed{source.get('seed', 0)}.ep{source['episodes']}.npz"
 
 
@@ -137,40 +151,42 @@ for CHAPTER in CHAPTERS:
 
 
 for STUDY in filter(None, map(study_of, CHAPTERS)):
-
-    rule:
-        name:
-            f"dataset_{STUDY['name']}"
-        input:
-            "vgf/datasets/recipes.py",
-        output:
-            dataset_of(STUDY),
-        params:
-            task=STUDY["task"],
-            episodes=STUDY["scales"]["quick"]["dataset"]["episodes"],
-            seed=STUDY["scales"]["quick"]["dataset"].get("seed", 0),
-        threads: 2
-        priority: 20
-        shell:
-            "step 'dataset of {params.task}' vgf data get {params.task} --source regenerate"
-            " --episodes {params.episodes} --seed {params.seed} --workers {threads} --out {output}"
-
-    for METHOD in STUDY["methods"]:
+    for TASK in tasks_of(STUDY, "quick"):
 
         rule:
             name:
-                f"train_{STUDY['name']}_{METHOD}"
+                f"dataset_{STUDY['name']}_{TASK}"
             input:
-                STUDY["file"],
-                TRAINING,
-                dataset=dataset_of(STUDY),
+                "vgf/datasets/recipes.py",
             output:
-                record(STUDY, "quick", METHOD),
+                dataset_of(STUDY, TASK),
             params:
-                method=METHOD,
-            threads: 1
-            priority: 10
+                task=TASK,
+                episodes=source_of(STUDY, TASK)["episodes"],
+                seed=source_of(STUDY, TASK).get("seed", 0),
+            threads: 2
+            priority: 20
             shell:
-                "rm -rf $(dirname {output}); "
-                "OMP_NUM_THREADS={threads} step 'train {params.method} ({input[0]})'"
-                " vgf train {input[0]} --scale quick --method {params.method}"
+                "step 'dataset of {params.task}' vgf data get {params.task} --source regenerate"
+                " --episodes {params.episodes} --seed {params.seed} --workers {threads} --out {output}"
+
+        for METHOD in STUDY["methods"]:
+
+            rule:
+                name:
+                    f"train_{STUDY['name']}_{TASK}_{METHOD}"
+                input:
+                    STUDY["file"],
+                    TRAINING,
+                    dataset=dataset_of(STUDY, TASK),
+                output:
+                    record(STUDY, "quick", TASK, METHOD),
+                params:
+                    task=TASK,
+                    method=METHOD,
+                threads: 1
+                priority: 10
+                shell:
+                    "rm -rf $(dirname {output}); "
+                    "OMP_NUM_THREADS={threads} step 'train {params.method} ({input[0]})'"
+                    " vgf train {input[0]} --scale quick --task {params.task} --method {params.method}"

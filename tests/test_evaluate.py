@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from gymnasium.vector import SyncVectorEnv
 from torch import Tensor
 
 from vgf.agents import VGF, Dims, VGFConfig
-from vgf.evaluate import EVALUATION_SEED, KeptInfo, close, evaluate, make_envs
+from vgf.evaluate import EVALUATION_SEED, close, evaluate, make_envs
 from vgf.experiments import Signal
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
+from vgf.workers import Workers
 
 TASK = "cube-single-play-singletask-task2-v0"
 
@@ -60,8 +60,8 @@ class Stepper:
         return speed.expand(*observations.shape[:2], 1)
 
 
-def line_envs(count: int) -> SyncVectorEnv:
-    return SyncVectorEnv([lambda: KeptInfo(Line())] * count)
+def line_envs(count: int) -> Workers:
+    return Workers(Line, count, processes=1)
 
 
 def run(agent: Any, **changes: Any) -> pd.DataFrame:
@@ -130,12 +130,6 @@ def test_a_method_that_does_not_transport_is_run_at_the_first_budget_alone() -> 
 def test_environments_and_episodes_that_cannot_be_shared_are_refused(count: int, episodes: int) -> None:
     with pytest.raises(ValueError, match="cannot be shared evenly by 2 seeds"):
         evaluate(Stepper({0: 1.0, 1: 1.0}), line_envs(count), test_steps=(0,), episodes=episodes, episode_steps=2)  # type: ignore[arg-type]
-
-
-def test_only_what_evaluation_reads_is_passed_on() -> None:
-    env = KeptInfo(Line())
-    assert set(env.reset(seed=0)[1]) == {"goal"}
-    assert set(env.step(np.zeros(1))[4]) == {"success"}
 
 
 def test_a_real_environment_in_worker_processes_acts_and_tells_the_goal() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from test_train import EXPERIMENT, write
+from test_train import EXPERIMENT, TASK, write
 
 from vgf import cli
 from vgf.datasets import get_task
@@ -33,8 +33,25 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (change("task", None), "task is missing"),
-        (change("tsk", "x"), "the file has no 'tsk'; nearest: task"),
+        (change("tasks", None), "tasks is missing"),
+        (change("tsks", "x"), "the file has no 'tsks'; nearest: tasks"),
+        (change(f"tasks/{TASK}/data", {}), f"tasks.{TASK} has no 'data'; nearest: dataset"),
+        (change(f"tasks/{TASK}/methods", {"min": {}}), f"tasks.{TASK}.methods has no 'min'; nearest: mine"),
+        (
+            change(f"tasks/{TASK}/methods", {"mine": {"stepsize": 1}}),
+            "methods.mine has no 'stepsize'; nearest: step_size",
+        ),
+        (change(f"tasks/{TASK}/dataset", {"quik": {}}), f"tasks.{TASK}.dataset has no 'quik'; nearest: quick"),
+        (
+            change(f"tasks/{TASK}/dataset", {"quick": {"sed": 1}}),
+            f"tasks.{TASK}.dataset.quick has no 'sed'; nearest: seed",
+        ),
+        (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the same task"),
+        (change("scales/quick/tasks", ["cube"]), f"scales.quick.tasks has no 'cube'; nearest: {TASK}"),
+        (
+            change("scales/quick/dataset", None),
+            f"scales.quick.dataset is missing, and so is tasks.{TASK}.dataset.quick",
+        ),
         (change("methods/fqll", {}), "methods has no 'fqll'; nearest: fql"),
         (change("methods/mine/preset", "papre"), "methods.mine.preset has no 'papre'; nearest: paper"),
         (change("methods/mine/stepsize", 1.0), "methods.mine has no 'stepsize'; nearest: step_size"),
@@ -70,7 +87,9 @@ def test_a_bad_experiment_file_is_refused_in_one_line(
     [
         (["nowhere.yaml"], "nowhere.yaml: no such file"),
         (["{file}", "--scale", "paper"], "no scale 'paper'; it has quick"),
-        (["{file}", "--method", "fql"], "no method 'fql'; it has bc, mine"),
+        (["{file}", "--method", "fql"], "methods has no 'fql'; nearest: bc, mine"),
+        (["{file}", "--task", "cube-singel-play"], "unknown task 'cube-singel-play'; nearest: cube-single-play"),
+        (["{file}", "--task", "hopper-medium"], f"study has no 'hopper-medium-v2'; nearest: {TASK}"),
         (["{file}", "--device", "tpu"], "device must be auto, cpu or cuda, got 'tpu'"),
     ],
 )
@@ -98,14 +117,14 @@ def test_files_that_are_not_yaml_and_unknown_tasks_are_refused(
     (tmp_path / "x.yaml").write_text("a: [1,")
     assert cli.main(["train", str(tmp_path / "x.yaml")]) == 2
     assert "not YAML" in capsys.readouterr().err
-    assert cli.main(["train", str(write(tmp_path, task="cube-singel-play"))]) == 2
+    assert cli.main(["train", str(write(tmp_path, tasks={"cube-singel-play": {}}))]) == 2
     assert "unknown task 'cube-singel-play'" in capsys.readouterr().err
 
 
 def test_numbers_without_a_point_and_lists_are_taken(tmp_path: Path) -> None:
     text = yaml.safe_dump(EXPERIMENT).replace("step_size: 0.05", "step_size: 5e-2")
     (tmp_path / "x.yaml").write_text(text)
-    config = read_experiment(tmp_path / "x.yaml").methods[1].config
+    config = read_experiment(tmp_path / "x.yaml").task().methods[1].config
     assert config.step_size == 0.05
     assert config.hidden == (8,)
 
@@ -115,13 +134,41 @@ def test_every_experiment_of_the_project_is_readable_at_every_scale_it_has() -> 
     assert files
     for path in files:
         for scale in yaml.safe_load(path.read_text())["scales"]:
-            experiment = read_experiment(path, scale)
-            assert get_task(experiment.task).name == experiment.task
+            for plan in read_experiment(path, scale).tasks:
+                assert get_task(plan.name).name == plan.name
+        assert all(
+            get_task(name).name == name for name in yaml.safe_load(path.read_text())["tasks"]
+        )  # as the Snakefile
 
 
 def test_the_discount_is_the_tasks_unless_the_file_says_otherwise(tmp_path: Path) -> None:
     task = "humanoidmaze-medium-navigate-singletask-task1-v0"
     methods = {"mine": {"agent": "vgf"}, "other": {"agent": "vgf", "discount": 0.9}}
-    mine, other = read_experiment(write(tmp_path, task=task, methods=methods)).methods
+    mine, other = read_experiment(write(tmp_path, tasks={task: {}}, methods=methods)).task().methods
     assert mine.config.discount == get_task(task).discount == 0.995
     assert other.config.discount == 0.9
+
+
+def test_a_task_may_have_its_own_data_signals_and_hyper_parameters(tmp_path: Path) -> None:
+    first, second = "cube-single-play-singletask-task1-v0", "hopper-medium-v2"
+    tasks = {
+        "cube-single-play-task1": {"signals": {"x": {"dimensions": [0], "to": [1], "unit": 1.0}}},
+        second: {
+            "dataset": {"quick": {"path": "cache/hopper.hdf5"}, "paper": {"episodes": 3}},
+            "methods": {"mine": {"preset": "paper", "temperature": 0.5}},
+        },
+    }
+    methods = {"bc": None, "mine": {"agent": "vgf", "temperature": 0.25}}
+    experiment = read_experiment(write(tmp_path, tasks=tasks, methods=methods))
+    a, b = experiment.tasks
+    assert (a.name, b.name) == (first, second)  # short names are made full
+    assert (a.dataset.episodes, b.dataset.path) == (1, "cache/hopper.hdf5")
+    assert (list(a.signals), b.signals) == (["x"], {})
+    configs = [plan.methods[1].config for plan in (a, b)]
+    assert [(c.temperature, c.direction) for c in configs] == [(0.25, "autograd"), (0.5, "amortised")]
+    assert experiment.task("hopper-medium") is b
+    with pytest.raises(ValueError, match=f"several tasks; name one of {first}, {second}"):
+        experiment.task()
+    chosen = EXPERIMENT["scales"]["quick"] | {"tasks": [second]}
+    narrowed = read_experiment(write(tmp_path, tasks=tasks, methods=methods, scales={"quick": chosen}))
+    assert [plan.name for plan in narrowed.tasks] == [second]

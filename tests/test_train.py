@@ -18,20 +18,20 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from gymnasium.vector import SyncVectorEnv
 
-from vgf import cli, records, train
+from vgf import cli, records, runs, train
 from vgf.checkpoints import load_checkpoint, load_policy
 from vgf.datasets import Transitions, get_task
-from vgf.evaluate import KeptInfo
 from vgf.experiments import read_experiment
 from vgf.networks import SeedStreams
 from vgf.runs import Run
+from vgf.workers import Workers
 
 CPU = torch.device("cpu")
+TASK = "cube-single-play-singletask-task2-v0"
 EXPERIMENT: dict[str, Any] = {
     "about": "a test",
-    "task": "cube-single-play-singletask-task2-v0",
+    "tasks": {TASK: {}},
     "methods": {"bc": {}, "mine": {"agent": "vgf", "preset": "release", "step_size": 0.05}},
     "scales": {
         "quick": {
@@ -67,8 +67,8 @@ class Push(gymnasium.Env[Any, Any]):
         return self.x, float(-np.abs(self.x).sum()), False, False, {"success": False}
 
 
-def toy_envs(*_: Any) -> SyncVectorEnv:
-    return SyncVectorEnv([lambda: KeptInfo(Push())] * 2)
+def toy_envs(*_: Any) -> Workers:
+    return Workers(Push, 2, processes=1)
 
 
 def toy_data() -> Transitions:
@@ -87,10 +87,15 @@ def write(folder: Path, **changes: Any) -> Path:
 
 def a_run(folder: Path, method: str = "mine", **fields: Any) -> Run:
     experiment = read_experiment(write(folder))
-    chosen = next(m for m in experiment.methods if m.name == method)
+    plan = experiment.task()
+    chosen = next(m for m in plan.methods if m.name == method)
     chosen = replace(chosen, config=replace(chosen.config, **fields))
-    task = replace(get_task(experiment.task), episode_steps=3)
-    return Run(experiment, chosen, task, {"sha256": "0"}, toy_data(), folder / "record", folder / "work")
+    task = replace(get_task(plan.name), episode_steps=3)
+    return Run(experiment, plan, chosen, task, {"sha256": "0"}, folder / "record", folder / "work")
+
+
+def do(run: Run, stop_at: int | None = None) -> bool:
+    return train.train(run, toy_data(), toy_envs(), CPU, stop_at)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -101,14 +106,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     run = a_run(tmp_path_factory.mktemp("whole"))
-    assert train.train(run, toy_envs(), CPU)
+    assert do(run)
     assert not run.work.exists()
     return contents(run.folder)
 
 
 def test_a_record_holds_curve_episodes_policy_and_what_made_them(tmp_path: Path) -> None:
     run = a_run(tmp_path)
-    train.train(run, toy_envs(), CPU)
+    do(run)
     record = records.read_record(run.folder)
     assert sorted(record.curve["update"].unique()) == [2, 4, 6, 8, 10]
     assert record.curve.groupby("seed").size().to_dict() == {0: 5, 3: 5}
@@ -125,7 +130,7 @@ def test_a_record_holds_curve_episodes_policy_and_what_made_them(tmp_path: Path)
 
 def test_phases_leave_gaps_in_the_curve_and_means_are_over_the_updates_that_reported(tmp_path: Path) -> None:
     run = a_run(tmp_path)
-    train.train(run, toy_envs(), CPU)
+    do(run)
     curve = records.read_record(run.folder).curve
     own = curve[curve["seed"] == 0].set_index("update")
     assert own["critic/loss"].isna().tolist() == [True, False, False, False, False]  # the reference alone until 3
@@ -136,9 +141,9 @@ def test_phases_leave_gaps_in_the_curve_and_means_are_over_the_updates_that_repo
 def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path, whole: dict[str, bytes]) -> None:
     run = a_run(tmp_path)
     for stop in stops:
-        assert not train.train(run, toy_envs(), CPU, stop_at=stop)
+        assert not do(run, stop)
         assert not run.folder.exists()
-    assert train.train(run, toy_envs(), CPU)
+    assert do(run)
     assert contents(run.folder) == whole
 
 
@@ -146,19 +151,19 @@ def test_the_checkpoint_before_is_used_when_the_last_is_damaged(
     tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = a_run(tmp_path)
-    train.train(run, toy_envs(), CPU, stop_at=9)
+    do(run, 9)
     last = run.work / "checkpoint-000000008.safetensors"
     data = bytearray(last.read_bytes())
     data[-1] ^= 1
     last.write_bytes(data)
-    assert train.train(run, toy_envs(), CPU)
+    assert do(run)
     assert "checkpoint-000000008.safetensors: damaged checkpoint, not used" in capsys.readouterr().err
     assert contents(run.folder) == whole
 
 
 def test_two_checkpoints_are_kept_and_one_without_its_json_does_not_count(tmp_path: Path) -> None:
     run = a_run(tmp_path)
-    train.train(run, toy_envs(), CPU, stop_at=10)
+    do(run, 10)
     names = sorted(p.name for p in run.work.glob("checkpoint-*.safetensors"))
     assert names == ["checkpoint-000000008.safetensors", "checkpoint-000000010.safetensors"]
     (run.work / "checkpoint-000000010.json").unlink()
@@ -170,7 +175,7 @@ def test_two_checkpoints_are_kept_and_one_without_its_json_does_not_count(tmp_pa
 KILLED = """
 import sys; from pathlib import Path; sys.path.insert(0, {tests!r})
 import test_train as t
-t.train.train(t.a_run(Path({folder!r})), t.toy_envs(), t.CPU)
+t.do(t.a_run(Path({folder!r})))
 """
 
 
@@ -182,7 +187,7 @@ def test_a_killed_process_loses_nothing(tmp_path: Path, whole: dict[str, bytes])
         time.sleep(0.001)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert train.train(run, toy_envs(), CPU)
+    assert do(run)
     assert contents(run.folder) == whole
 
 
@@ -201,13 +206,13 @@ def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:
 def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     run = a_run(tmp_path, learning_rate=1e30)
     with pytest.raises(ValueError, match=r"^vgf: .* is not finite within the updates before \d+$"):
-        train.train(run, toy_envs(), CPU)
+        do(run)
     assert not run.folder.exists()
 
 
 def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> None:
     run = a_run(tmp_path)
-    train.train(run, toy_envs(), CPU)
+    do(run)
     agent, task = load_policy(run.folder)
     again, _ = load_policy(run.folder / "policy.safetensors")
     assert (agent.name, agent.seeds, agent.updates, task) == ("vgf", (0, 3), 10, run.task.name)
@@ -228,7 +233,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(train, "load", lambda *_: toy_data())
     monkeypatch.setattr(train, "dataset_file", lambda *_: Path("toy.npz"))
     monkeypatch.setattr(train, "provenance", lambda _: {"sha256": "0", "source": "regenerated"})
-    monkeypatch.setattr(train, "get_task", lambda name: replace(get_task(name), episode_steps=3))
+    monkeypatch.setattr(runs, "get_task", lambda name: replace(get_task(name), episode_steps=3))
     return tmp_path
 
 
@@ -237,8 +242,8 @@ def test_the_command_trains_every_method_once_and_prints_a_summary(
 ) -> None:
     assert cli.main(["train", str(write(toy))]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()] == ["method", "bc", "mine", "mine"]
-    folder = toy / "data" / "results" / "study.quick" / EXPERIMENT["task"]
+    assert [line.split()[1] for line in out.splitlines()] == ["method", "bc", "mine", "mine"]
+    folder = toy / "data" / "results" / "study.quick" / TASK
     before = contents(folder / "mine")
     assert cli.main(["train", str(write(toy))]) == 0
     assert "there already, made with these settings" in capsys.readouterr().err
@@ -246,11 +251,23 @@ def test_the_command_trains_every_method_once_and_prints_a_summary(
     assert not list((toy / "data" / "cache" / "runs").glob("*/*"))
 
 
+def test_every_task_has_its_own_config_and_records(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = "cube-single-play-singletask-task3-v0"
+    path = str(write(toy, tasks={TASK: None, other: {"methods": {"mine": {"step_size": 0.1}}}}))
+    assert cli.main(["train", path, "--task", other, "--method", "mine"]) == 0
+    folder = toy / "data" / "results" / "study.quick"
+    assert [p.name for p in folder.iterdir()] == [other]
+    assert cli.main(["train", path]) == 0
+    steps = {t: records.read_runs(folder / t / "mine")[0]["settings"]["config"]["step_size"] for t in (TASK, other)}
+    assert steps == {TASK: 0.05, other: 0.1}
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[-2:]] == [[other, "mine"]] * 2
+
+
 def test_other_seeds_join_a_record_and_other_settings_do_not(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     quick = EXPERIMENT["scales"]["quick"]
     scales = {"cpu": quick}
     run = ["train", str(toy / "study.yaml"), "--scale", "cpu", "--method", "bc"]
-    folder = toy / "data" / "results" / "study.cpu" / EXPERIMENT["task"] / "bc"
+    folder = toy / "data" / "results" / "study.cpu" / TASK / "bc"
     write(toy, scales=scales)
     assert cli.main(run) == 0
     write(toy, scales={"cpu": quick | {"seeds": [5, 6]}})
@@ -269,7 +286,7 @@ def test_evaluate_command_reads_a_record(toy: Path, monkeypatch: pytest.MonkeyPa
 
     assert cli.main(["train", str(write(toy))]) == 0
     monkeypatch.setattr(evaluate, "make_envs", toy_envs)
-    folder = toy / "data" / "results" / "study.quick" / EXPERIMENT["task"] / "mine"
+    folder = toy / "data" / "results" / "study.quick" / TASK / "mine"
     capsys.readouterr()
     assert cli.main(["evaluate", str(folder), "--steps", "0", "3", "--episodes", "2", "--json"]) == 0
     table = json.loads(capsys.readouterr().out)

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims
 from vgf.datasets.files import sha256, write_json, written_whole
-from vgf.experiments import build
 from vgf.records import note
+from vgf.strict import build
 
 KEPT = 2
 POLICY = "policy.safetensors"

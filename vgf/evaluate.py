@@ -1,58 +1,37 @@
 """Evaluation: whole episodes in the real environment, at several test budgets.
 
 Every method, seed and budget starts from the same environment seeds and, per seed, the same particle noise, so
-that two budgets differ by the transport alone until their paths part. Simulators run in worker processes of gymnasium's
-vector API while the agent acts for all of them at once. The trade-off: the episodes of one round wait for the longest.
+that two budgets differ by the transport alone until their paths part. Simulators run in the processes of `vgf.workers`
+while the agent acts for all of them at once. The trade-off: the episodes of one round wait for the longest.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any
 
-import gymnasium
 import numpy as np
 import pandas as pd
 import torch
 import tyro
-from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 
 from vgf.agents import Agent
 from vgf.datasets import get_task, make_env
 from vgf.datasets.progress import Progress
 from vgf.experiments import Signal
 from vgf.networks import SeedStreams
+from vgf.workers import Workers
 
 EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here
-KEPT_INFO = ("success", "goal")
-
-
-class KeptInfo(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Pass on only what evaluation reads: a simulator's full info costs more to send than its step."""
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Reset, keeping the goal."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        return observation, _kept(info)
-
-    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Step, keeping success."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        return observation, reward, terminated, truncated, _kept(info)
 
 
 def make_envs(task: str, count: int) -> VectorEnv[Any, Any, Any]:
-    """Return `count` environments of a task: each in its own process, or all in this one where there is one CPU."""
-
-    def make() -> gymnasium.Env[Any, Any]:
-        return KeptInfo(make_env(task))
-
-    get_task(task)  # an unknown task is refused here, not in a worker
-    several = count > 1 and (os.cpu_count() or 1) > 1
-    return AsyncVectorEnv([make] * count) if several else SyncVectorEnv([make] * count)
+    """Return `count` environments of a task, in as many processes as there are cores."""
+    return Workers(partial(make_env, get_task(task).name), count)  # an unknown task is refused here, not in a process
 
 
 def evaluate(
@@ -157,10 +136,6 @@ def _goal(info: Mapping[str, Any], observation: np.ndarray) -> np.ndarray:
     """Return the goals' observations, or NaN where the environment tells none."""
     goal = info.get("goal")
     return np.full_like(observation, np.nan) if goal is None else np.stack(list(goal)).astype(observation.dtype)
-
-
-def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: info[key] for key in KEPT_INFO if key in info}
 
 
 def close(envs: VectorEnv[Any, Any, Any]) -> None:

@@ -1,17 +1,15 @@
 """Experiment files: one YAML per table or figure, read strictly into frozen dataclasses.
 
-A file names a task, methods and signals, and for each scale the sizes. What a field of a method means is said once,
-in its config dataclass: a key that no config has is refused with the nearest ones, so a misspelt setting cannot
-pass for a default.
+A file names methods and tasks, and for each scale the sizes. What a field of a method means is said once, in its
+config dataclass. A method's config on a task is its preset, then the task's discount, then what the scale says of every
+method, then the method's own fields, then what the task says of that method; the later wins.
 """
 
 from __future__ import annotations
 
-import difflib
-import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +17,7 @@ import yaml
 
 from vgf.agents import AGENTS, CONFIGS
 from vgf.datasets import get_task
+from vgf.strict import build, convert, known, mapping
 
 ScaleName = Literal["quick", "cpu", "paper"]
 SCALES: tuple[str, ...] = typing.get_args(ScaleName)
@@ -68,7 +67,8 @@ class Scale:
         episodes: evaluation episodes for each seed and budget.
         episodes_at_once: of them, how many run side by side.
         test_steps: budgets L_test evaluated; a method without transport is evaluated at the first alone.
-        dataset: which file to learn from.
+        dataset: which file to learn from, where a task does not say.
+        tasks: those of the file's tasks that are run at this scale; all when None.
         agent: fields that replace those of every method that has them.
         threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
             lose much when another process holds its core.
@@ -83,7 +83,8 @@ class Scale:
     episodes: int
     episodes_at_once: int
     test_steps: tuple[int, ...]
-    dataset: DatasetSource
+    dataset: DatasetSource | None = None
+    tasks: tuple[str, ...] | None = None
     agent: dict[str, Any] = field(default_factory=dict)
     threads: int | None = None
 
@@ -114,25 +115,51 @@ class Method:
 
 
 @dataclass(frozen=True)
+class TaskPlan:
+    """A task as this experiment runs it.
+
+    Attributes:
+        name: of a row of the task table.
+        dataset: which file to learn from.
+        methods: what is compared, each with its config for this task.
+        signals: distances to report besides return and success.
+    """
+
+    name: str
+    dataset: DatasetSource
+    methods: tuple[Method, ...]
+    signals: dict[str, Signal]
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A file of `data/experiments`, at one scale.
 
     Attributes:
         study: the file's name without suffix; names the records.
         about: one sentence.
-        task: a row of the task table.
-        methods: what is compared.
-        signals: distances to report besides return and success.
+        tasks: what is learnt.
         scale_name, scale: the sizes chosen.
     """
 
     study: str
     about: str
-    task: str
-    methods: tuple[Method, ...]
-    signals: dict[str, Signal]
+    tasks: tuple[TaskPlan, ...]
     scale_name: str
     scale: Scale
+
+    def task(self, name: str | None = None) -> TaskPlan:
+        """Return the task of that name, full or short, or the only one.
+
+        Raises:
+            ValueError: if there is none of that name, or several and no name was given.
+        """
+        names = [task.name for task in self.tasks]
+        if name is None and len(names) > 1:
+            raise ValueError(f"{self.study} has several tasks; name one of {', '.join(names)}")
+        wanted = names[0] if name is None else get_task(name).name
+        known([wanted], names, self.study)
+        return self.tasks[names.index(wanted)]
 
 
 def read_experiment(path: Path, scale: str = "quick") -> Experiment:
@@ -144,110 +171,73 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
     try:
         if not path.exists():
             raise ValueError("no such file; experiments lie in data/experiments")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        table = _mapping(content, "the file")
-        _known(table, ("about", "task", "methods", "signals", "scales"), "the file")
-        for key in ("about", "task", "methods", "scales"):
-            if key not in table:
+        table = mapping(yaml.safe_load(path.read_text(encoding="utf-8")), "the file")
+        known(table, ("about", "tasks", "methods", "scales"), "the file")
+        for key in ("about", "tasks", "methods", "scales"):
+            if table.get(key) in (None, {}):
                 raise ValueError(f"{key} is missing")
-        scales = _mapping(table["scales"], "scales")
-        _known(scales, SCALES, "scales")
+        scales = mapping(table["scales"], "scales")
+        known(scales, SCALES, "scales")
         if scale not in scales:
             raise ValueError(f"no scale {scale!r}; it has {', '.join(scales)}")
         sizes: Scale = build(Scale, scales[scale], f"scales.{scale}")
-        signals = {
-            name: build(Signal, row, f"signals.{name}")
-            for name, row in _mapping(table.get("signals", {}), "signals").items()
-        }
-        discount = get_task(str(table["task"])).discount
-        methods = _methods(_mapping(table["methods"], "methods"), sizes.agent, discount)
-        return Experiment(path.stem, str(table["about"]), str(table["task"]), methods, signals, scale, sizes)
+        rows = {name: mapping(row or {}, f"tasks.{name}") for name, row in mapping(table["tasks"], "tasks").items()}
+        known(sizes.tasks or (), rows, f"scales.{scale}.tasks")
+        methods = mapping(table["methods"], "methods")
+        plans = {name: _task(name, row, methods, scale, sizes) for name, row in rows.items()}
+        if len({plan.name for plan in plans.values()}) < len(plans):
+            raise ValueError("tasks: two names mean the same task")
+        chosen = tuple(plan for name, plan in plans.items() if sizes.tasks is None or name in sizes.tasks)
+        return Experiment(path.stem, str(table["about"]), chosen, scale, sizes)
     except (ValueError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
 
 
-def _methods(table: Mapping[str, Any], common: Mapping[str, Any], discount: float) -> tuple[Method, ...]:
-    """Return the methods: preset, then the task's discount, the scale's common fields, the method's own."""
+def _task(name: str, row: Mapping[str, Any], methods: Mapping[str, Any], scale: str, sizes: Scale) -> TaskPlan:
+    """Return one task of the file."""
+    where, task = f"tasks.{name}", get_task(name)
+    known(row, ("dataset", "methods", "signals"), where)
+    signals = mapping(row.get("signals", {}), f"{where}.signals")
+    sources = mapping(row.get("dataset", {}), f"{where}.dataset")
+    known(sources, SCALES, f"{where}.dataset")
+    datasets = {key: build(DatasetSource, value, f"{where}.dataset.{key}") for key, value in sources.items()}
+    dataset = datasets.get(scale, sizes.dataset)
+    if dataset is None:
+        raise ValueError(f"scales.{scale}.dataset is missing, and so is {where}.dataset.{scale}")
+    overrides = mapping(row.get("methods", {}), f"{where}.methods")
+    known(overrides, methods, f"{where}.methods")
+    return TaskPlan(
+        task.name,
+        dataset,
+        _methods(
+            methods,
+            {key: mapping(value, f"{where}.methods.{key}") for key, value in overrides.items()},
+            sizes,
+            task.discount,
+        ),
+        {key: build(Signal, value, f"{where}.signals.{key}") for key, value in signals.items()},
+    )
+
+
+def _methods(
+    table: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]], sizes: Scale, discount: float
+) -> tuple[Method, ...]:
+    """Return the methods with the configs of one task; see the module for what wins."""
     methods = []
     for name, row in table.items():
-        own = _mapping(row, f"methods.{name}")
+        own = mapping(row or {}, f"methods.{name}") | dict(overrides.get(name, {}))
         agent = own.pop("agent", name)
-        _known([agent], AGENTS, "methods")
+        known([agent], AGENTS, "methods")
         preset = own.pop("preset", "default")
-        _known([preset], CONFIGS[agent], f"methods.{name}.preset")
+        known([preset], CONFIGS[agent], f"methods.{name}.preset")
         config = CONFIGS[agent][preset]
         hints = typing.get_type_hints(type(config))
-        _known(own, hints, f"methods.{name}")
-        chosen = {key: value for key, value in {"discount": discount, **common}.items() if key in hints} | own
-        values = {key: _convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
+        known(own, hints, f"methods.{name}")
+        chosen = {key: value for key, value in {"discount": discount, **sizes.agent}.items() if key in hints} | own
+        values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
         methods.append(Method(name, agent, replace(config, **values)))
     every = {f.name for method in methods for f in fields(method.config)}
-    _known(common, every, "agent")
+    known(sizes.agent, every, "agent")
     return tuple(methods)
-
-
-def build(kind: Any, row: Any, where: str) -> Any:
-    """Return a dataclass from a mapping, every key known and every value of its field's type."""
-    table, hints = _mapping(row, where), typing.get_type_hints(kind)
-    _known(table, hints, where)
-    for f in fields(kind):
-        if f.name not in table and f.default is MISSING and f.default_factory is MISSING:
-            raise ValueError(f"{where}.{f.name} is missing")
-    return kind(**{key: _convert(value, hints[key], f"{where}.{key}") for key, value in table.items()})
-
-
-def _convert(value: Any, hint: Any, where: str) -> Any:
-    """Return a YAML value as a field's type; lists become tuples.
-
-    Raises:
-        ValueError: if it is of another type.
-    """
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        for option in arguments:
-            try:
-                return _convert(value, option, where)
-            except ValueError:
-                continue
-    elif origin is tuple and isinstance(value, list):
-        return tuple(_convert(item, arguments[0], where) for item in value)
-    elif origin is Literal:
-        if value in arguments:
-            return value
-    elif origin is dict and isinstance(value, dict):
-        return dict(value)
-    elif hasattr(hint, "__dataclass_fields__"):
-        return build(hint, value, where)
-    elif hint is float and _is_number(value):
-        return float(value)
-    elif hint is type(None) and value is None:
-        return None
-    elif isinstance(hint, type) and type(value) is hint:
-        return value
-    name = getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("typing.", "")
-    raise ValueError(f"{where} must be {name}, got {value!r}")
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a YAML value is a number; 3e-4 without a point is a word to YAML, and a number to people."""
-    try:
-        return not isinstance(value, bool) and float(value) == float(value)
-    except (TypeError, ValueError):
-        return False
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    """Return a copy of a mapping with words for keys."""
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{where} must be a mapping, got {type(value).__name__}")
-    return dict(value)
-
-
-def _known(keys: Any, allowed: Any, where: str) -> None:
-    """Refuse a key that is not allowed, with the nearest that are."""
-    for key in keys:
-        if key not in allowed:
-            near = difflib.get_close_matches(str(key), list(allowed), n=3, cutoff=0.4) or list(allowed)
-            raise ValueError(f"{where} has no {key!r}; nearest: {', '.join(near)}")

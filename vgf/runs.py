@@ -22,35 +22,34 @@ import torch
 from vgf import records
 from vgf.agents import Agent
 from vgf.checkpoints import save_policy
-from vgf.datasets import Task, Transitions, default_path, regenerate
+from vgf.datasets import Task, get_dataset, get_task, sources
 from vgf.datasets.recipes import data_folder
-from vgf.experiments import DatasetSource, Experiment, Method
+from vgf.experiments import DatasetSource, Experiment, Method, TaskPlan
 
 
 @dataclass(frozen=True)
 class Run:
-    """One method of an experiment, about to be trained.
+    """One method of an experiment on one of its tasks, about to be trained.
 
     Attributes:
-        experiment, method, task: what is run.
-        dataset: facts on the file, for the record.
-        transitions: what it learns from.
+        experiment, plan, method, task: what is run; `task` is the row of the table.
+        dataset: facts on the file it learns from, for the record.
         folder: of the record.
         work: where the run lives until it is done.
     """
 
     experiment: Experiment
+    plan: TaskPlan
     method: Method
     task: Task
     dataset: dict[str, Any]
-    transitions: Transitions
     folder: Path
     work: Path
 
     @property
     def settings(self) -> dict[str, Any]:
         """Everything its numbers depend on, seeds, code and machine aside."""
-        return settings(self.experiment, self.method, self.dataset)
+        return settings(self.experiment, self.plan, self.method, self.dataset)
 
     @property
     def ident(self) -> str:
@@ -58,19 +57,30 @@ class Run:
         return f"{records.fingerprint(self.settings)}-{'-'.join(map(str, self.experiment.scale.seeds))}"
 
 
-def settings(experiment: Experiment, method: Method, dataset: dict[str, Any]) -> dict[str, Any]:
+def make_run(
+    experiment: Experiment, plan: TaskPlan, method: Method, dataset: dict[str, Any], results: Path | None = None
+) -> Run:
+    """Return a run with its places: the record below `results` (data/results by default), the work in the cache."""
+    study = f"{experiment.study}.{experiment.scale_name}"
+    folder = records.record_folder(experiment.study, experiment.scale_name, plan.name, method.name, results)
+    label = records.fingerprint({**settings(experiment, plan, method, dataset), "seeds": experiment.scale.seeds})
+    work = data_folder() / "cache" / "runs" / f"{study}-{plan.name}-{method.name}-{label}"
+    return Run(experiment, plan, method, get_task(plan.name), dataset, folder, work)
+
+
+def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: dict[str, Any]) -> dict[str, Any]:
     """Return what a run's numbers depend on, as JSON would hold it."""
     scale = {
         key: value
         for key, value in asdict(experiment.scale).items()
-        if key not in ("seeds", "agent", "dataset", "threads")
+        if key not in ("seeds", "agent", "dataset", "tasks", "threads")
     }
     return {
-        "task": experiment.task,
+        "task": plan.name,
         "agent": method.agent,
         "config": asdict(method.config),
         "dataset": dataset["sha256"],
-        "signals": {name: asdict(signal) for name, signal in experiment.signals.items()},
+        "signals": {name: asdict(signal) for name, signal in plan.signals.items()},
         **scale,
     }
 
@@ -139,8 +149,7 @@ def dataset_file(task: Task, source: DatasetSource) -> Path:
     """
     if source.path is not None:
         return data_folder() / source.path
-    path = default_path(task.dataset, source.seed, source.episodes)
-    return regenerate(task.dataset, source.episodes, source.seed, os.cpu_count() or 1, path)
+    return sources.remake(get_dataset(task.dataset), source.episodes, source.seed, os.cpu_count() or 1, None)
 
 
 def is_done(run: Run, replace: bool) -> bool:
@@ -170,6 +179,7 @@ def summary(folders: Sequence[Path]) -> pd.DataFrame:
         rows = records.read_record(folder).episodes
         last = rows[rows["update"] == rows["update"].max()]
         means = last.groupby("test_steps")[["success", "return", "length"]].mean().reset_index()
-        parts.append(means.assign(method=folder.name, episodes=last.groupby("test_steps").size().to_numpy()))
+        counts = last.groupby("test_steps").size().to_numpy()
+        parts.append(means.assign(task=folder.parent.name, method=folder.name, episodes=counts))
     table = pd.concat(parts)
-    return table[["method", "test_steps", "episodes", "success", "return", "length"]]
+    return table[["task", "method", "test_steps", "episodes", "success", "return", "length"]]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 import tyro
@@ -21,11 +22,11 @@ from vgf.agents import AGENTS, Agent, Dims, Metrics
 from vgf.checkpoints import choose_device, load_checkpoint, save_checkpoint
 from vgf.datasets import Batch, Transitions, get_task, load, provenance
 from vgf.datasets.progress import Progress
-from vgf.datasets.recipes import data_folder
 from vgf.evaluate import close, evaluate, make_envs
-from vgf.experiments import ScaleName, read_experiment
+from vgf.experiments import Experiment, Method, ScaleName, TaskPlan, read_experiment
 from vgf.networks import SeedStreams
-from vgf.runs import Clock, Run, append, dataset_file, is_done, publish, settings, summary
+from vgf.runs import Clock, Run, append, dataset_file, is_done, make_run, publish, summary
+from vgf.strict import known
 
 
 class Stretch:
@@ -65,11 +66,18 @@ def draw_batch(transitions: Transitions, streams: SeedStreams, size: int) -> Bat
     return transitions.rows(index)
 
 
-def train(run: Run, envs: VectorEnv[Any, Any, Any], device: torch.device, stop_at: int | None = None) -> bool:
+def train(
+    run: Run,
+    transitions: Transitions,
+    envs: VectorEnv[Any, Any, Any],
+    device: torch.device,
+    stop_at: int | None = None,
+) -> bool:
     """Train one method to the end, going on from its last checkpoint, and leave a record.
 
     Args:
         run: what to train.
+        transitions: what it learns from, on the device.
         envs: for evaluation, an equal number for each seed.
         device: where.
         stop_at: leave after this update as an interruption would (tests).
@@ -78,17 +86,20 @@ def train(run: Run, envs: VectorEnv[Any, Any, Any], device: torch.device, stop_a
         Whether it came to the end.
 
     Raises:
-        ValueError: if a metric becomes NaN or infinite; the last checkpoint stays.
+        ValueError: if data and environment do not fit each other, or a metric becomes NaN or infinite; the last
+            checkpoint stays.
     """
     scale, name = run.experiment.scale, run.method.name
-    agent, batches, clock = _start(run, device)
+    dims = check_fit(run.task.name, transitions, envs)
+    agent, batches, clock = _start(run, dims, device)
     if agent.updates == 0:
         _evaluate(run, agent, envs, clock, scale.test_steps[:1])
     stretch, curve = Stretch(), []
     clock.start()
     with Progress(f"train {name}", scale.updates, "update", done=agent.updates) as progress:
         while agent.updates < scale.updates:
-            stretch.add(agent.update(draw_batch(run.transitions, batches, scale.batch_size)))
+            agent.prepare(transitions)
+            stretch.add(agent.update(draw_batch(transitions, batches, scale.batch_size)))
             progress.update()
             done, last = agent.updates, agent.updates == scale.updates
             if last or done % scale.log_every == 0:
@@ -110,10 +121,25 @@ def train(run: Run, envs: VectorEnv[Any, Any, Any], device: torch.device, stop_a
     return True
 
 
-def _start(run: Run, device: torch.device) -> tuple[Agent, SeedStreams, Clock]:
+def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any]) -> Dims:
+    """Return the widths of observations and actions.
+
+    Raises:
+        ValueError: if those of the data are not those of the environment.
+    """
+    dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
+    spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
+    if dims != spaces:
+        raise ValueError(
+            f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
+            f"of {spaces.observation} and {spaces.action}; name a file of this task"
+        )
+    return dims
+
+
+def _start(run: Run, dims: Dims, device: torch.device) -> tuple[Agent, SeedStreams, Clock]:
     """Return agent, batch streams and clock: new, or as the last checkpoint left them."""
     seeds = run.experiment.scale.seeds
-    dims = Dims(run.transitions.observations.shape[-1], run.transitions.actions.shape[-1])
     agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, device)
     batches = SeedStreams(seeds, "batches", device)
     checkpoint = load_checkpoint(run.work)
@@ -134,7 +160,7 @@ def _evaluate(run: Run, agent: Agent, envs: VectorEnv[Any, Any, Any], clock: Clo
         test_steps=test_steps,
         episodes=run.experiment.scale.episodes,
         episode_steps=run.task.episode_steps,
-        signals=run.experiment.signals,
+        signals=run.plan.signals,
         progress=f"evaluate {run.method.name} after {agent.updates} updates",
     )
     rows.insert(1, "update", agent.updates)
@@ -145,51 +171,63 @@ def _evaluate(run: Run, agent: Agent, envs: VectorEnv[Any, Any, Any], clock: Clo
 def train_command(
     experiment: tyro.conf.Positional[Path],
     scale: ScaleName = "quick",
+    task: tuple[str, ...] = (),
     method: tuple[str, ...] = (),
     device: str = "auto",
     results: Path | None = None,
     replace: bool = False,
 ) -> None:
-    """Train every method of an experiment file, evaluate it in the real environment, and leave records.
+    """Train every method of an experiment file on every task, evaluate it in the real environment, leave records.
 
     A run that was killed goes on where it was; one that is done is left as it is.
 
     Args:
         experiment: a file of data/experiments.
         scale: its sizes: quick (minutes), cpu (hours on two cores) or paper (one GPU).
-        method: train only these of its methods.
+        task: train on these of its tasks alone.
+        method: train these of its methods alone.
         device: cpu, cuda, or auto: cuda where there is one.
         results: where records go, data/results by default.
         replace: remove a record made with other settings; at quick scale this is always done.
     """
-    plan, where = read_experiment(experiment, scale), choose_device(device)
-    if plan.scale.threads is not None:
-        torch.set_num_threads(plan.scale.threads)
-    task = get_task(plan.task)
-    names = [m.name for m in plan.methods]
-    for name in method:
-        if name not in names:
-            raise ValueError(f"{experiment}: no method {name!r}; it has {', '.join(names)}")
-    path = dataset_file(task, plan.scale.dataset)
-    transitions, dataset = load(task.name, path, where), provenance(path)
-    envs, folders = None, []
+    whole, where = read_experiment(experiment, scale), choose_device(device)
+    if whole.scale.threads is not None:
+        torch.set_num_threads(whole.scale.threads)
+    known(method, [m.name for m in whole.tasks[0].methods], f"{experiment}: methods")
+    folders: list[Path] = []
+    for plan in [whole.task(name) for name in task] or whole.tasks:
+        chosen = [m for m in plan.methods if not method or m.name in method]
+        folders += _train_on(whole, plan, chosen, where, results, replace or scale == "quick")
+    print(summary(folders).to_string(index=False))
+
+
+def _train_on(
+    experiment: Experiment,
+    plan: TaskPlan,
+    methods: Sequence[Method],
+    device: torch.device,
+    results: Path | None,
+    replace: bool,
+) -> list[Path]:
+    """Train methods on one task, which share its data and its environments; return the records' folders."""
+    path, scale, folders = dataset_file(get_task(plan.name), plan.dataset), experiment.scale, []
+    facts = provenance(path)
+    transitions, envs = None, None
     try:
-        for chosen in plan.methods:
-            if method and chosen.name not in method:
-                continue
-            folder = records.record_folder(plan.study, scale, plan.task, chosen.name, results)
-            label = records.fingerprint({**settings(plan, chosen, dataset), "seeds": plan.scale.seeds})
-            work = data_folder() / "cache" / "runs" / f"{plan.study}.{scale}-{chosen.name}-{label}"
-            run = Run(plan, chosen, task, dataset, transitions, folder, work)
-            folders.append(folder)
-            with records.locked(work.parent, work.name):
-                if not is_done(run, replace or scale == "quick"):
-                    envs = envs or make_envs(task.name, len(plan.scale.seeds) * plan.scale.episodes_at_once)
-                    train(run, envs, where)
+        for method in methods:
+            run = make_run(experiment, plan, method, facts, results)
+            folders.append(run.folder)
+            with records.locked(run.work.parent, run.work.name):
+                if not is_done(run, replace):
+                    envs = envs or make_envs(plan.name, len(scale.seeds) * scale.episodes_at_once)
+                    transitions = transitions or load(
+                        plan.name, path, device
+                    )  # while the environments' processes start
+                    train(run, transitions, envs, device)
     finally:
         if envs is not None:
             close(envs)
-    print(summary(folders).to_string(index=False))
+    return folders
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,0 +1,141 @@
+"""Environments in processes: whatever their number, the same answers; nothing restarts, leaks or hangs unseen."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from vgf.datasets import make_env
+from vgf.workers import Workers
+
+MAZE = "antmaze-medium-navigate-singletask-task1-v0"  # draws from numpy's global generator and its action space
+
+
+class Draws(gymnasium.Env[Any, Any]):
+    """Tells numbers from every source of randomness a simulator may use; ends after `length` steps."""
+
+    observation_space = gymnasium.spaces.Box(-10, 10, (3,), dtype=np.float64)
+
+    def __init__(self, length: int = 3) -> None:
+        self.length = length
+        self.action_space = gymnasium.spaces.Box(-1, 1, (1,), dtype=np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.age = 0
+        return self._look(), {"goal": np.ones(2), "qpos": np.zeros(50)}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if abs(float(action[0])) > 1:
+            raise ValueError("an action outside the box")
+        self.age += 1
+        return self._look(), float(action[0]), self.age == self.length, False, {"success": self.age > 1, "qpos": 0}
+
+    def _look(self) -> Any:
+        return np.array([self.np_random.normal(), np.random.normal(), self.action_space.sample()[0]])  # noqa: NPY002
+
+
+def broken() -> gymnasium.Env:
+    raise ValueError("no environment here; install it")
+
+
+@contextmanager
+def opened(*arguments: Any) -> Iterator[Workers]:
+    envs = Workers(*arguments)
+    try:
+        yield envs
+    finally:
+        envs.close()
+
+
+def episode(envs: Workers, steps: int) -> list[Any]:
+    """Everything the environments tell over some steps from seeded starts."""
+    observation, info = envs.reset(seed=[3, 1, 4, 1, 5][: envs.num_envs])
+    told = [observation, info.get("goal", 0)]
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        actions = rng.uniform(-1, 1, (envs.num_envs, *envs.single_action_space.shape)).astype(np.float32)
+        *rest, info = envs.step(actions)
+        told += [*rest, info["success"]]
+    return [np.array(each) for each in told]
+
+
+@pytest.mark.parametrize(("make", "steps"), [(Draws, 5), (partial(make_env, MAZE), 4)], ids=["draws", "maze"])
+def test_what_environments_tell_depends_on_their_seeds_and_not_on_the_number_of_processes(
+    make: Any, steps: int
+) -> None:
+    found = []
+    for processes in (1, 2, 3):
+        with opened(make, 5, processes) as envs:
+            first, again = episode(envs, steps), episode(envs, steps)
+        assert len(first) == len(again)
+        assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+        found.append(first)
+    for other in found[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
+    start = found[0][0]
+    assert np.array_equal(start[1], start[3])  # the same seed
+    assert not np.array_equal(start[0], start[1])
+
+
+def test_numpys_global_generator_outside_is_left_alone() -> None:
+    np.random.seed(0)  # noqa: NPY002
+    expected = np.random.normal(size=2)  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    with opened(Draws, 2, 1) as envs:
+        episode(envs, 3)
+    assert np.array_equal(np.random.normal(size=2), expected)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_environment_whose_episode_ended_rests_until_it_is_reset(processes: int) -> None:
+    with opened(Draws, 2, processes) as envs:
+        envs.reset(seed=0)
+        ones = np.ones((2, 1), dtype=np.float32)
+        rewards = np.array([envs.step(ones)[1] for _ in range(5)])
+        assert rewards.sum(0).tolist() == [3, 3]
+        observation, reward, ended, _, _ = envs.step(ones)
+        assert (reward.tolist(), ended.tolist()) == ([0, 0], [True, True])
+        renewed, info = envs.reset(seed=[None, 9], options={"reset_mask": np.array([False, True])})
+        assert np.array_equal(renewed[0], observation[0])
+        assert not np.array_equal(renewed[1], observation[1])
+        assert info["_goal"].tolist() == [False, True]
+        assert envs.step(ones)[1].tolist() == [0, 1]
+
+
+def test_only_what_is_read_is_passed_on() -> None:
+    with opened(Draws, 2, 1) as envs:
+        assert set(envs.reset(seed=0)[1]) == {"goal", "_goal"}
+        assert set(envs.step(np.zeros((2, 1)))[4]) == {"success", "_success"}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_spaces_are_known_and_faults_come_back_as_they_were(processes: int) -> None:
+    with opened(Draws, 3, processes) as envs:
+        assert envs.single_observation_space == Draws.observation_space
+        assert envs.action_space.shape == (3, 1)
+        envs.reset(seed=0)
+        with pytest.raises(ValueError, match="an action outside the box"):
+            envs.step(np.full((3, 1), 2.0))
+    with opened(broken, 2, processes) as envs, pytest.raises(ValueError, match=r"^no environment here; install it$"):
+        envs.reset(seed=0)
+
+
+def test_a_process_that_is_gone_is_said_and_closing_ends_the_others() -> None:
+    with opened(Draws, 2, 2) as envs:
+        envs.reset(seed=0)
+        pids = [share.process.pid for share in envs.shares]  # type: ignore[union-attr]
+        os.kill(pids[1], signal.SIGKILL)
+        with pytest.raises(OSError, match="an environment's process ended unexpectedly"):
+            envs.step(np.zeros((2, 1)))
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
