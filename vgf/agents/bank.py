@@ -17,7 +17,7 @@ from vgf.agents.base import Dims
 from vgf.datasets.transitions import Batch
 from vgf.networks import SeedStreams
 
-CHUNK = 4096  # states drawn for at once
+CHUNK = 1024  # states drawn for at once
 
 
 class ActionBank:

@@ -1,0 +1,154 @@
+"""What is timed: an agent of a preset, at a size, on random data of the shape of a real task."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from vgf.agents import VGF, Dims, VGFConfig
+from vgf.agents.vgf_config import PRESETS
+from vgf.datasets.transitions import Transitions
+from vgf.networks import SeedStreams
+
+
+class Size(NamedTuple):
+    """Sizes of networks, batch and flow; observation and action are those of OGBench's single cube."""
+
+    hidden: tuple[int, ...]
+    particles: int
+    train_steps: int
+    flow_steps: int
+    batch: int = 256
+    dims: Dims = Dims(28, 5)
+
+
+SIZES = {  # "paper" is what xu2026vgf's public scripts train, "small" what two CPU cores can
+    "paper": Size((512,) * 4, particles=10, train_steps=3, flow_steps=10),
+    "small": Size((256,) * 3, particles=5, train_steps=3, flow_steps=5),
+}
+ROWS = 8192  # transitions; enough for batches to differ, and a bank is soon filled
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to time.
+
+    Attributes:
+        preset: of `VGFConfig`, "paper" or "release".
+        size: of `SIZES`.
+        path: "eager": float32, and the reference integrated anew; "fast": what `vgf.fast` and a bank offer.
+        seeds: trained together.
+        particles, train_steps: N and L_train, where they differ from the size's.
+        device, threads: where.
+    """
+
+    preset: str
+    size: str
+    path: str
+    seeds: int = 1
+    particles: int | None = None
+    train_steps: int | None = None
+    device: str = "cpu"
+    threads: int | None = None
+
+    @property
+    def config(self) -> VGFConfig:
+        """The agent's config; the reference of the paper's preset counts as trained already."""
+        size, preset, fast = SIZES[self.size], PRESETS[self.preset], self.path == "fast"
+        particles = self.particles or size.particles
+        steps = size.train_steps if self.train_steps is None else self.train_steps
+        return replace(
+            preset,
+            hidden=size.hidden,
+            particles=particles,
+            train_steps=steps,
+            flow_steps=size.flow_steps,
+            pretrain=min(1, preset.pretrain),
+            bank=particles if fast and preset.pretrain else 0,
+            precision="bfloat16" if fast else "float32",
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return the case for a line of JSON, N and L_train spelled out."""
+        config = self.config
+        return asdict(self) | {"particles": config.particles, "train_steps": config.train_steps}
+
+
+def random_transitions(dims: Dims, device: torch.device, rows: int = ROWS) -> Transitions:
+    """Return made-up transitions: nothing is learnt from them, only time is taken."""
+    g = torch.Generator().manual_seed(0)
+    s, s2 = (torch.randn(rows, dims.observation, generator=g) for _ in range(2))
+    a = torch.rand(rows, dims.action, generator=g) * 2 - 1
+    ones = torch.ones(rows)
+    return Transitions(s, a, -ones, ones, s2, ones).to(device)
+
+
+class FlopCount(TorchDispatchMode):
+    """Adds up what torch says of each matrix product called; its own counter cannot follow `autograd.grad`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count the call and let it happen."""
+        out = func(*args, **(kwargs or {}))
+        if func._overloadpacket in flop_registry:
+            self.total += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+class Updates:
+    """An agent of a case, ready to be updated."""
+
+    def __init__(self, case: Case) -> None:
+        size, device = SIZES[case.size], torch.device(case.device)
+        self.batch, self.device = size.batch, device
+        self.transitions = random_transitions(size.dims, device)
+        seeds = tuple(range(case.seeds))
+        self.agent = VGF.create(case.config, size.dims, seeds, device)
+        self.agent.updates = case.config.pretrain
+        self.streams = SeedStreams(seeds, "batches", device)
+        self.agent.prepare(self.transitions)
+
+    def run(self, updates: int) -> None:
+        """Draw batches and update, and wait for the device."""
+        for _ in range(updates):
+            drawn = [torch.randint(ROWS, (self.batch,), generator=g, device=g.device) for g in self.streams.generators]
+            self.agent.update(self.transitions.rows(torch.stack(drawn)))
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def flop(self) -> int:
+        """Return the floating-point operations of one update's matrix products, counted as they are called."""
+        with FlopCount() as count:
+            self.run(1)
+        return count.total
+
+
+def matmul_flop_per_s(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
+    """Return the most FLOP/s that matrix products reach: of 2,048 x 2,048, and of an update's own shape."""
+    best = 0.0
+    for rows, width in ((2048, 2048), (2560, 512)):
+        x, w = (torch.randn(shape, dtype=dtype, device=device) for shape in ((rows, width), (width, width)))
+        times = _times(x, w, seconds / 2)
+        best = max(best, 2 * rows * width * width / min(times))
+    return best
+
+
+def _times(x: Tensor, w: Tensor, seconds: float) -> list[float]:
+    """Return the seconds of single products, repeated for some time, at least three times."""
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < seconds:
+        start = time.perf_counter()
+        torch.mm(x, w)
+        if x.is_cuda:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return times
