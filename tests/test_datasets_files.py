@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from little_files import ROWS, Arrays, d4rl_arrays, ogbench_arrays, write_hdf5
 
-from vgf.datasets import DataError, get_dataset
+from vgf.datasets import DataError, get_dataset, lean, load, ogbench
 from vgf.datasets.check import check_file, read_any
 from vgf.datasets.files import read_npz, sha256, write_json, write_npz
 from vgf.datasets.hdf5 import read_hdf5
@@ -187,3 +188,39 @@ def test_check_knows_a_file_its_sidecar_disowns(tmp_path: Path) -> None:
     path.with_suffix(".json").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match=r"mine\.json: damaged"):
         check_file(path)
+
+
+def test_loading_takes_little_more_memory_than_the_transitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 200_000
+    arrays = {name: np.resize(values, (rows, *values.shape[1:])) for name, values in ogbench_arrays().items()}
+    arrays["terminals"] = np.arange(rows) % 1000 == 999
+    path = tmp_path / "set.npz"
+    np.savez(path, **arrays)
+    transitions = rows - rows // 1000
+    flat = (np.zeros(transitions, np.float32), np.ones(transitions, np.float32))
+    monkeypatch.setattr(ogbench, "label", lambda *_: flat)  # the simulator behind it takes the same for any set
+    load("cube-single-play", path)  # what is imported on first use counts for nothing
+    tracemalloc.start()
+    data = load("cube-single-play", path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data) == transitions
+    assert peak < 1.1 * data.nbytes
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_rows_move_within_their_own_memory(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lean.slices, "__defaults__", (at_once,))
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(50, 4)).astype(np.float32)
+    rows = np.flatnonzero(rng.uniform(size=49) < 0.7)
+    states = whole.copy()
+    before, after = lean.before_and_after(states, rows, rows + 1)
+    assert np.array_equal(before, whole[rows])
+    assert np.array_equal(after, whole[rows + 1])
+    assert np.shares_memory(before, states)
+    assert np.array_equal(lean.moved_up(whole[:, 0] > 0, rows), (whole[rows, 0] > 0).astype(np.float32))
+    whole[31, 2] = np.nan
+    assert lean.first_place(whole, np.isnan) == "row 31, column 2"
+    assert lean.first_place(whole[:, 2], np.isnan) == "row 31"
+    assert lean.first_place(whole[:31], np.isnan) is None

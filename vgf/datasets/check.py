@@ -11,7 +11,7 @@ import numpy as np
 
 from vgf.datasets.errors import DataError
 from vgf.datasets.files import Arrays, read_npz, sha256, sidecar, validation_path
-from vgf.datasets.hdf5 import qlearning_arrays, read_hdf5
+from vgf.datasets.hdf5 import read_hdf5, transition_rows
 from vgf.datasets.minari import main_file
 from vgf.datasets.parts import content_digest
 from vgf.datasets.recipes import data_folder
@@ -87,8 +87,8 @@ def _counts(arrays: Arrays, dataset: Dataset | None) -> tuple[int, int]:
     goes_on = [
         not task.terminals_end_trajectories for task in TASKS.values() if dataset and task.dataset == dataset.name
     ]
-    found = qlearning_arrays(arrays, not any(goes_on))
-    return int(np.count_nonzero(found["ends"])), len(found["rewards"])
+    rows, ends_or_breaks = transition_rows(arrays, not any(goes_on))
+    return int(np.count_nonzero(ends_or_breaks)), len(rows)
 
 
 def _held_to(path: Path, dataset: Dataset | None, digest: str, arrays: Arrays) -> tuple[str, str]:

@@ -42,12 +42,13 @@ def load_d4rl(task: Task, path: Path, device: torch.device | str = "cpu") -> Tra
     scale = reward_scale(task, found["rewards"], found["ends"])
     values = {
         "observations": found["observations"],
-        "actions": np.clip(found["actions"], -1, 1) if dataset.clip_actions else found["actions"],
+        "actions": np.clip(found["actions"], -1, 1, out=found["actions"]) if dataset.clip_actions else found["actions"],
         "rewards": found["rewards"] * np.float32(scale) + np.float32(task.reward_offset),
         "masks": 1 - found["terminals"],
         "next_observations": found["next_observations"],
         "terminals": found["ends"] != 0,
     }
+    del found
     return Transitions(
         **{name: torch.from_numpy(np.ascontiguousarray(v, dtype=np.float32)).to(device) for name, v in values.items()}
     )
@@ -66,8 +67,8 @@ def reward_scale(task: Task, rewards: np.ndarray, ends: np.ndarray) -> float:
     """
     if task.reward_scale == "none":
         return 1.0
-    trajectory = np.cumsum(np.concatenate([[0], ends[:-1] != 0]))
-    returns = np.bincount(trajectory, weights=rewards.astype(np.float64))[: int(np.count_nonzero(ends == 1))]
+    starts = np.concatenate([[0], np.flatnonzero(ends[:-1]) + 1])
+    returns = np.add.reduceat(rewards, starts, dtype=np.float64)[: int(np.count_nonzero(ends == 1))]
     if len(returns) < 2 or returns.max() <= returns.min():
         raise DataError(f"{task.name}: returns of {len(returns)} whole episodes have no range to scale rewards by")
     return float(RETURN_RANGE / (returns.max() - returns.min()))

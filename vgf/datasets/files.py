@@ -1,15 +1,13 @@
 """Reading and writing dataset files so that a bad one is refused in one line and a good one appears whole.
 
-Reading an npz never executes what is in it and trusts nothing: every member is read to its end, so that the archive's
-checksum covers it (numpy's own reader stops at the length the header claims), and is then checked against the layout.
-The trade-off is one member's bytes held twice for a moment. Writing goes to a neighbouring temporary file, renamed
-when done.
+Reading an npz never executes what is in it and trusts nothing: every member is read to its end, straight into its
+array, so that the archive's checksum covers it (numpy's own reader stops at the length the header claims), and is then
+checked against the layout. Writing goes to a neighbouring temporary file, renamed when done.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import zipfile
@@ -21,10 +19,12 @@ from typing import IO, Any
 import numpy as np
 
 from vgf.datasets.errors import DataError
+from vgf.datasets.lean import first_place
 from vgf.datasets.tasks import Dataset
 
 Arrays = dict[str, np.ndarray]
 
+PIECE = 1 << 20  # bytes of an archive unpacked at a time
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 REQUIRED = ("observations", "actions", "terminals", "qpos")
 OPTIONAL = ("qvel", "button_states")
@@ -75,16 +75,16 @@ def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> s
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
     for name, values in arrays.items():
-        if values.dtype.kind == "f" and (place := first_place(~np.isfinite(values))):
+        if values.dtype.kind == "f" and (place := first_place(values, lambda x: ~np.isfinite(x))):
             return f"{name} is not finite at {place}"
-    if place := first_place(np.abs(arrays["actions"]) > 1 + ACTION_TOLERANCE):
+    if place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE):
         return f"actions is outside [-1, 1] at {place}"
     return _terminals_fault(arrays["terminals"])
 
 
 def _terminals_fault(terminals: np.ndarray) -> str | None:
     """Return what is wrong with the marks of trajectory ends, or None."""
-    if place := first_place((terminals != 0) & (terminals != 1)):
+    if place := first_place(terminals, lambda x: (x != 0) & (x != 1)):
         return f"terminals is neither 0 nor 1 at {place}"
     if not terminals[-1]:
         return "terminals does not end with 1: the last trajectory is cut short"
@@ -92,14 +92,6 @@ def _terminals_fault(terminals: np.ndarray) -> str | None:
     if ends[0] or bool((ends[1:] & ends[:-1]).any()):
         return "terminals marks a trajectory of a single row, which holds no transition"
     return None
-
-
-def first_place(bad: np.ndarray) -> str | None:
-    """Return "row i, column j" of the first true element, or None."""
-    if not bad.any():
-        return None
-    place = np.argwhere(bad)[0]
-    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place.tolist(), strict=False))
 
 
 def _remedy(dataset: Dataset | None) -> str:
@@ -116,26 +108,34 @@ def _read_members(path: Path, wanted: tuple[str, ...]) -> Arrays:
     try:
         with zipfile.ZipFile(path) as archive:
             members = set(archive.namelist())
-            return {name: _parse_npy(archive.read(f"{name}.npy"), name) for name in wanted if f"{name}.npy" in members}
+            return {name: _read_npy(archive, name) for name in wanted if f"{name}.npy" in members}
     except DataError as error:
         raise DataError(f"{path}: {error}; get it again") from None
     except Exception as error:  # zipfile and zlib raise a dozen types for damaged bytes: all mean the same here
         raise DataError(f"{path}: not a readable npz file ({_one_line(error)}); get it again") from error
 
 
-def _parse_npy(data: bytes, name: str) -> np.ndarray:
+def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """Return the array in a whole npy member; nothing pickled, nothing left over."""
-    stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    if version not in _NPY_HEADERS:
-        raise DataError(f"{name} has npy version {version}, expected 1.0 or 2.0")
-    shape, fortran, dtype = _NPY_HEADERS[version](stream)
-    if dtype.hasobject:
-        raise DataError(f"{name} holds pickled objects, which are never loaded")
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    if stream.tell() + count * dtype.itemsize != len(data):
-        raise DataError(f"{name} is {len(data) - stream.tell()} bytes long where its header says {shape} of {dtype}")
-    return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape, order="F" if fortran else "C")
+    length = archive.getinfo(f"{name}.npy").file_size
+    with archive.open(f"{name}.npy") as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _NPY_HEADERS:
+            raise DataError(f"{name} has npy version {version}, expected 1.0 or 2.0")
+        shape, fortran, dtype = _NPY_HEADERS[version](stream)
+        if dtype.hasobject:
+            raise DataError(f"{name} holds pickled objects, which are never loaded")
+        count = int(np.prod(shape, dtype=object)) if shape else 1
+        if stream.tell() + count * dtype.itemsize != length:
+            raise DataError(f"{name} is {length - stream.tell()} bytes long where its header says {shape} of {dtype}")
+        values = np.empty(count, dtype)
+        room, filled = values.view(np.uint8), 0
+        while piece := stream.read(PIECE):  # to the very end, where the archive compares its checksum
+            room[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+            filled += len(piece)
+        if filled != values.nbytes:
+            raise DataError(f"{name} ends {values.nbytes - filled} bytes early")
+    return values.reshape(shape, order="F" if fortran else "C")
 
 
 def _one_line(error: Exception) -> str:

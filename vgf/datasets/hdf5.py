@@ -18,7 +18,8 @@ import numpy as np
 
 from vgf.datasets import minari
 from vgf.datasets.errors import DataError
-from vgf.datasets.files import ACTION_TOLERANCE, Arrays, first_place
+from vgf.datasets.files import ACTION_TOLERANCE, Arrays
+from vgf.datasets.lean import before_and_after, first_place, moved_up
 from vgf.datasets.tasks import Dataset
 
 KEYS = ("observations", "actions", "rewards", "terminals", "timeouts")
@@ -93,35 +94,50 @@ def _fault(arrays: Arrays, dataset: Dataset | None) -> str | None:
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
     for name in ("observations", "actions", "rewards"):
-        if place := first_place(~np.isfinite(arrays[name])):
+        if place := first_place(arrays[name], lambda x: ~np.isfinite(x)):
             return f"{name} is not finite at {place}"
     for name in ("terminals", "timeouts"):
-        if place := first_place((arrays[name] != 0) & (arrays[name] != 1)):
+        if place := first_place(arrays[name], lambda x: (x != 0) & (x != 1)):
             return f"{name} is neither 0 nor 1 at {place}"
     clipped = dataset is not None and dataset.clip_actions
-    if not clipped and (place := first_place(np.abs(arrays["actions"]) > 1 + ACTION_TOLERANCE)):
+    if not clipped and (place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE)):
         return f"actions is outside [-1, 1] at {place}"
     if arrays["timeouts"][:-1].all():
         return "timeouts marks every row, which leaves no transition"
     return None
 
 
+def transition_rows(arrays: Arrays, terminals_end_trajectories: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are transitions, and where trajectories end.
+
+    Args:
+        arrays: `terminals`, `timeouts` [R].
+        terminals_end_trajectories: false where the behaviour goes on after reaching the goal.
+
+    Returns:
+        Numbers of the rows [T], and `ends` [T]: 1 where a trajectory ends, 2 where the file breaks one off, else 0.
+    """
+    rows = np.flatnonzero(arrays["timeouts"][:-1] == 0).astype(np.int32)
+    terminals = (arrays["terminals"] != 0) & terminals_end_trajectories
+    ends = (terminals[rows] | (arrays["timeouts"][rows + 1] != 0)).astype(np.int8)
+    if not ends[-1]:
+        ends[-1] = 1 if terminals[-1] else 2
+    return rows, ends
+
+
 def qlearning_arrays(arrays: Arrays, terminals_end_trajectories: bool = True) -> Arrays:
     """Return the transitions in a file's rows, as `d4rl.qlearning_dataset` does, but from whole arrays.
 
     Args:
-        arrays: `observations` [R, observation], `actions` [R, action], `rewards`, `terminals`, `timeouts` [R].
+        arrays: `observations` [R, observation], `actions` [R, action], `rewards`, `terminals`, `timeouts` [R]; used up:
+            the result lies in their memory.
         terminals_end_trajectories: false where the behaviour goes on after reaching the goal.
 
     Returns:
         `observations`, `next_observations` [T, observation], `actions` [T, action], `rewards`, `terminals` [T], all
-        float32, and `ends` [T]: 1 where a trajectory ends, 2 where the file breaks one off, else 0.
+        float32, and `ends` [T] as `transition_rows` gives them.
     """
-    rows = np.flatnonzero(arrays["timeouts"][:-1] == 0)
-    terminals = arrays["terminals"][rows] != 0
-    ends = ((terminals & terminals_end_trajectories) | (arrays["timeouts"][rows + 1] != 0)).astype(np.int8)
-    if not ends[-1]:
-        ends[-1] = 1 if terminals_end_trajectories and arrays["terminals"][-1] else 2
-    floats = {name: arrays[name][rows].astype(np.float32) for name in ("observations", "actions", "rewards")}
-    following = arrays["observations"][rows + 1].astype(np.float32)
-    return floats | {"next_observations": following, "terminals": terminals.astype(np.float32), "ends": ends}
+    rows, ends = transition_rows(arrays, terminals_end_trajectories)
+    found = {name: moved_up(arrays.pop(name), rows) for name in ("actions", "rewards", "terminals")}
+    states, following = before_and_after(arrays.pop("observations"), rows, rows + 1)
+    return found | {"observations": states, "next_observations": following, "ends": ends}

@@ -39,7 +39,7 @@ def open_environment(recipe: Recipe) -> gymnasium.Env:
     quieten()
     import ogbench.manipspace  # noqa: F401  # registers the environments; loads MuJoCo, so only here
 
-    with _compiled_without_looks():
+    with compiled_without_looks():
         env = gymnasium.make(
             recipe.environment,
             terminate_at_goal=False,
@@ -132,14 +132,14 @@ def _official(name: str, values: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _compiled_without_looks() -> Iterator[None]:
+def compiled_without_looks() -> Iterator[None]:
     """Have MuJoCo compile, within the block, models whose purely visual shapes are pebbles."""
     import mujoco
 
     compile_model = mujoco.MjModel.from_xml_string
 
-    def compile_light(xml: str, assets: dict[str, bytes]) -> Any:
-        return compile_model(xml, assets | dict.fromkeys(_visual_files(xml), PEBBLE))
+    def compile_light(xml: str, assets: dict[str, bytes] | None = None) -> Any:
+        return compile_model(xml, (assets or {}) | dict.fromkeys(_visual_files(xml), PEBBLE))
 
     mujoco.MjModel.from_xml_string = compile_light
     try:

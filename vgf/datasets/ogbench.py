@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from vgf.datasets.files import Arrays, read_npz
-from vgf.datasets.manipulation import quieten
+from vgf.datasets.lean import before_and_after, moved_up, slices
+from vgf.datasets.manipulation import compiled_without_looks, quieten
 from vgf.datasets.tasks import Task, get_dataset
 from vgf.datasets.transitions import Transitions
 
@@ -56,15 +57,18 @@ def load_ogbench(
         ValueError: naming the field that holds what no transition can.
     """
     arrays = read_npz(path, get_dataset(task.dataset))
-    last = arrays["terminals"].astype(bool)
-    here, there = _transitions(last)
     rewards, masks = label(task, arrays, success_timing or task.success_timing or "pre")
+    for used in ("qpos", "button_states"):
+        arrays.pop(used, None)
+    last = arrays["terminals"].astype(bool)
+    here, there = (np.flatnonzero(rows).astype(np.int32) for rows in _transitions(last))
+    states, following = before_and_after(arrays.pop("observations"), here, there)
     return Transitions(
-        observations=_tensor(arrays["observations"][here], device),
-        actions=_tensor(arrays["actions"][here], device),
+        observations=_tensor(states, device),
+        actions=_tensor(moved_up(arrays.pop("actions"), here), device),
         rewards=_tensor(rewards, device),
         masks=_tensor(masks, device),
-        next_observations=_tensor(arrays["observations"][there], device),
+        next_observations=_tensor(following, device),
         terminals=_tensor(last[there], device),
     )
 
@@ -80,11 +84,16 @@ def label(task: Task, arrays: Arrays, success_timing: Timing) -> tuple[np.ndarra
     from ogbench.relabel_utils import relabel_dataset
 
     rows = _transitions(arrays["terminals"].astype(bool))[("pre", "post").index(success_timing)]
-    env = make_env(task)
-    labels: Arrays = {name: arrays[name][rows] for name in ("qpos", "button_states") if name in arrays}
-    relabel_dataset(task.env_id, env, labels)
+    with compiled_without_looks():
+        env = make_env(task)
+        env.reset()
+    parts: list[Arrays] = []
+    for some in slices(len(rows), 1 << 17):  # the package's temporaries are larger than the data
+        labels: Arrays = {name: arrays[name][some] for name in ("qpos", "button_states") if name in arrays}
+        relabel_dataset(task.env_id, env, labels)
+        parts.append({name: labels[name][rows[some]] for name in ("rewards", "masks")})
     env.close()
-    return labels["rewards"], labels["masks"]
+    return np.concatenate([part["rewards"] for part in parts]), np.concatenate([part["masks"] for part in parts])
 
 
 def _transitions(last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

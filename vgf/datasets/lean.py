@@ -1,0 +1,57 @@
+"""Arrays of a million rows without a second copy of them.
+
+A check that builds a mask, or an index that builds a copy, doubles what a dataset takes while it is loaded. Here checks
+run over some rows at a time and rows move forward within the memory they are in. The price: the array given is used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+ROWS_AT_ONCE = 1 << 14
+
+
+def slices(rows: int, at_once: int = ROWS_AT_ONCE) -> Iterator[slice]:
+    """Yield slices that cover `rows` rows in order."""
+    for start in range(0, rows, at_once):
+        yield slice(start, min(start + at_once, rows))
+
+
+def first_place(values: np.ndarray, bad: Callable[[np.ndarray], np.ndarray]) -> str | None:
+    """Return "row i, column j" of the first element for which `bad` is true, or None."""
+    for some in slices(len(values)):
+        found = bad(values[some])
+        if found.any():
+            row, *column = np.argwhere(found)[0].tolist()
+            place = (some.start + row, *column)
+            return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place, strict=False))
+    return None
+
+
+def before_and_after(states: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of `states` [R, size] that are some transition's s, and those that are its s', as float32.
+
+    Args:
+        states: used up: s comes back in its memory.
+        before: numbers of the rows of s [T], increasing.
+        after: of s' [T].
+    """
+    following = np.empty((len(after), *states.shape[1:]), np.float32)
+    for some in slices(len(after)):
+        following[some] = states[after[some]]
+    return moved_up(states, before), following
+
+
+def moved_up(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the rows of `values` [R, ...] as float32 in its own memory, where that is float32.
+
+    Args:
+        values: used up.
+        rows: numbers of the rows [T], increasing, so that none is overwritten before it has moved.
+    """
+    own = np.require(values, np.float32, ["C", "W"])
+    for some in slices(len(rows)):
+        own[some] = own[rows[some]]
+    return own[: len(rows)]
