@@ -19,8 +19,8 @@ import pytest
 import torch
 import yaml
 
-from vgf import cli, records, runs, train
-from vgf.checkpoints import load_checkpoint, load_policy
+from vgf import cli, records, runs, study, train
+from vgf.checkpoints import load_checkpoint, load_agent
 from vgf.datasets import Transitions, get_task
 from vgf.experiments import read_experiment
 from vgf.networks import SeedStreams
@@ -213,8 +213,8 @@ def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_
 def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     do(run)
-    agent, task = load_policy(run.folder)
-    again, _ = load_policy(run.folder / "policy.safetensors")
+    agent, task = load_agent(run.folder)
+    again, _ = load_agent(run.folder / "policy.safetensors")
     assert (agent.name, agent.seeds, agent.updates, task) == ("vgf", (0, 3), 10, run.task.name)
     assert agent.config == run.method.config
     s = torch.randn(2, 5, 3)
@@ -222,17 +222,17 @@ def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> 
     assert torch.equal(*actions)
     (run.folder / "policy.safetensors").write_bytes(b"not a policy")
     with pytest.raises(ValueError, match=r"policy.safetensors: not a policy of this version"):
-        load_policy(run.folder)
+        load_agent(run.folder)
 
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Let the command run on toy data and environments, in a data folder of its own."""
     monkeypatch.setenv("VGF_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(train, "make_envs", toy_envs)
-    monkeypatch.setattr(train, "load", lambda *_: toy_data())
-    monkeypatch.setattr(train, "dataset_file", lambda *_: Path("toy.npz"))
-    monkeypatch.setattr(train, "provenance", lambda _: {"sha256": "0", "source": "regenerated"})
+    monkeypatch.setattr(study, "make_envs", toy_envs)
+    monkeypatch.setattr(study, "load", lambda *_: toy_data())
+    monkeypatch.setattr(study, "dataset_file", lambda *_: Path("toy.npz"))
+    monkeypatch.setattr(study, "provenance", lambda _: {"sha256": "0", "source": "regenerated"})
     monkeypatch.setattr(runs, "get_task", lambda name: replace(get_task(name), episode_steps=3))
     return tmp_path
 

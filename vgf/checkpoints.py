@@ -61,8 +61,8 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     return None
 
 
-def save_policy(folder: Path, agent: Agent, task: str) -> Path:
-    """Write the networks of an agent to `folder`, with all that `load_policy` needs."""
+def save_policy(path: Path, agent: Agent, task: str) -> None:
+    """Write the networks of an agent to a file, with all that `load_agent` needs."""
     facts = {
         "agent": agent.name,
         "config": asdict(agent.config),
@@ -71,11 +71,31 @@ def save_policy(folder: Path, agent: Agent, task: str) -> Path:
         "task": task,
         "updates": agent.updates,
     }
-    _write(folder / POLICY, agent.policy(), {"policy": json.dumps(facts)})
-    return folder / POLICY
+    _write(path, agent.policy(), {"policy": json.dumps(facts)})
 
 
-def load_policy(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, str]:
+def one_seed(agent: Agent, seed: int | None = None) -> Agent:
+    """Return an agent of one of the seeds alone, to act as that seed does; its Adam and streams are new.
+
+    Args:
+        agent: of one or more seeds.
+        seed: which; may be left out where there is one.
+
+    Raises:
+        ValueError: naming the seeds there are.
+    """
+    if seed not in agent.seeds and (seed is not None or len(agent.seeds) > 1):
+        raise ValueError(f"it has seeds {', '.join(map(str, agent.seeds))}; name one of them")
+    index = 0 if seed is None else agent.seeds.index(seed)
+    alone = type(agent).create(agent.config, agent.dims, agent.seeds[index : index + 1], agent.device)
+    shapes = {key: value.shape for key, value in alone.policy().items()}
+    tensors = agent.policy()
+    alone.load_policy({key: t if t.shape == shapes[key] else t[index : index + 1] for key, t in tensors.items()})
+    alone.updates = agent.updates
+    return alone
+
+
+def load_agent(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, str]:
     """Return the agent in a policy file, or in a record's folder, and the task it was trained on.
 
     Raises:
@@ -83,7 +103,7 @@ def load_policy(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, 
     """
     path = path / POLICY if path.is_dir() else path
     if not path.exists():
-        raise ValueError(f"no policy at {path}; `vgf train` makes it")
+        raise ValueError(f"no policy at {path}; `vgf train` makes it (weights are not in git)")
     try:
         with safetensors.safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["policy"])

@@ -15,7 +15,7 @@ from importlib import import_module
 
 COMMANDS = {
     "data": ("vgf.datasets.commands:main", "list, get, check and describe datasets"),
-    "train": ("vgf.train:main", "train the methods of an experiment file and leave records"),
+    "train": ("vgf.study:main", "train the methods of an experiment file and leave records"),
     "evaluate": ("vgf.evaluate:main", "evaluate a record's policy anew, at several test budgets"),
     "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
     "tables": ("vgf.table_commands:main", "turn records into tables, or check what is shown against them"),

@@ -160,9 +160,9 @@ def evaluate_command(
         device: cpu, cuda, or auto: cuda where there is one.
         json: print a JSON list of rows instead of a table.
     """
-    from vgf.checkpoints import choose_device, load_policy
+    from vgf.checkpoints import choose_device, load_agent
 
-    agent, task_name = load_policy(record, choose_device(device))
+    agent, task_name = load_agent(record, choose_device(device))
     task = get_task(task_name)
     envs = make_envs(task.name, len(agent.seeds))
     try:

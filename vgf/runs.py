@@ -21,7 +21,7 @@ import torch
 
 from vgf import records
 from vgf.agents import Agent
-from vgf.checkpoints import save_policy
+from vgf.checkpoints import POLICY, save_policy
 from vgf.datasets import Task, get_dataset, get_task, sources
 from vgf.datasets.recipes import data_folder
 from vgf.experiments import DatasetSource, Experiment, Method, TaskPlan
@@ -120,7 +120,7 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
         for curve, keys in ((False, records.EPISODE_KEYS), (True, records.CURVE_KEYS)):
             rows = pd.read_csv(records.seed_file(run.work, seed, curve))
             records.append_rows(records.seed_file(run.folder, seed, curve), rows, keys)
-    save_policy(run.folder, agent, run.task.name)
+    save_policy(run.folder / POLICY, agent, run.task.name)
     facts = {
         "id": run.ident,
         "study": run.experiment.study,

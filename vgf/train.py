@@ -8,25 +8,21 @@ streams, and what is drawn depends on nothing else. The loop asks the device for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 from gymnasium.vector import VectorEnv
 
 from vgf import records
 from vgf.agents import AGENTS, Agent, Dims, Metrics
-from vgf.checkpoints import choose_device, load_checkpoint, save_checkpoint
-from vgf.datasets import Batch, Transitions, get_task, load, provenance
+from vgf.checkpoints import load_checkpoint, save_checkpoint
+from vgf.datasets import Batch, Transitions
 from vgf.datasets.progress import Progress
-from vgf.evaluate import close, evaluate, make_envs
-from vgf.experiments import Experiment, Method, ScaleName, TaskPlan, read_experiment
+from vgf.evaluate import evaluate
 from vgf.networks import SeedStreams
-from vgf.runs import Clock, Run, append, dataset_file, is_done, make_run, publish, summary
-from vgf.strict import known
+from vgf.runs import Clock, Run, append, publish
 
 
 class Stretch:
@@ -166,70 +162,3 @@ def _evaluate(run: Run, agent: Agent, envs: VectorEnv[Any, Any, Any], clock: Clo
     rows.insert(1, "update", agent.updates)
     append(run, rows, records.EPISODE_KEYS)
     clock.stop("evaluation")
-
-
-def train_command(
-    experiment: tyro.conf.Positional[Path],
-    scale: ScaleName = "quick",
-    task: tuple[str, ...] = (),
-    method: tuple[str, ...] = (),
-    device: str = "auto",
-    results: Path | None = None,
-    replace: bool = False,
-) -> None:
-    """Train every method of an experiment file on every task, evaluate it in the real environment, leave records.
-
-    A run that was killed goes on where it was; one that is done is left as it is.
-
-    Args:
-        experiment: a file of data/experiments.
-        scale: its sizes: quick (minutes), cpu (hours on two cores) or paper (one GPU).
-        task: train on these of its tasks alone.
-        method: train these of its methods alone.
-        device: cpu, cuda, or auto: cuda where there is one.
-        results: where records go, data/results by default.
-        replace: remove a record made with other settings; at quick scale this is always done.
-    """
-    whole, where = read_experiment(experiment, scale), choose_device(device)
-    if whole.scale.threads is not None:
-        torch.set_num_threads(whole.scale.threads)
-    known(method, [m.name for m in whole.tasks[0].methods], f"{experiment}: methods")
-    folders: list[Path] = []
-    for plan in [whole.task(name) for name in task] or whole.tasks:
-        chosen = [m for m in plan.methods if not method or m.name in method]
-        folders += _train_on(whole, plan, chosen, where, results, replace or scale == "quick")
-    print(summary(folders).to_string(index=False))
-
-
-def _train_on(
-    experiment: Experiment,
-    plan: TaskPlan,
-    methods: Sequence[Method],
-    device: torch.device,
-    results: Path | None,
-    replace: bool,
-) -> list[Path]:
-    """Train methods on one task, which share its data and its environments; return the records' folders."""
-    path, scale, folders = dataset_file(get_task(plan.name), plan.dataset), experiment.scale, []
-    facts = provenance(path)
-    transitions, envs = None, None
-    try:
-        for method in methods:
-            run = make_run(experiment, plan, method, facts, results)
-            folders.append(run.folder)
-            with records.locked(run.work.parent, run.work.name):
-                if not is_done(run, replace):
-                    envs = envs or make_envs(plan.name, len(scale.seeds) * scale.episodes_at_once)
-                    transitions = transitions or load(
-                        plan.name, path, device
-                    )  # while the environments' processes start
-                    train(run, transitions, envs, device)
-    finally:
-        if envs is not None:
-            close(envs)
-    return folders
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf train` with its arguments."""
-    tyro.cli(train_command, prog="vgf train", args=list(arguments))
