@@ -227,3 +227,17 @@ def test_refusals_name_the_remedy_and_leave_nothing(tmp_path: Path, monkeypatch:
     with pytest.raises(DataError, match="no such policy"):
         make(tmp_path / "set.hdf5")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_simulator_says_nothing_that_nobody_can_act_on(tmp_path: Path) -> None:
+    script = (
+        "from vgf.datasets import make_env; make_env('halfcheetah-medium').close()\n"
+        "from vgf.datasets.trainings import *; env = make_training_env(TRAININGS['halfcheetah'])\n"
+        "env.reset(); env.unwrapped.data.qpos[:] = float('nan'); env.step([0] * 6)\n"
+    )
+    words = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    told = [line for line in done.stderr.splitlines() if "MuJoCo" in line or "mujoco" in line or "deprecated" in line]
+    assert len(told) == 1
+    assert told[0].startswith("MuJoCo: Nan, Inf or huge value")
+    assert list(tmp_path.iterdir()) == []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,7 +76,8 @@ def register(files: Sequence[Path]) -> dict[str, Any]:
         facts = _facts(Path(path))
         dataset = get_dataset(facts["dataset"])
         entry = {"file": Path(path).name, "licence": dataset.licence, "recipe": dataset.maker}
-        regenerated.append(entry | {name: facts[name] for name in RECORDED if name in facts})
+        entry |= {name: facts[name] for name in RECORDED if name in facts}
+        regenerated.append(entry | _BEHAVIOUR[dataset.suite].facts(dataset, read_any(Path(path), dataset)))
     return {"official": official, "regenerated": regenerated}
 
 
@@ -103,22 +104,25 @@ def _section(path: Path) -> str:
     about = {
         "file": f"`{path.name}`, {size / 1e6:.1f} MB, {size / report['rows']:.0f} bytes a row",
         "holds": f"{report['rows']} rows, {report['trajectories']} trajectories, {report['transitions']} transitions",
-        "official file": _official(dataset),
+        "official file": _official(dataset, size),
         "observations": f"{report['observation_size']} numbers in {_range(report['observation_range'])}",
         "actions": f"{report['action_size']} numbers in {_range(report['action_range'])}; share clipped: {clipped}",
         "sha256": f"`{facts['sha256']}`",
-        "validation sha256": f"`{facts.get('sha256_validation', 'no such file')}`",
+        "validation sha256": f"`{facts.get('sha256_validation')}`",
         "content sha256": f"`{facts['content']}`",
         "made with": f"{versions}, Python {facts['python']}, {facts['machine']}",
     }
+    if not dataset.validation:
+        del about["validation sha256"]
     lines = [f"### {path.stem}", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in about.items())]
-    return "\n".join([*lines, "", *_BEHAVIOUR[dataset.suite](dataset, arrays)])
+    return "\n".join([*lines, "", *_BEHAVIOUR[dataset.suite].table(dataset, arrays)])
 
 
-def _official(dataset: Dataset) -> str:
-    """Return what is known of the official file."""
+def _official(dataset: Dataset, own: int) -> str:
+    """Return what is known of the official file, beside the size of this one in bytes."""
     if dataset.episodes is None or dataset.rows is None:
-        return "no number of episodes published"
+        known = f"{dataset.bytes / 1e6:.1f} MB, of which this is {own / dataset.bytes:.0%}" if dataset.bytes else None
+        return known or "size not on record"
     size = f", {dataset.bytes / (dataset.episodes * dataset.rows):.0f} bytes a row" if dataset.bytes else ""
     return f"{dataset.episodes} episodes of {dataset.rows} rows{size}"
 
@@ -139,19 +143,55 @@ def _per_task(dataset: Dataset, arrays: Arrays) -> Iterator[str]:
         )
 
 
+def _no_facts(dataset: Dataset, arrays: Arrays) -> dict[str, Any]:
+    """Return nothing: what OGBench's behaviour returns depends on the task."""
+    return {}
+
+
 def _per_episode(dataset: Dataset, arrays: Arrays) -> Iterator[str]:
-    """Yield a table of the returns of D4RL's episodes, as the file has them and normalised."""
+    """Yield a table of D4RL's episodes: rows and returns as the file has them, and the score they amount to."""
+    task, rows, returns = _episodes(dataset, arrays)
+    if task.terminals_end_trajectories:
+        head, score = "normalised, min / median / max", _spread(_scores(task, returns))
+    else:  # a task's episode ends at the goal, the behaviour's goes on
+        head, score = "episodes that reach the goal", f"{np.count_nonzero(returns)} of {len(returns)}"
+    yield f"| episodes | rows, min / median / max | return, min / median / max | {head} |"
+    yield "|--:|--:|--:|--:|"
+    yield f"| {len(returns)} | {_spread(rows)} | {_spread(returns)} | {score} |"
+
+
+def _quantiles(dataset: Dataset, arrays: Arrays) -> dict[str, Any]:
+    """Return the number of D4RL's episodes and the quantiles of their scores, each twentieth from least to greatest."""
+    task, _, returns = _episodes(dataset, arrays)
+    score = _scores(task, returns if task.terminals_end_trajectories else (returns > 0).astype(float))
+    return {
+        "trajectories": len(returns),
+        "score_mean": round(float(score.mean()), 2),
+        "score_quantiles": np.quantile(score, np.linspace(0, 1, 21)).round(2).tolist(),
+    }
+
+
+def _episodes(dataset: Dataset, arrays: Arrays) -> tuple[Task, np.ndarray, np.ndarray]:
+    """Return D4RL's task, and the number of rows and the return of each episode."""
     (task,) = _numbered(dataset)
     ends = (arrays["timeouts"] != 0) | ((arrays["terminals"] != 0) & task.terminals_end_trajectories)
     episode = np.cumsum(np.concatenate([[0], ends[:-1]]))
-    returns = np.bincount(episode, weights=arrays["rewards"])
-    yield "| episodes | rows, min / median / max | return, min / median / max | normalised, min / median / max |"
-    yield "|--:|--:|--:|--:|"
-    normalised = np.array([task.normalised(value) for value in returns])
-    yield f"| {len(returns)} | {_spread(np.bincount(episode))} | {_spread(returns)} | {_spread(normalised)} |"
+    return task, np.bincount(episode), np.bincount(episode, weights=arrays["rewards"])
 
 
-_BEHAVIOUR = {"ogbench": _per_task, "d4rl": _per_episode}
+def _scores(task: Task, returns: np.ndarray) -> np.ndarray:
+    """Return the normalised score of each return."""
+    return np.array([task.normalised(float(value)) for value in returns])
+
+
+class _Behaviour(NamedTuple):
+    """What a card says of how a suite's behaviour fares: a table, and facts for the register."""
+
+    table: Callable[[Dataset, Arrays], Iterator[str]]
+    facts: Callable[[Dataset, Arrays], dict[str, Any]]
+
+
+_BEHAVIOUR = {"ogbench": _Behaviour(_per_task, _no_facts), "d4rl": _Behaviour(_per_episode, _quantiles)}
 
 
 def _spread(values: np.ndarray) -> str:

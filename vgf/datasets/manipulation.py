@@ -15,6 +15,7 @@ the model is compiled. A process starts in half the time and the bits stay (a te
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,9 +158,21 @@ def _visual_files(xml: str) -> list[str]:
 
 
 def quieten() -> None:
-    """Drop the warnings these environments give on every use and nobody can act on."""
+    """Drop the warnings these environments give on every use and nobody can act on; the simulator's others are kept.
+
+    By default MuJoCo also writes its warnings to a file in whatever folder the user is in.
+    """
+    import mujoco
+
     warnings.filterwarnings("ignore", message=".*Box (low|high)'s precision lowered")
     warnings.filterwarnings("ignore", message=".*DISPLAY environment variable is missing")
+    mujoco.set_mju_user_warning(_tell_unless_deprecated)
+
+
+def _tell_unless_deprecated(message: str) -> None:
+    """Print a simulator's warning, unless it is about how a package writes its models."""
+    if "deprecated" not in message:
+        print(f"MuJoCo: {' '.join(message.split())}", file=sys.stderr)
 
 
 @contextmanager

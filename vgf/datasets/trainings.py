@@ -21,6 +21,7 @@ import numpy as np
 from vgf.datasets.errors import DataError
 from vgf.datasets.experts import Expert, load_expert, save_expert
 from vgf.datasets.files import written_whole
+from vgf.datasets.manipulation import quieten
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def write_policy_table(folder: Path) -> None:
 
 def make_training_env(training: Training) -> gymnasium.Env:
     """Return a training's environment, observations in float32, simulator state before each step in `info`."""
+    quieten()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # no display: nothing a reader can act on
         if training.directional:
