@@ -3,6 +3,9 @@
 PYTHON ?= python3
 SCALE  ?= quick
 CORES  ?= all
+EXPERIMENT ?=
+RESULTS    ?= data/results
+PROFILE    ?=
 
 VENV  := .venv
 READY := $(VENV)/.ready
@@ -10,22 +13,26 @@ INDEX := _build/html/index.html
 LOCK_HEADER := \# Every version the book and its tests use, for Python 3.11 to 3.13. Made by `make lock` from pyproject.toml; do not edit.
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-SNAKEMAKE := snakemake --cores $(CORES) --rerun-incomplete --quiet rules progress host reason --config scale=$(SCALE)
+# A killed run leaves Snakemake's own lock behind, so it is not used: .ci/alone.py holds one that dies with its process.
+SNAKEMAKE = snakemake $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) --nolock --rerun-incomplete \
+  --quiet rules progress host reason --config scale=$(SCALE)
+STUDY = $(if $(filter %.yaml,$(EXPERIMENT)),$(EXPERIMENT),data/experiments/$(EXPERIMENT).yaml)
+LABEL = $(basename $(notdir $(STUDY))).$(SCALE)
 NOISE := ^(Assuming|Building DAG|Using shell|Select jobs|Execute [0-9]|Shutting|Removing|Complete log|Elapsed|Exiting|RuleEx|CalledPro|Command .source|_build/|notebooks/|data/|WorkflowError|At least one)
 
 # Steps report on stdout; what Snakemake itself says is shown only when it fails for a reason of its own.
 define snakemake
 	@mkdir -p _build/logs
-	@$(SNAKEMAKE) $(1) 2>_build/logs/snakemake.log || { grep -vE '$(NOISE)' _build/logs/snakemake.log >&2; exit 1; }
-	@! grep -q 'Nothing to be done' _build/logs/snakemake.log || echo "Everything is up to date."
+	@python .ci/alone.py _build/logs/$(1).lock $(SNAKEMAKE) $(2) 2>_build/logs/$(1).log || { grep -vE '$(NOISE)' _build/logs/$(1).log >&2; exit 1; }
+	@! grep -q 'Nothing to be done' _build/logs/$(1).log || echo "Everything is up to date."
 endef
 
-.PHONY: help setup book test lint format lock chapter clean distclean
+.PHONY: help setup book test lint format lock chapter reproduce test-slurm clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables   PYTHON=$(PYTHON) SCALE=$(SCALE) (quick, cpu, paper) CORES=$(CORES)"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  variables   PYTHON=$(PYTHON) SCALE=$(SCALE) (quick, cpu, paper) CORES=$(CORES) RESULTS=$(RESULTS) PROFILE=$(PROFILE)"
 
 setup: $(READY) ## .venv from requirements.lock, vgf installed in it
 
@@ -34,7 +41,7 @@ $(READY): requirements.lock pyproject.toml .ci/install.py
 	@touch $@
 
 book: $(READY) ## run what is out of date and build the book
-	$(call snakemake,-- book)
+	$(call snakemake,book,-- book)
 	@echo "Book: file://$(CURDIR)/$(INDEX)"
 
 test: book ## every test, the built book in a browser included
@@ -57,8 +64,16 @@ lock: $(READY) ## resolve requirements.lock anew
 
 chapter: $(READY) ## rerun one chapter and the book with it: make chapter CH=02_mmd_bound
 	@test -f "notebooks/$(CH).md" || { echo "chapter: no notebooks/$(CH).md; say CH=one of:" $(basename $(notdir $(wildcard notebooks/*.md))); exit 2; }
-	$(call snakemake,--forcerun chapter_$(CH) -- book)
+	$(call snakemake,book,--forcerun chapter_$(CH) -- book)
 	@echo "Chapter: file://$(CURDIR)/_build/html/notebooks/$(CH).html"
+
+reproduce: $(READY) ## one experiment, from data to its table: make reproduce EXPERIMENT=first_run SCALE=quick
+	@test -f "$(STUDY)" || { echo "reproduce: no $(STUDY); say EXPERIMENT=one of:" $(basename $(notdir $(wildcard data/experiments/*.yaml))); exit 2; }
+	$(call snakemake,$(LABEL),experiment=$(STUDY) results=$(RESULTS) $(if $(filter quick,$(SCALE)),,--rerun-triggers mtime) -- reproduce)
+	@vgf tables $(LABEL) --results $(RESULTS)
+
+test-slurm: $(READY) ## an experiment through a real two-node Slurm on this machine (Debian or Ubuntu, as root)
+	@tests/slurm/run
 
 clean: ## remove the built book, executed chapters and figures; datasets and runs stay
 	rm -rf _build data/figures notebooks/*.ipynb notebooks/.ipynb_checkpoints .snakemake

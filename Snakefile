@@ -1,18 +1,34 @@
-# From experiment files to pages: what depends on what. `make book` runs it; a second run does nothing.
+# From experiment files to pages: what depends on what. `make book` and `make reproduce` run it; a second run does nothing.
 #
-#   data/experiments/X.yaml -> dataset -> records -> chapter NN_X (papermill) -> scoreboard -> book
+#   data/experiments/X.yaml -> datasets -> records -> table -> chapters that show X.yaml (papermill) -> scoreboard -> book
 #
-# Only `quick` experiments are run from here; records of larger scales are in git, and `vgf train` adds to them.
-# Checkpoints are never declared as outputs, because Snakemake deletes the outputs of an interrupted job.
+# The book runs `quick` experiments alone; records of larger scales are in git and are read as they are. `reproduce` runs
+# one experiment at one scale, here or on a cluster. Only quick records are made anew when code changes: hours of training
+# are never thrown away, so there `vgf train` adds what is missing. Checkpoints are never declared as outputs, because
+# Snakemake deletes the outputs of an interrupted job.
 import json
+import os
 import re
 import sys
 from pathlib import Path
 
 import yaml
 
+from vgf.datasets.recipes import default_path
+from vgf.datasets.rollouts import collected_path
+from vgf.datasets.tasks import get_dataset, get_task
+
+SCALES = ("quick", "cpu", "paper")
 SCALE = config.get("scale", "quick")
-if SCALE not in ("quick", "cpu", "paper"):
+RESULTS = config.get("results") or "data/results"
+TABLES = f"{os.path.dirname(RESULTS)}/tables"
+EXPERIMENT = Path(config["experiment"]) if config.get("experiment") else None  # a file, to reproduce
+TABLE_FORMATS = ("csv", "md", "tex")
+
+# What one training asks of a cluster: memory in MB, minutes, GPUs. All seeds of a method train together.
+LIMITS = {"quick": (4000, 60, 0), "cpu": (8000, 1440, 0), "paper": (32000, 2880, 1)}
+
+if SCALE not in SCALES:
     sys.exit(f"scale must be quick, cpu or paper, got {SCALE!r}")
 
 
@@ -26,9 +42,15 @@ PAGES = toc_pages(yaml.safe_load(Path("_toc.yml").read_text()))
 CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
-TRAINING = [path for path in PACKAGE if Path(path).stem not in ("cli", "claims", "plots", "stats", "theory", "toy")]
+SHOWING = {"bench", "claims", "cli", "plots", "stats", "table_commands", "table_text", "tables", "theory", "toy"}
+TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
+FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
+STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
+
+if EXPERIMENT and SCALE not in STUDIES[EXPERIMENT.stem]["scales"]:
+    sys.exit(f"{EXPERIMENT}: no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
 
 
 def figures_of(chapter):
@@ -41,57 +63,80 @@ def figures_of(chapter):
     ]
 
 
-def study_of(chapter):
-    """Return the experiment file whose records a chapter reads, or None: NN_X reads X.yaml."""
-    path = Path(f"data/experiments/{chapter.partition('_')[2]}.yaml")
-    return yaml.safe_load(path.read_text()) | {"file": str(path), "name": path.stem} if path.exists() else None
+def studies_of(chapter):
+    """Return the studies whose records a chapter reads: those whose experiment file it shows."""
+    shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
+    return [name for name in dict.fromkeys(shown) if name in STUDIES]
 
 
-def scale_of(chapter):
-    """Return the scale asked for, or `quick` where a chapter's experiment has no such scale."""
-    study = study_of(chapter)
-    return SCALE if study is None or SCALE in study["scales"] else "quick"
+def in_git(study, scale):
+    """Return the records of a larger scale that are there."""
+    return sorted(map(str, Path(f"data/results/{study}.{scale}").glob("*/*/run.json"))) if scale != "quick" else []
 
 
-def tasks_of(study, scale):
-    """Return the tasks of a study that are run at a scale."""
-    return study["scales"][scale].get("tasks", list(study["tasks"]))
+def scale_of(study):
+    """Return the scale a chapter reads: the one asked for, else the largest with records in git, else quick."""
+    there = [scale for scale in ("paper", "cpu") if in_git(study, scale)] + ["quick"] * ("quick" in STUDIES[study]["scales"])
+    if not there:
+        sys.exit(f"no records of {study} are here; `make reproduce EXPERIMENT={study} SCALE=cpu` makes them")
+    return SCALE if SCALE in there[:-1] else there[0]
 
 
-def record(study, scale, task, method):
-    """Return the file that completes the record of one method on one task."""
-    return f"data/results/{study['name']}.{scale}/{task}/{method}/run.json"
+def wanted(study, scale):
+    """Return the records of a study at a scale that is run: every method on every task."""
+    tasks = STUDIES[study]["scales"][scale].get("tasks") or STUDIES[study]["tasks"]
+    return [f"{RESULTS}/{study}.{scale}/{get_task(task).name}/{method}/run.json" for task in tasks for method in STUDIES[study]["methods"]]
 
 
-def records_of(chapter):
-    """Return the records a chapter reads."""
-    study = study_of(chapter)
-    if study is None:
-        return []
-    scale = scale_of(chapter)
-    return [record(study, scale, task, method) for task in tasks_of(study, scale) for method in study["methods"]]
+def records_of(study, scale):
+    """Return the records behind a table: all that are to be made, or those of a larger scale that are in git."""
+    return wanted(study, scale) if EXPERIMENT or scale == "quick" else in_git(study, scale)
 
 
-def source_of(study, task):
-    """Return which regenerated set a task learns from at quick scale: the task's own, else the scale's."""
-    own = (study["tasks"][task] or {}).get("dataset", {})
-    return own.get("quick", study["scales"]["quick"].get("dataset"))
+def table(study, scale):
+    """Return the files of a study's table."""
+    return [f"{TABLES}/{study}.{scale}.{end}" for end in TABLE_FORMATS]
 
 
-def dataset_of(study, task):
-    """Return where that set goes: a task's name is its set's with the goal in it."""
-    source = source_of(study, task)
-    name = re.sub(r"-singletask(-task\d+)?", "", task)
-    return f"data/cache/ogbench/{name}.seed{source.get('seed', 0)}.ep{source['episodes']}.npz"
+def dataset_of(wildcards):
+    """Return the file a task learns from: the task's own source, else the scale's."""
+    study, (name, dataset) = STUDIES[wildcards.study], (wildcards.task, get_dataset(wildcards.task))
+    row = next(row for task, row in study["tasks"].items() if get_task(task).name == name) or {}
+    source = row.get("dataset", {}).get(wildcards.scale) or study["scales"][wildcards.scale].get("dataset") or {}
+    if source.get("path"):
+        return f"data/{source['path']}"
+    seed, episodes = source.get("seed", 0), source.get("episodes")
+    made = default_path(dataset.name, seed, episodes) if dataset.recipe else collected_path(dataset.name, dataset.suite, seed, episodes)
+    return os.path.relpath(made)
+
+
+def training_inputs(wildcards):
+    """Return what a training depends on; one of hours only on what it cannot do without."""
+    inputs = [str(FILES[wildcards.study]), dataset_of(wildcards)]
+    return [*inputs, *TRAINING] if wildcards.scale == "quick" else [ancient(path) for path in inputs]
 
 
 shell.prefix("source .ci/steps.sh; ")  # step, chapter
+
+
+wildcard_constraints:
+    study="[^/.]+",
+    scale="|".join(SCALES),
+    task="[^/]+",
+    method="[^/]+",
+    suite="ogbench|d4rl",
+    size=r"full|ep\d+",
+    seed=r"\d+",
+
+
+localrules: table, scoreboard, runtimes, book, reproduce
 
 
 rule book:
     input:
         expand("notebooks/{chapter}.ipynb", chapter=CHAPTERS),
         [path for chapter in CHAPTERS for path in figures_of(chapter)],
+        [path for chapter in CHAPTERS for study in studies_of(chapter) for path in table(study, scale_of(study))],
         BOOK,
         "_config.yml",
         "_toc.yml",
@@ -103,6 +148,11 @@ rule book:
     shell:
         "rm -rf _build/html _build/.doctrees; "
         "step book jupyter-book build . --all -W -n --keep-going"
+
+
+rule reproduce:
+    input:
+        [*wanted(EXPERIMENT.stem, SCALE), *table(EXPERIMENT.stem, SCALE)] if EXPERIMENT else [],
 
 
 rule scoreboard:
@@ -138,55 +188,69 @@ for CHAPTER in CHAPTERS:
             f"notebooks/{CHAPTER}.md",
             PACKAGE,
             PAPER,
-            records_of(CHAPTER),
+            [path for study in studies_of(CHAPTER) for path in records_of(study, scale_of(study))],
+            [f"data/tables/{study}.{scale_of(study)}.csv" for study in studies_of(CHAPTER)],
         output:
             f"notebooks/{CHAPTER}.ipynb",
             figures_of(CHAPTER),
         params:
             chapter=CHAPTER,
-            scale=scale_of(CHAPTER),
+            scale=([scale_of(study) for study in studies_of(CHAPTER)] or [SCALE])[0],
         threads: 1
         shell:
             "OMP_NUM_THREADS={threads} step {params.chapter} chapter {params.chapter} {params.scale}"
 
 
-for STUDY in filter(None, map(study_of, CHAPTERS)):
-    for TASK in tasks_of(STUDY, "quick"):
+rule table:
+    input:
+        PAPER,
+        "vgf/table_text.py",
+        "vgf/tables.py",
+        "vgf/stats.py",
+        lambda w: records_of(w.study, w.scale),
+    output:
+        expand("{folder}/{{study}}.{{scale}}.{end}", folder=TABLES, end=TABLE_FORMATS),
+    params:
+        results=RESULTS,
+        tables=TABLES,
+    shell:
+        "step 'table of {wildcards.study}.{wildcards.scale}'"
+        " vgf tables {wildcards.study}.{wildcards.scale} --results {params.results} --out {params.tables}"
 
-        rule:
-            name:
-                f"dataset_{STUDY['name']}_{TASK}"
-            input:
-                "vgf/datasets/recipes.py",
-            output:
-                dataset_of(STUDY, TASK),
-            params:
-                task=TASK,
-                episodes=source_of(STUDY, TASK)["episodes"],
-                seed=source_of(STUDY, TASK).get("seed", 0),
-            threads: 2
-            priority: 20
-            shell:
-                "step 'dataset of {params.task}' vgf data get {params.task} --source regenerate"
-                " --episodes {params.episodes} --seed {params.seed} --workers {threads} --out {output}"
 
-        for METHOD in STUDY["methods"]:
+rule train:
+    wildcard_constraints:
+        scale=SCALE if EXPERIMENT else "quick",  # the book never trains for hours
+    input:
+        training_inputs,
+    output:
+        update(f"{RESULTS}/{{study}}.{{scale}}/{{task}}/{{method}}/run.json"),
+    params:
+        file=lambda w: FILES[w.study],
+        results=RESULTS,
+        anew=lambda w, output: f"rm -rf {os.path.dirname(output[0])}; " if w.scale == "quick" else "",
+    threads: lambda w: STUDIES[w.study]["scales"][w.scale].get("threads") or 1
+    resources:
+        mem_mb=lambda w: LIMITS[w.scale][0],
+        runtime=lambda w: LIMITS[w.scale][1],
+        gpu=lambda w: LIMITS[w.scale][2],
+    priority: 10
+    shell:
+        "{params.anew}OMP_NUM_THREADS={threads} step 'train {wildcards.method}, {wildcards.task} ({wildcards.scale})'"
+        " vgf train {params.file} --scale {wildcards.scale} --task {wildcards.task} --method {wildcards.method}"
+        " --results {params.results}"
 
-            rule:
-                name:
-                    f"train_{STUDY['name']}_{TASK}_{METHOD}"
-                input:
-                    STUDY["file"],
-                    TRAINING,
-                    dataset=dataset_of(STUDY, TASK),
-                output:
-                    record(STUDY, "quick", TASK, METHOD),
-                params:
-                    task=TASK,
-                    method=METHOD,
-                threads: 1
-                priority: 10
-                shell:
-                    "rm -rf $(dirname {output}); "
-                    "OMP_NUM_THREADS={threads} step 'train {params.method} ({input[0]})'"
-                    " vgf train {input[0]} --scale quick --task {params.task} --method {params.method}"
+
+rule dataset:
+    output:
+        update("data/cache/{suite}/{dataset}.seed{seed}.{size}.{end}"),
+    params:
+        episodes=lambda w: "" if w.size == "full" else f"--episodes {w.size.removeprefix('ep')}",
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    priority: 20
+    shell:
+        "step 'dataset {wildcards.dataset}, {wildcards.size}' vgf data get {wildcards.dataset} --source regenerate"
+        " {params.episodes} --seed {wildcards.seed} --workers {threads} --out {output}"

@@ -1,0 +1,17 @@
+"""Run a command unless another one holds the same lock: `alone.py LOCK COMMAND...`.
+
+The lock belongs to the process, so it is gone when that is, killed or not, and nothing has to be unlocked by hand.
+"""
+
+import fcntl
+import os
+import sys
+
+lock, *command = sys.argv[1:]
+handle = os.open(lock, os.O_CREAT | os.O_WRONLY)
+os.set_inheritable(handle, True)  # the command takes this process's place and keeps the lock
+try:
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit("the same is being made already, by a run that is still at work; wait for it or stop it")
+os.execvp(command[0], command)
