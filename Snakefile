@@ -50,7 +50,7 @@ FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.y
 STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
 
 if EXPERIMENT and SCALE not in STUDIES[EXPERIMENT.stem]["scales"]:
-    sys.exit(f"{EXPERIMENT}: no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
+    sys.exit(f"reproduce: {EXPERIMENT} has no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
 
 
 def figures_of(chapter):

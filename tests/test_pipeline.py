@@ -171,6 +171,12 @@ def test_an_unknown_experiment_is_one_line_with_the_known_ones(checkout: Path) -
     assert re.match(r"reproduce: no data/experiments/nothing.yaml; say EXPERIMENT=one of: .*first_run", done.stdout)
 
 
+def test_an_unknown_scale_is_one_line_with_the_known_ones(checkout: Path) -> None:
+    done = subprocess.run(command("paper"), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"reproduce: {TINY} has no scale 'paper'; it has quick, cpu\n" in done.stderr
+
+
 def test_a_file_changed_by_hand_stops_the_table_with_its_name(checkout: Path) -> None:
     reproduce("quick")
     path = next((checkout / "data/results").glob("tiny.quick/*/bc/seed1.csv"))
