@@ -13,9 +13,9 @@ from torch import Tensor
 
 from vgf.agents import VGF, Dims, VGFConfig
 from vgf.evaluate import EVALUATION_SEED, close, evaluate, make_envs
-from vgf.experiments import Signal
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
+from vgf.sizes import Signal
 from vgf.workers import Workers
 
 TASK = "cube-single-play-singletask-task2-v0"

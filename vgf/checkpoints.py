@@ -28,10 +28,16 @@ POLICY = "policy.safetensors"
 
 
 class Checkpoint(NamedTuple):
-    """Named tensors, and the facts beside them."""
+    """Named tensors, the facts beside them, and where they lie."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
+    path: Path
+
+    @property
+    def update(self) -> int:
+        """After which update it was taken."""
+        return int(self.facts["update"])
 
 
 def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -55,7 +61,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if sha256(tensors) != facts["sha256"]:
                 raise ValueError("its bytes are not those that were written")
-            return Checkpoint(safetensors.torch.load_file(tensors), facts)
+            return Checkpoint(safetensors.torch.load_file(tensors), facts, tensors)
         except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
             note(f"{tensors}: damaged checkpoint, not used ({' '.join(str(error).split())})")
     return None

@@ -22,8 +22,8 @@ from gymnasium.vector import VectorEnv
 from vgf.agents import Agent
 from vgf.datasets import get_task, make_env
 from vgf.datasets.progress import Progress
-from vgf.experiments import Signal
 from vgf.networks import SeedStreams
+from vgf.sizes import Signal
 from vgf.workers import Workers
 
 EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here

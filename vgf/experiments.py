@@ -9,100 +9,18 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from vgf.agents import AGENTS, CONFIGS
 from vgf.datasets import get_task
+from vgf.sizes import SCALES, DatasetSource, Scale, Signal
 from vgf.strict import build, convert, known, mapping
 
-ScaleName = Literal["quick", "cpu", "paper"]
-SCALES: tuple[str, ...] = typing.get_args(ScaleName)
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A distance read off the observation; an evaluation episode reports the least one it reached.
-
-    Attributes:
-        dimensions: columns of the observation that hold the point.
-        to: columns that hold the other point, or "goal": the same columns of the goal's observation.
-        unit: metres for one unit of the observation.
-    """
-
-    dimensions: tuple[int, ...]
-    to: tuple[int, ...] | str
-    unit: float
-
-
-@dataclass(frozen=True)
-class DatasetSource:
-    """Which file to learn from.
-
-    Attributes:
-        episodes: of a regenerated set; it is made when it is not there.
-        seed: of a regenerated set.
-        path: a file to use instead, for example an official one; relative to the data folder.
-    """
-
-    episodes: int | None = None
-    seed: int = 0
-    path: str | None = None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The sizes of a run.
-
-    Attributes:
-        seeds: trained together.
-        updates: how many.
-        batch_size: transitions an update draws for each seed.
-        log_every: updates between two rows of the curve, each a mean over the stretch.
-        evaluate_every: updates between two evaluations; the first and the last policy are always evaluated.
-        checkpoint_every: updates between two checkpoints; a multiple of `log_every`.
-        episodes: evaluation episodes for each seed and budget.
-        episodes_at_once: of them, how many run side by side.
-        test_steps: budgets L_test evaluated; a method without transport is evaluated at the first alone.
-        dataset: which file to learn from, where a task does not say.
-        tasks: those of the file's tasks that are run at this scale; all when None.
-        agent: fields that replace those of every method that has them.
-        threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
-            lose much when another process holds its core.
-    """
-
-    seeds: tuple[int, ...]
-    updates: int
-    batch_size: int
-    log_every: int
-    evaluate_every: int
-    checkpoint_every: int
-    episodes: int
-    episodes_at_once: int
-    test_steps: tuple[int, ...]
-    dataset: DatasetSource | None = None
-    tasks: tuple[str, ...] | None = None
-    agent: dict[str, Any] = field(default_factory=dict)
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that have no meaning."""
-        for name in ("updates", "batch_size", "log_every", "evaluate_every", "checkpoint_every", "episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be >= 1, got {self.threads}")
-        if self.checkpoint_every % self.log_every:
-            raise ValueError(f"checkpoint_every must be a multiple of log_every {self.log_every}")
-        if self.episodes % max(self.episodes_at_once, 1) or self.episodes_at_once < 1:
-            raise ValueError(f"episodes_at_once must divide episodes {self.episodes}, got {self.episodes_at_once}")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds must be distinct integers >= 0, at least one, got {list(self.seeds)}")
-        if not self.test_steps or min(self.test_steps) < 0:
-            raise ValueError(f"test_steps must be integers >= 0, at least one, got {list(self.test_steps)}")
+FINE_TUNED = ("fql", "vgf")  # agents that can go on learning online
 
 
 @dataclass(frozen=True)
@@ -238,6 +156,17 @@ def _methods(
         chosen = {key: value for key, value in {"discount": discount, **sizes.agent}.items() if key in hints} | own
         values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
         methods.append(Method(name, agent, replace(config, **values)))
+        if sizes.online is not None:
+            _check_online(methods[-1])
     every = {f.name for method in methods for f in fields(method.config)}
     known(sizes.agent, every, "agent")
     return tuple(methods)
+
+
+def _check_online(method: Method) -> None:
+    """Refuse to fine-tune a method that has no such phase."""
+    if method.agent not in FINE_TUNED:
+        which = " and ".join(FINE_TUNED)
+        raise ValueError(f"methods.{method.name}: {method.agent} cannot be fine-tuned online, only {which} can")
+    if getattr(method.config, "bank", 0):
+        raise ValueError(f"methods.{method.name}: a bank has actions for the dataset's states alone; online, bank is 0")

@@ -24,7 +24,8 @@ from vgf.agents import Agent
 from vgf.checkpoints import POLICY, save_policy
 from vgf.datasets import Task, get_dataset, get_task, sources
 from vgf.datasets.recipes import data_folder
-from vgf.experiments import DatasetSource, Experiment, Method, TaskPlan
+from vgf.experiments import Experiment, Method, TaskPlan
+from vgf.sizes import DatasetSource
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ class Clock:
         self._since = time.monotonic()
 
     def stop(self, what: str) -> None:
-        """Count the time since `start` for "training" or "evaluation"."""
+        """Count the time since the last `start` or `stop` for "training" or "evaluation"."""
         self.seconds[what] += time.monotonic() - self._since
+        self.start()
 
     def facts(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""

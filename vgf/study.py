@@ -8,6 +8,7 @@ to run it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,11 +18,26 @@ from vgf import records
 from vgf.checkpoints import choose_device
 from vgf.datasets import get_task, load, provenance
 from vgf.evaluate import close, make_envs
-from vgf.experiments import Experiment, Method, ScaleName, TaskPlan, read_experiment
+from vgf.experiments import Experiment, Method, TaskPlan, read_experiment
+from vgf.monitor import Monitor
+from vgf.monitor import check as check_monitor
+from vgf.online import reward_rule
 from vgf.policy import export as export_policy
-from vgf.runs import dataset_file, is_done, make_run, summary
+from vgf.runs import Run, dataset_file, is_done, make_run, summary
+from vgf.sizes import Scale, ScaleName
 from vgf.strict import known
-from vgf.train import train
+from vgf.train import Place, train
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What the command line says of every run."""
+
+    device: torch.device
+    results: Path | None
+    replace: bool
+    tensorboard: Path | None
+    wandb: str | None
 
 
 def train_command(
@@ -34,6 +50,8 @@ def train_command(
     replace: bool = False,
     export: Path | None = None,
     export_seed: int | None = None,
+    tensorboard: Path | None = None,
+    wandb: str | None = None,
 ) -> None:
     """Train every method of an experiment file on every task, evaluate it in the real environment, leave records.
 
@@ -49,6 +67,8 @@ def train_command(
         replace: remove a record made with other settings; at quick scale this is always done.
         export: write the last policy to this file, for `vgf.load_policy`; one task, method and seed must be meant.
         export_seed: which seed that is, where there are several.
+        tensorboard: folder for TensorBoard's files.
+        wandb: project of Weights & Biases; its key is read from WANDB_API_KEY.
     """
     whole, where = read_experiment(experiment, scale), choose_device(device)
     if whole.scale.threads is not None:
@@ -57,10 +77,12 @@ def train_command(
     plans = [whole.task(name) for name in task] or list(whole.tasks)
     if export is not None:
         _check_export(whole, [p.name for p in plans], method, export_seed)
+    check_monitor(tensorboard, wandb)
+    options = _Options(where, results, replace or scale == "quick", tensorboard, wandb)
     folders: list[Path] = []
     for plan in plans:
         chosen = [m for m in plan.methods if not method or m.name in method]
-        folders += _train_on(whole, plan, chosen, where, results, replace or scale == "quick")
+        folders += _train_on(whole, plan, chosen, options)
     print(summary(folders).to_string(index=False))
     if export is not None:
         told = export_policy(folders[0], export, export_seed)
@@ -79,33 +101,39 @@ def _check_export(experiment: Experiment, tasks: Sequence[str], methods: Sequenc
         )
 
 
-def _train_on(
-    experiment: Experiment,
-    plan: TaskPlan,
-    methods: Sequence[Method],
-    device: torch.device,
-    results: Path | None,
-    replace: bool,
-) -> list[Path]:
-    """Train methods on one task, which share its data and its environments; return the records' folders."""
-    path, scale, folders = dataset_file(get_task(plan.name), plan.dataset), experiment.scale, []
-    facts = provenance(path)
-    transitions, envs = None, None
+def _train_on(experiment: Experiment, plan: TaskPlan, methods: Sequence[Method], options: _Options) -> list[Path]:
+    """Train methods on one task, which share its data and its simulators; return the records' folders."""
+    path = dataset_file(get_task(plan.name), plan.dataset)
+    facts, folders = provenance(path), []
+    place: Place | None = None
     try:
         for method in methods:
-            run = make_run(experiment, plan, method, facts, results)
+            run = make_run(experiment, plan, method, facts, options.results)
             folders.append(run.folder)
             with records.locked(run.work.parent, run.work.name):
-                if not is_done(run, replace):
-                    envs = envs or make_envs(plan.name, len(scale.seeds) * scale.episodes_at_once)
-                    transitions = transitions or load(
-                        plan.name, path, device
-                    )  # while the environments' processes start
-                    train(run, transitions, envs, device)
+                if not is_done(run, options.replace):
+                    place = place or _place(experiment.scale, run, path, options.device)
+                    with Monitor(run, options.tensorboard, options.wandb) as monitor:
+                        train(run, place, monitor)
     finally:
-        if envs is not None:
-            close(envs)
+        for envs in (place.envs, place.acting) if place is not None else ():
+            if envs is not None:
+                close(envs)
     return folders
+
+
+def _place(scale: Scale, run: Run, path: Path, device: torch.device) -> Place:
+    """Return data and simulators of a run's task; the simulators start while the data is read."""
+    name, seeds = run.plan.name, len(scale.seeds)
+    envs = make_envs(name, seeds * scale.episodes_at_once)
+    acting = make_envs(name, seeds) if scale.online else None
+    try:
+        reward = reward_rule(run.task, path) if scale.online else (1.0, 0.0)
+        return Place(load(name, path, device), envs, device, acting, reward)
+    except BaseException:
+        for each in filter(None, (envs, acting)):
+            close(each)
+        raise
 
 
 def main(arguments: Sequence[str]) -> None:

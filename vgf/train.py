@@ -1,57 +1,52 @@
-"""The only training loop: an experiment file in, records out.
+"""The only training loop: a method's seeds train together, offline and then perhaps online, and are evaluated.
 
-Each method of the experiment trains its seeds together and is evaluated in the real environment. A run that was killed
-goes on from its last checkpoint exactly as if it had not been: the checkpoint holds weights, Adam, target and random
-streams, and what is drawn depends on nothing else. The loop asks the device for a number only at a logged update.
+A run that was killed goes on from its last checkpoint exactly as if it had not been: the checkpoint holds weights,
+Adam, target and random streams, and what is drawn depends on nothing else. The loop asks the device for a number only
+at a logged update; acting online waits for the device, because the environment does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from gymnasium.vector import VectorEnv
+from torch import Tensor
 
 from vgf import records
-from vgf.agents import AGENTS, Agent, Dims, Metrics
-from vgf.checkpoints import load_checkpoint, save_checkpoint
+from vgf.agents import AGENTS, Dims
+from vgf.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from vgf.datasets import Batch, Transitions
 from vgf.datasets.progress import Progress
 from vgf.evaluate import evaluate
+from vgf.monitor import Monitor
 from vgf.networks import SeedStreams
+from vgf.online import FineTuning
 from vgf.runs import Clock, Run, append, publish
+from vgf.stretch import NotFinite, Stretch, check_finite
 
 
-class Stretch:
-    """Means of metrics over a stretch of training, kept on the device until they are asked for."""
+@dataclass(frozen=True)
+class Place:
+    """Where a run happens.
 
-    def __init__(self) -> None:
-        self.sums: Metrics = {}
-        self.counts: dict[str, int] = {}
+    Attributes:
+        transitions: what it learns from, on the device.
+        envs: for evaluation, an equal number for each seed.
+        device: where it computes.
+        acting: for fine-tuning online, one environment a seed; None where there is none.
+        reward: scale and offset of the environment's rewards; see `vgf.online.reward_rule`.
+    """
 
-    def add(self, metrics: Metrics) -> None:
-        """Add one update's metrics."""
-        for name, value in metrics.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def rows(self, agent: Agent) -> pd.DataFrame:
-        """Return one row a seed and start a new stretch; a metric that was not reported is NaN.
-
-        Raises:
-            ValueError: if a metric is not finite, naming it and the update.
-        """
-        means = {name: (total / self.counts[name]).tolist() for name, total in self.sums.items()}
-        self.sums, self.counts = {}, {}
-        for name, values in means.items():
-            if not all(abs(value) < float("inf") for value in values):
-                raise ValueError(f"{agent.name}: {name} is not finite within the updates before {agent.updates}")
-        missing = [float("nan")] * len(agent.seeds)
-        columns = {name: means.get(name, missing) for name in agent.metric_names}
-        return pd.DataFrame({"seed": agent.seeds, "update": agent.updates, **columns})
+    transitions: Transitions
+    envs: VectorEnv[Any, Any, Any]
+    device: torch.device
+    acting: VectorEnv[Any, Any, Any] | None = None
+    reward: tuple[float, float] = (1.0, 0.0)
 
 
 def draw_batch(transitions: Transitions, streams: SeedStreams, size: int) -> Batch:
@@ -62,59 +57,143 @@ def draw_batch(transitions: Transitions, streams: SeedStreams, size: int) -> Bat
     return transitions.rows(index)
 
 
-def train(
-    run: Run,
-    transitions: Transitions,
-    envs: VectorEnv[Any, Any, Any],
-    device: torch.device,
-    stop_at: int | None = None,
-) -> bool:
+def train(run: Run, place: Place, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
     """Train one method to the end, going on from its last checkpoint, and leave a record.
 
     Args:
         run: what to train.
-        transitions: what it learns from, on the device.
-        envs: for evaluation, an equal number for each seed.
-        device: where.
+        place: where.
+        monitor: who watches.
         stop_at: leave after this update as an interruption would (tests).
 
     Returns:
         Whether it came to the end.
 
     Raises:
-        ValueError: if data and environment do not fit each other, or a metric becomes NaN or infinite; the last
-            checkpoint stays.
+        ValueError: if data and environment do not fit each other, or a metric or a weight becomes NaN or infinite; the
+            checkpoints of before stay.
     """
-    scale, name = run.experiment.scale, run.method.name
-    dims = check_fit(run.task.name, transitions, envs)
-    agent, batches, clock = _start(run, dims, device)
-    if agent.updates == 0:
-        _evaluate(run, agent, envs, clock, scale.test_steps[:1])
-    stretch, curve = Stretch(), []
-    clock.start()
-    with Progress(f"train {name}", scale.updates, "update", done=agent.updates) as progress:
-        while agent.updates < scale.updates:
-            agent.prepare(transitions)
-            stretch.add(agent.update(draw_batch(transitions, batches, scale.batch_size)))
-            progress.update()
-            done, last = agent.updates, agent.updates == scale.updates
-            if last or done % scale.log_every == 0:
-                curve.append(stretch.rows(agent))
-            if last or done % scale.evaluate_every == 0:
-                clock.stop("training")
-                _evaluate(run, agent, envs, clock, scale.test_steps)
-                clock.start()
-            if last or done % scale.checkpoint_every == 0:
-                clock.stop("training")
-                append(run, pd.concat(curve), records.CURVE_KEYS)
-                state = agent.state_dict() | {"stream.batches": batches.state()}
-                save_checkpoint(run.work, done, state, {"clock": clock.facts()})
-                curve.clear()
-                clock.start()
-            if done == stop_at:
-                return False
-    publish(run, agent, clock)
-    return True
+    try:
+        return _Training(run, place, monitor or Monitor(run)).run(stop_at)
+    except NotFinite as error:
+        last = load_checkpoint(run.work)
+        kept = (
+            "there is no checkpoint yet" if last is None else f"the last good checkpoint, update {last.update}, stays"
+        )
+        raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
+
+
+class _Training:
+    """The loop and what it holds: agent, streams, rows not yet written."""
+
+    def __init__(self, run: Run, place: Place, monitor: Monitor) -> None:
+        """Begin anew, or as the last checkpoint left it."""
+        self.job, self.place, self.monitor, self.scale = run, place, monitor, run.experiment.scale
+        seeds = self.scale.seeds
+        dims = check_fit(run.task.name, place.transitions, place.envs)
+        self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, place.device)
+        self.batches, self.clock = SeedStreams(seeds, "batches", place.device), Clock()
+        self.stretch, self.rows = Stretch(), list[pd.DataFrame]()
+        self.online: FineTuning | None = None
+        if self.scale.online is not None:
+            assert place.acting is not None, "fine-tuning online needs environments to act in"
+            sizes = (self.scale.online, seeds, self.scale.updates)
+            self.online = FineTuning(*sizes, place.transitions, place.acting, run.task, place.reward)
+        checkpoint = load_checkpoint(run.work)
+        if checkpoint is not None:
+            self._resume(checkpoint)
+
+    def run(self, stop_at: int | None) -> bool:
+        """Train to the end, or to an update after which to leave; see `train`."""
+        scale, agent = self.scale, self.agent
+        stages = (scale.updates, scale.all_updates)  # ends of the offline and of the online phase
+        if agent.updates == 0:
+            self._evaluate(scale.test_steps[:1])
+        self.clock.start()
+        with Progress(f"train {self.job.method.name}", stages[-1], "update", done=agent.updates) as progress:
+            while agent.updates < stages[-1]:
+                metrics = agent.update(self._batch())
+                self.stretch.add(agent.updates, metrics)
+                progress.update()
+                done, stage = agent.updates, agent.updates in stages
+                if stage or done % scale.log_every == 0:
+                    self._log()
+                if stage or done % scale.evaluate_every == 0:
+                    self._evaluate(scale.test_steps)
+                if stage or done % scale.checkpoint_every == 0:
+                    self._checkpoint()
+                if done == stop_at:
+                    return False
+        publish(self.job, agent, self.clock)
+        return True
+
+    def _batch(self) -> Batch:
+        """Draw the next batch: from the dataset, or once online from the buffer too."""
+        if self.online is not None and self.agent.updates >= self.scale.updates:
+            self.online.advance(self.agent)
+            return self.online.batch(self.batches, self.scale.batch_size)
+        self.agent.prepare(self.place.transitions)
+        return draw_batch(self.place.transitions, self.batches, self.scale.batch_size)
+
+    def _log(self) -> None:
+        """End a stretch of the curve."""
+        rows = self.stretch.rows(self.agent)
+        self.rows.append(rows if self.online is None else self.online.report(rows))
+        self.monitor.curve(self.rows[-1])
+
+    def _evaluate(self, test_steps: Sequence[int]) -> None:
+        """Evaluate and keep the rows."""
+        self.clock.stop("training")
+        run, agent = self.job, self.agent
+        rows = evaluate(
+            agent,
+            self.place.envs,
+            test_steps=test_steps,
+            episodes=self.scale.episodes,
+            episode_steps=run.task.episode_steps,
+            signals=run.plan.signals,
+            progress=f"evaluate {run.method.name} after {agent.updates} updates",
+        )
+        rows.insert(1, "update", agent.updates)
+        if self.online is not None:
+            rows.insert(2, "environment_steps", self.online.steps)
+        append(run, rows, records.EPISODE_KEYS)
+        self.monitor.episodes(rows)
+        self.clock.stop("evaluation")
+
+    def _checkpoint(self) -> None:
+        """Write what there is, the rows first: a row that is there twice is kept once."""
+        if self.online is not None:
+            self.online.restart()
+        state = self._state()
+        check_finite(state, self.agent.updates)
+        append(self.job, pd.concat(self.rows), records.CURVE_KEYS)
+        self.clock.stop("training")
+        facts = {"clock": self.clock.facts(), "method": self.job.method.name, "ident": self.job.ident}
+        save_checkpoint(self.job.work, self.agent.updates, state, facts)
+        self.rows.clear()
+
+    def _state(self) -> dict[str, Tensor]:
+        """Return everything the next update depends on."""
+        state = self.agent.state_dict() | {"stream.batches": self.batches.state()}
+        return state | (self.online.state() if self.online is not None and self.online.steps else {})
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ValueError: if it belongs to another run.
+        """
+        path, found = checkpoint.path, checkpoint.facts.get("ident")
+        if found != self.job.ident:
+            other = checkpoint.facts.get("method")
+            raise ValueError(f"{path}: a checkpoint of another run, of method {other}; remove {path.parent}")
+        self.agent.load_state_dict(checkpoint.tensors)
+        self.batches.set_state(checkpoint.tensors["stream.batches"])
+        if self.online is not None and "online.rows" in checkpoint.tensors:
+            self.online.set_state(checkpoint.tensors)
+        self.clock = Clock(checkpoint.facts["clock"])
+        records.note(f"train {self.job.method.name}: goes on from update {self.agent.updates}")
 
 
 def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any]) -> Dims:
@@ -131,34 +210,3 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
             f"of {spaces.observation} and {spaces.action}; name a file of this task"
         )
     return dims
-
-
-def _start(run: Run, dims: Dims, device: torch.device) -> tuple[Agent, SeedStreams, Clock]:
-    """Return agent, batch streams and clock: new, or as the last checkpoint left them."""
-    seeds = run.experiment.scale.seeds
-    agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, device)
-    batches = SeedStreams(seeds, "batches", device)
-    checkpoint = load_checkpoint(run.work)
-    if checkpoint is None:
-        return agent, batches, Clock()
-    agent.load_state_dict(checkpoint.tensors)
-    batches.set_state(checkpoint.tensors["stream.batches"])
-    records.note(f"train {run.method.name}: goes on from update {agent.updates}")
-    return agent, batches, Clock(checkpoint.facts["clock"])
-
-
-def _evaluate(run: Run, agent: Agent, envs: VectorEnv[Any, Any, Any], clock: Clock, test_steps: Sequence[int]) -> None:
-    """Evaluate and keep the rows."""
-    clock.start()
-    rows = evaluate(
-        agent,
-        envs,
-        test_steps=test_steps,
-        episodes=run.experiment.scale.episodes,
-        episode_steps=run.task.episode_steps,
-        signals=run.plan.signals,
-        progress=f"evaluate {run.method.name} after {agent.updates} updates",
-    )
-    rows.insert(1, "update", agent.updates)
-    append(run, rows, records.EPISODE_KEYS)
-    clock.stop("evaluation")
