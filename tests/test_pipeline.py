@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 
 TINY = "tests/pipeline/tiny.yaml"
@@ -199,3 +200,22 @@ def test_the_book_reads_larger_records_that_are_there_and_trains_quick_ones_alon
     shutil.rmtree("data/cache")
     shutil.rmtree(f"data/results/tiny.cpu/{TASKS[0]}/bc")  # a campaign that is not complete is shown as far as it is
     assert planned(*words) == {"table": 1, "chapter_03_bandit": 1, "total": 2}
+
+
+def test_the_kubernetes_job_starts_a_pod_for_each_method_and_its_command_trains_that_one(checkout: Path) -> None:
+    job = yaml.safe_load((ROOT / "data/cluster/kubernetes/job.yaml").read_text())["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    settings = {entry["name"]: entry["value"] for entry in container["env"]}
+    methods = settings["METHODS"].split()
+    assert job["completions"] == len(methods)
+    experiment = yaml.safe_load((ROOT / "data/experiments" / f"{settings['EXPERIMENT']}.yaml").read_text())
+    assert set(methods) <= set(experiment["methods"])
+    assert settings["SCALE"] in experiment["scales"]
+    (checkout / ".venv/bin/vgf").write_text('#!/bin/sh\necho "$@"\n')
+    for index, method in enumerate(methods):
+        environment = os.environ | settings | {"JOB_COMPLETION_INDEX": str(index)}
+        said = subprocess.run(
+            [*container["command"], *container["args"]], env=environment, capture_output=True, text=True
+        )
+        file = f"data/experiments/{settings['EXPERIMENT']}.yaml"
+        assert said.stdout.split() == ["train", file, "--scale", settings["SCALE"], "--method", method]
