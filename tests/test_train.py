@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +15,7 @@ import torch
 import yaml
 
 from vgf import cli, records, runs, study, train
-from vgf.checkpoints import load_agent, load_checkpoint
+from vgf.checkpoints import load_agent
 from vgf.datasets import Transitions, get_task
 from vgf.experiments import read_experiment
 from vgf.networks import SeedStreams
@@ -140,56 +135,23 @@ def test_phases_leave_gaps_in_the_curve_and_means_are_over_the_updates_that_repo
     assert own["reference/loss"].isna().tolist() == [False, False, True, True, True]
 
 
+def test_a_run_with_a_bank_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    found = []
+    for name, stops in (("whole", []), ("stopped", [3, 6, 9])):
+        run = a_run(tmp_path / name, bank=4)
+        for stop in stops:
+            assert not do(run, stop)
+        assert do(run)
+        found.append(contents(run.folder))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("stops", [[1], [4], [5, 6], [3, 7, 8, 9], [10]])
 def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path, whole: dict[str, bytes]) -> None:
     run = a_run(tmp_path)
     for stop in stops:
         assert not do(run, stop)
         assert not run.folder.exists()
-    assert do(run)
-    assert contents(run.folder) == whole
-
-
-def test_the_checkpoint_before_is_used_when_the_last_is_damaged(
-    tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = a_run(tmp_path)
-    do(run, 9)
-    last = run.work / "checkpoint-000000008.safetensors"
-    data = bytearray(last.read_bytes())
-    data[-1] ^= 1
-    last.write_bytes(data)
-    assert do(run)
-    assert "checkpoint-000000008.safetensors: damaged checkpoint, not used" in capsys.readouterr().err
-    assert contents(run.folder) == whole
-
-
-def test_two_checkpoints_are_kept_and_one_without_its_json_does_not_count(tmp_path: Path) -> None:
-    run = a_run(tmp_path)
-    do(run, 10)
-    names = sorted(p.name for p in run.work.glob("checkpoint-*.safetensors"))
-    assert names == ["checkpoint-000000008.safetensors", "checkpoint-000000010.safetensors"]
-    (run.work / "checkpoint-000000010.json").unlink()
-    found = load_checkpoint(run.work)
-    assert found is not None
-    assert found.facts["update"] == 8
-
-
-KILLED = """
-import sys; from pathlib import Path; sys.path.insert(0, {tests!r})
-import test_train as t
-t.do(t.a_run(Path({folder!r})))
-"""
-
-
-def test_a_killed_process_loses_nothing(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    run = a_run(tmp_path)
-    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
-    child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-    while child.poll() is None and not list(run.work.glob("checkpoint-*.json")):
-        time.sleep(0.001)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
     assert do(run)
     assert contents(run.folder) == whole
 

@@ -1,8 +1,8 @@
 """Checkpoints to go on from, and policies to act with: safetensors, which hold numbers and never code.
 
-A checkpoint counts once its json is there and names the sha256 of its tensors; the json is written last, so a killed
-process leaves the checkpoint before. Two are kept: a damaged one is named and the other used. A policy file carries its
-agent's name, config and sizes in its header and is complete on its own.
+A checkpoint counts once its json is there and names the sha256 of its tensors, and its own digest; it is written last,
+so a killed process leaves the checkpoint before. Two are kept: a damaged one is named and the other used. A policy
+file carries its agent's name, config and sizes in its header and is complete on its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims
 from vgf.datasets.files import sha256, write_json, written_whole
-from vgf.records import note
+from vgf.records import fingerprint, note
 from vgf.strict import build
 
 KEPT = 2
@@ -44,7 +44,8 @@ def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, Tensor], fa
     """Write the checkpoint of an update, and remove all but the newest two."""
     path = folder / f"checkpoint-{update:09d}.safetensors"
     _write(path, tensors, {})
-    write_json(path.with_suffix(".json"), {"sha256": sha256(path), "update": update, **facts})
+    told = {"sha256": sha256(path), "update": update, **facts}
+    write_json(path.with_suffix(".json"), told | {"seal": fingerprint(told)})
     for old in sorted(folder.glob("checkpoint-*.json"))[:-KEPT]:
         old.unlink()
     alive = {p.stem for p in folder.glob("checkpoint-*.json")}
@@ -59,7 +60,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         tensors = path.with_suffix(".safetensors")
         try:
             facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if sha256(tensors) != facts["sha256"]:
+            if facts.pop("seal") != fingerprint(facts) or sha256(tensors) != facts["sha256"]:
                 raise ValueError("its bytes are not those that were written")
             return Checkpoint(safetensors.torch.load_file(tensors), facts, tensors)
         except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
