@@ -162,6 +162,24 @@ def test_a_markdown_table_says_what_it_must_not_be_read_without(results: Path) -
     assert f"{last:.1f} [" in next(line for line in rows if line.startswith(f"| {HOPPER}"))
 
 
+def test_a_run_fine_tuned_online_is_reported_before_and_after(results: Path) -> None:
+    folder = results / "both.cpu" / HOPPER / "vgf"
+    for seed in SEEDS:  # the second evaluation ends the offline phase
+        rows = pd.read_csv(records.seed_file(folder, seed))
+        rows.insert(2, "environment_steps", (rows["update"] - 50).clip(lower=0) * 2)
+        records.seed_file(folder, seed).write_text(rows.to_csv(index=False))
+    numbers = tables.numbers("both", "cpu", results)
+    for steps in BUDGETS["vgf"]:
+        row = get_task(HOPPER)
+        before = [row.normalised(returns(HOPPER, "vgf", seed, 50, steps).mean()) for seed in SEEDS]
+        after = by_hand("last", HOPPER, "vgf", steps).mean()
+        assert numbers[f"both.cpu/offline/mean/{HOPPER}/vgf/{steps}"] == pytest.approx(np.mean(before), rel=1e-5)
+        assert numbers[f"both.cpu/last/mean/{HOPPER}/vgf/{steps}"] == pytest.approx(after, rel=1e-5)
+    text = FORMATS["md"](tables.read_study("both", "cpu", results))
+    assert "**both.cpu, offline checkpoint**" in text
+    assert "100 updates; the last of them online, over 0 to 100 environment steps a seed; 4 evaluation" in text
+
+
 def test_latex_says_the_same_numbers_and_escapes(results: Path) -> None:
     study = tables.read_study("both", "cpu", results)
     text = FORMATS["tex"](study)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vgf import stats
-from vgf.tables import ALL, CHECKPOINTS, Key, Study
+from vgf.tables import ALL, Key, Study
 
 Cells = list[list[str]]  # rows of a table, the first one its head
 CHOICE = {
     "last": "last checkpoint: the policy after the last update",
     "best": "best checkpoint: for each seed the highest of all evaluated, chosen by the very score shown and so biased "
     "upwards; compare it with nothing but numbers chosen alike",
+    "offline": "offline checkpoint: the policy that fine-tuning online began with",
 }
 
 
@@ -64,7 +65,7 @@ def _tables(study: Study) -> list[tuple[str, list[str], Cells]]:
     }
     facts = header(study)
     tables = []
-    for checkpoint in CHECKPOINTS:
+    for checkpoint in study.checkpoints:
         rows = _scores(study, found, checkpoint)
         tables.append((f"{study.label}, {checkpoint} checkpoint", [CHOICE[checkpoint], *facts], rows))
     if len(study.keys) > 1 and study.shared:
@@ -152,9 +153,11 @@ def _run_lines(study: Study) -> list[str]:
     seeds = sorted({tuple(sorted({seed for run in s.record.runs for seed in run["seeds"]})) for s in study.sources})
     updates = sorted({int(s.scores["update"].max()) for s in study.sources})
     episodes = sorted({int(n) for s in study.sources for n in s.scores["episodes"].unique()})
+    steps = [int(s.scores["environment_steps"].max()) for s in study.sources]
+    online = f"the last of them online, over {_span(steps)} environment steps a seed; " if max(steps) else ""
     fewest = min(len(one) for one in seeds)
     return [
-        f"scale {study.scale}: seeds {' or '.join(_listed(one) for one in seeds)}; {_span(updates)} updates; "
+        f"scale {study.scale}: seeds {' or '.join(_listed(one) for one in seeds)}; {_span(updates)} updates; {online}"
         f"{_span(episodes)} evaluation episodes for each seed and budget; {_span([len(e) for e in _evaluated(study)])} "
         "evaluated checkpoints",
         f"in brackets, a {100 * stats.LEVEL:.0f} % interval over seeds: percentiles of {stats.DRAWS} bootstrap draws, "

@@ -9,9 +9,10 @@ address, so `vgf tables --check` (`table_commands`) finds what the prose shows t
 what differs. The price is a second copy of numbers that the records hold already; what it buys is that a record, a
 table and a page cannot drift apart unseen. Statistics and their interval are those of `stats` (agarwal2021rliable).
 
-Two checkpoints are reported, never mixed. `last` is the policy after the last update. `best` is, for each seed, the
+Checkpoints are reported apart, never mixed. `last` is the policy after the last update. `best` is, for each seed, the
 evaluated checkpoint with the highest score on the very episodes it is then reported on: it is picked by what it is
-judged by, so it is too high on average, and only useful beside others picked the same way.
+judged by, so it is too high on average, and only useful beside others picked the same way. Where a run was fine-tuned
+online, `offline` is the policy it began with.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from vgf import records, stats
 from vgf.datasets import Task, get_task
 from vgf.datasets.recipes import data_folder
 
-CHECKPOINTS = ("last", "best")
+CHECKPOINTS = ("last", "best", "offline")
 ALL = "all-tasks"  # in the place of a task
 ADDRESS = ("checkpoint", "statistic", "task", "method", "test_steps", "against")
 COLUMNS = (*ADDRESS, "value", "low", "high", "runs")
@@ -46,7 +47,8 @@ class Source:
         task, method: whose.
         agent: name of the method's agent.
         record: where it comes from.
-        scores: columns seed, update, test_steps, score, episodes; scores of `Task.normalised`.
+        scores: columns seed, update, environment_steps (taken online), test_steps, episodes, score (of
+            `Task.normalised`).
     """
 
     task: Task
@@ -56,10 +58,13 @@ class Source:
     scores: pd.DataFrame
 
     def runs(self, checkpoint: str, test_steps: int) -> np.ndarray:
-        """Return the seeds' scores [K] at one budget, after the last update or at each seed's best."""
+        """Return the seeds' scores [K] at one budget and checkpoint."""
         own = self.scores[self.scores["test_steps"] == test_steps]
         if checkpoint == "last":
             return own[own["update"] == self.scores["update"].max()]["score"].to_numpy()
+        if checkpoint == "offline":
+            before = self.scores[self.scores["environment_steps"] == 0]["update"].max()
+            return own[own["update"] == before]["score"].to_numpy()
         return own[own["update"] > 0].groupby("seed")["score"].max().to_numpy()
 
 
@@ -87,6 +92,12 @@ class Study:
         found = {(s.method, int(steps)) for s in self.sources for steps in s.scores["test_steps"].unique()}
         return sorted(found)
 
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """The checkpoints there are to report."""
+        online = any((source.scores["environment_steps"] > 0).any() for source in self.sources)
+        return CHECKPOINTS if online else CHECKPOINTS[:2]
+
     def runs(self, checkpoint: str, key: Key) -> dict[str, np.ndarray]:
         """Return the seeds' scores of a method at a budget, by task."""
         own = {s.task.name: s.runs(checkpoint, key[1]) for s in self.sources if s.method == key[0]}
@@ -111,7 +122,7 @@ class Study:
 
     def _rows(self) -> Iterator[tuple[object, ...]]:
         """Yield the numbers: means and the paper's by task, sums over the shared tasks, comparisons in pairs."""
-        for checkpoint in CHECKPOINTS:
+        for checkpoint in self.checkpoints:
             own = {key: self.runs(checkpoint, key) for key in self.keys}
             for key, runs in own.items():
                 for task in runs:
@@ -145,8 +156,11 @@ def read_study(name: str, scale: str, root: Path | None = None) -> Study:
     for path in sorted(folder.glob("*/*/run.json")):
         record = records.read_record(path.parent)
         task = get_task(path.parent.parent.name)
-        scores = record.episodes.rename(columns={"success" if task.score == "success" else "return": "score"})
-        table = scores.groupby(["seed", "update", "test_steps"])["score"].agg(["mean", "size"]).reset_index()
+        rows = (
+            record.episodes if "environment_steps" in record.episodes else record.episodes.assign(environment_steps=0)
+        )
+        place = rows.groupby(["seed", "update", "environment_steps", "test_steps"])
+        table = place["success" if task.score == "success" else "return"].agg(["mean", "size"]).reset_index()
         table = table.rename(columns={"size": "episodes"}).assign(score=task.normalised(table["mean"]))
         sources.append(Source(task, path.parent.name, record.runs[-1]["settings"]["agent"], record, table))
     if not sources:
