@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from test_train import EXPERIMENT, TASK, write
 
@@ -101,14 +100,6 @@ def test_a_bad_command_line_is_refused_in_one_line(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert message in lines[0]
-
-
-def test_cuda_that_is_not_there_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert cli.main(["train", str(write(tmp_path)), "--device", "cuda"]) == 2
-    assert "this torch finds none" in capsys.readouterr().err
 
 
 def test_files_that_are_not_yaml_and_unknown_tasks_are_refused(

@@ -150,7 +150,10 @@ def dataset_file(task: Task, source: DatasetSource) -> Path:
         ValueError: naming what is missing and the remedy.
     """
     if source.path is not None:
-        return data_folder() / source.path
+        path = data_folder() / source.path
+        if not path.exists():
+            raise ValueError(f"{path}: no such file; a dataset's path is relative to the data folder")
+        return path
     return sources.remake(get_dataset(task.dataset), source.episodes, source.seed, os.cpu_count() or 1, None)
 
 

@@ -77,9 +77,7 @@ def train(run: Run, place: Place, monitor: Monitor | None = None, stop_at: int |
         return _Training(run, place, monitor or Monitor(run)).run(stop_at)
     except NotFinite as error:
         last = load_checkpoint(run.work)
-        kept = (
-            "there is no checkpoint yet" if last is None else f"the last good checkpoint, update {last.update}, stays"
-        )
+        kept = f"the last good checkpoint is that of update {last.update}" if last else "there is no checkpoint yet"
         raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
 
 
