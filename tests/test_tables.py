@@ -99,6 +99,7 @@ def test_sums_over_tasks_are_those_of_stats(results: Path) -> None:
             assert numbers[f"{address}{end}"] == pytest.approx(value, rel=1e-5)
     address = "both.cpu/last/improvement/all-tasks"
     assert numbers[f"{address}/vgf/0/bc/0"] == pytest.approx(float(stats.improvement(vgf, bc)), rel=1e-5)
+    assert numbers[f"{address}/bc/0/vgf/0/low"] == pytest.approx(1 - numbers[f"{address}/vgf/0/bc/0/high"], abs=1e-5)
     assert numbers[f"{address}/vgf/0/bc/0"] + numbers[f"{address}/bc/0/vgf/0"] == pytest.approx(1, rel=1e-5)
 
 
@@ -341,6 +342,11 @@ def test_a_glued_number_is_found_as_the_book_keeps_it(
     glue(address, value, display=False)
     (tmp_path / "x.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "outputs": kept}]}))
     assert list(glued(tmp_path)) == [("x", address, value)]
+
+
+def test_everything_shown_here_is_what_the_records_here_give(capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.main(["tables", "--check"])
+    assert status == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("nothing",), ("both.paper",), ("--check", "nothing")])

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -131,13 +132,13 @@ class Study:
                     over = [runs[task] for task in self.shared]
                     for statistic in (stats.mean, stats.iqm):
                         yield checkpoint, statistic.__name__, ALL, *key, "", *_triple(statistic, over), len(over)
-            for key, other in ((a, b) for a in self.keys for b in self.keys if a != b and self.shared):
-                two = [[own[which][task] for task in self.shared] for which in (key, other)]
-                against = f"{other[0]}/{other[1]}"
-                triple = _triple(stats.improvement, *two)
-                yield checkpoint, "improvement", ALL, *key, against, *triple, len(self.shared)
         for task, method, value in paper_numbers(self.sources):
             yield "paper", "mean", task, method, "", "", value, math.nan, math.nan, 0
+        for key, other in combinations(self.keys, 2) if self.shared else ():
+            x, y = ([self.runs("last", which)[task] for task in self.shared] for which in (key, other))
+            value, low, high = _triple(stats.improvement, x, y)
+            for a, b, triple in ((key, other, (value, low, high)), (other, key, (1 - value, 1 - high, 1 - low))):
+                yield "last", "improvement", ALL, *a, f"{b[0]}/{b[1]}", *triple, len(self.shared)
 
 
 def _triple(statistic: object, *groups: stats.Scores) -> tuple[float, float, float]:
