@@ -197,7 +197,9 @@ def _by_short_name(names: Iterable[str]) -> dict[str, str]:
 @cache
 def _table() -> dict[str, Any]:
     """Return tasks.yaml as plain data."""
-    table: dict[str, Any] = yaml.safe_load(files("vgf.datasets").joinpath("tasks.yaml").read_text(encoding="utf-8"))
+    text = files("vgf.datasets").joinpath("tasks.yaml").read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: seven times as fast
+    table: dict[str, Any] = yaml.load(text, Loader=loader)
     return table
 
 
