@@ -1,8 +1,8 @@
-"""The gradient-free part of an update in low precision: the fast twin of `VGF.look_ahead`.
+"""The gradient-free part of an update in low precision: the fast twin of what `VGF` evaluates without training it.
 
 Nearly all of an update (96 % of its floating-point operations at the paper's size) evaluates networks whose weights do
 not learn from it: the reference is integrated, particles follow the critic's gradient, the target critic values them.
-Here that runs in bfloat16, while losses, Adam and every weight stay float32. Four things make it fast:
+Here that runs in bfloat16, while losses, Adam and every weight stay float32. Five things make it fast:
 
 - matrix products in bfloat16, accumulated in float32 by the hardware;
 - the gradient in the action is written out, so that nothing is kept for gradients that nobody asks for:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from vgf.agents.base import Dims
-from vgf.datasets.transitions import Batch
 from vgf.networks import SeedStreams
 
 CHUNK = 1024  # states drawn for at once
@@ -48,16 +47,10 @@ class ActionBank:
             drawn = sample(rows.expand(seeds, -1, -1), streams.normal(len(rows), size, dims.action))
             self.actions[:, start : start + CHUNK] = drawn
 
-    def draw(self, batch: Batch, streams: SeedStreams, particles: int) -> Tensor:
-        """Return N of each state's K actions, a run of them that starts anywhere: [S, B, N, d].
-
-        Raises:
-            ValueError: if the batch does not say which rows of the dataset it holds.
-        """
-        if batch.numbers is None:
-            raise ValueError("a bank needs batches with the numbers of their rows (`Transitions.rows`)")
+    def draw(self, numbers: Tensor, streams: SeedStreams, particles: int) -> Tensor:
+        """Return N of the K actions of states `numbers` [S, B], a run of them that starts anywhere: [S, B, N, d]."""
         size, device = self.actions.shape[2], self.actions.device
-        start = (streams.uniform(batch.numbers.shape[1], 1) * size).long()
+        start = (streams.uniform(numbers.shape[1], 1) * size).long()
         place = (start + torch.arange(particles, device=device)) % size
         seed = torch.arange(len(self.actions), device=device)[:, None, None]
-        return self.actions[seed, batch.numbers.unsqueeze(-1), place].float()
+        return self.actions[seed, numbers.unsqueeze(-1), place].float()

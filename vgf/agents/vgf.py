@@ -144,11 +144,15 @@ class VGF(Agent):
 
     @torch.no_grad()
     def _draw(self, batch: Batch) -> Tensor:
-        """Return N reference actions at a batch's next observations, [S, B, N, d], from the bank where there is one."""
+        """Return N reference actions at a batch's next observations, [S, B, N, d].
+
+        From the bank, where there is one and the batch says which of its states these are; a batch drawn online has
+        states that no bank has seen.
+        """
         self._refresh()
         draw, n = self.streams["particles"], self.config.particles
-        if self.bank is not None:
-            return self.bank.draw(batch, draw, n)
+        if self.bank is not None and batch.numbers is not None:
+            return self.bank.draw(batch.numbers, draw, n)
         noise = draw.normal(batch.next_observations.shape[1], n, self.dims.action)
         return self._sample(batch.next_observations, noise)
 
