@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from vgf.datasets import DataError, default_path, get_dataset, manipulation, provenance, regenerate
 from vgf.datasets.files import sha256, validation_path
 from vgf.datasets.parts import content_digest
+from vgf.datasets.progress import Progress
 from vgf.datasets.recipes import Settings
 
 ROWS = 40
@@ -260,3 +263,13 @@ def test_a_hidden_cube_is_seen() -> None:
     ]:
         qpos[1, 15:17] = y, z
         assert manipulation._cube_is_visible(qpos) is visible, (y, z)
+
+
+def test_a_bar_leaves_processes_free_to_be_forked() -> None:
+    with io.StringIO() as stream:
+        stream.isatty = lambda: True  # type: ignore[method-assign]
+        before = threading.active_count()
+        with Progress("set", 3, "episode", stream=stream) as counter:
+            counter.update()
+            assert threading.active_count() == before
+        assert "1/3" in stream.getvalue()

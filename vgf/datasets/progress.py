@@ -9,8 +9,13 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-tqdm.monitor_interval = 0  # no thread of its own: processes may be forked while a bar is drawn
 LINE_SECONDS = 10.0  # at most one plain line in this time
+
+
+class _Bar(tqdm):
+    """A bar without a thread of its own: processes may be forked while it is drawn."""
+
+    monitor_interval = 0
 
 
 class Progress:
@@ -34,7 +39,7 @@ class Progress:
         self.started = self.last_line = time.monotonic()
         self.quiet = quiet
         drawn = self.stream.isatty() and not quiet
-        self.bar = tqdm(total=total, initial=done, desc=what, unit=unit, file=self.stream) if drawn else None
+        self.bar = _Bar(total=total, initial=done, desc=what, unit=unit, file=self.stream) if drawn else None
 
     def __enter__(self) -> Progress:
         """Return itself."""
