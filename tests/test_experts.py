@@ -221,4 +221,4 @@ def test_policy_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     write_policy_table(tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert text.startswith("before\n\n| file |")
-    assert text.endswith("| 16,000 | 4,000 | 0 | 10.0 +- 1.0 |\n\nafter\n")
+    assert text.endswith("| 16,000 | 4,000 | 0 | 10.0 +- 1.0 | 0.9 |\n\nafter\n")

@@ -22,6 +22,7 @@ from vgf.datasets.errors import DataError
 from vgf.datasets.experts import Expert, load_expert, save_expert
 from vgf.datasets.files import written_whole
 from vgf.datasets.manipulation import quieten
+from vgf.datasets.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,16 @@ def export(training: Training, folder: Path, level: str, out: Path) -> Path:
 def policy_table(folder: Path) -> str:
     """Return what the policies in a folder say of themselves, as a Markdown table."""
     lines = [
-        "| file | environment | environment steps | updates | seed | return, mean +- std of 10 episodes |",
-        "|---|---|--:|--:|--:|--:|",
+        "| file | environment | environment steps | updates | seed | return, mean +- std of 10 episodes | normalised |",
+        "|---|---|--:|--:|--:|--:|--:|",
     ]
     for path in sorted(Path(folder).glob("*.safetensors")):
         facts = load_expert(path).facts
+        tasks = [task for task in TASKS.values() if task.env_id == facts["environment"]]
+        score = f"{tasks[0].normalised(facts['return_mean']):.1f}" if tasks else ""
         lines.append(
             f"| `{path.name}` | {facts['environment']} | {facts['steps']:,} | {facts['updates']:,} | {facts['seed']} | "
-            f"{facts['return_mean']:.1f} +- {facts['return_std']:.1f} |"
+            f"{facts['return_mean']:.1f} +- {facts['return_std']:.1f} | {score} |"
         )
     return "\n".join(lines)
 
