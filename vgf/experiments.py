@@ -168,5 +168,3 @@ def _check_online(method: Method) -> None:
     if method.agent not in FINE_TUNED:
         which = " and ".join(FINE_TUNED)
         raise ValueError(f"methods.{method.name}: {method.agent} cannot be fine-tuned online, only {which} can")
-    if getattr(method.config, "bank", 0):
-        raise ValueError(f"methods.{method.name}: a bank has actions for the dataset's states alone; online, bank is 0")
