@@ -1,0 +1,122 @@
+"""What is measured of a response, and the record of it: one row a prompt, without a word of anyone else's text.
+
+Judge and proxy reward never come alone: a text can please both and be broken, so the negative log-likelihood under the
+supervised policy stands beside them, and how far the text is from where it came from. A win is a comparison of the
+judge's scores, ties half, against all N reference responses and against the human one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vgf import records
+from vgf.datasets.files import sha256
+
+KEYS = ("prompt",)
+COLUMNS = (
+    "prompt",  # name of the snippet or pair
+    "reward",  # proxy reward
+    "judge",  # predicted human rating of prompt and response; empty where a task has no such judge
+    "win_ref",  # against the N reference responses
+    "win_chosen",  # against the human response
+    "nats",  # negative log-likelihood under the supervised policy
+    "length",  # tokens
+    "edit",  # share of tokens changed from the reference of the same noise
+    "diversity",  # mean edit share between the candidates
+    "drawn",  # responses that passed through the language model
+    "gradients",  # reward gradients taken
+    "response",  # generated text; empty for the human one
+)
+
+
+def edit_share(a: Sequence[int], b: Sequence[int]) -> float:
+    """Return Levenshtein's distance over the longer length, in [0, 1]; two empty sequences are equal."""
+    previous = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        row = [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(previous[j] + 1, row[-1] + 1, previous[j - 1] + (x != y)))
+        previous = row
+    return previous[-1] / max(len(a), len(b), 1)
+
+
+def diversity(candidates: Sequence[Sequence[int]]) -> float:
+    """Return the mean edit share over all pairs; NaN for a single candidate."""
+    n = len(candidates)
+    shares = [edit_share(candidates[i], candidates[j]) for i in range(n) for j in range(i)]
+    return float(np.mean(shares)) if shares else float("nan")
+
+
+def win(score: float, others: Sequence[float]) -> float:
+    """Return how often a score beats others, ties half."""
+    other = np.asarray(others, dtype=float)
+    return float(((score > other) + 0.5 * (score == other)).mean())
+
+
+def best_of_n_kl(n: int) -> float:
+    """Return the KL divergence of best-of-N from its policy, log N - (N - 1)/N nats: an upper bound with ties."""
+    if n < 1:
+        raise ValueError(f"n must be >= 1, got {n}")
+    return float(np.log(n) - (n - 1) / n)
+
+
+def folder_of(scale: str, task: str, method: str, root: Path | None = None) -> Path:
+    """Return the folder of a method's record."""
+    return (root or records.results_folder()) / "rlhf" / scale / task / method
+
+
+def read_rows(folder: Path, seed: int) -> pd.DataFrame:
+    """Return the rows of one seed; none where it has no record."""
+    path = records.seed_file(folder, seed)
+    if not path.exists():
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.read_csv(path, dtype={"prompt": str, "response": str}, keep_default_na=True)
+
+
+def append(folder: Path, seed: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to a record; those that are there already stay as they are."""
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    frame["response"] = [" ".join(str(text).split()) for text in frame["response"]]
+    records.append_rows(records.seed_file(folder, seed), frame, KEYS)
+
+
+def seal(folder: Path, seed: int, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Put a seed's run into run.json, with what its numbers depend on and the checksum of its rows."""
+    packages = {name: _version(name) for name in ("transformers", "tokenizers", "trl")}
+    told = records.provenance()
+    told["versions"] |= packages
+    run = {"id": f"seed{seed}-{records.fingerprint(settings)}", "seeds": [seed], "settings": dict(settings)}
+    records.merge_run(folder, run | dict(facts) | told)
+
+
+def made_with(folder: Path, seed: int) -> str | None:
+    """Return the digest of the settings a seed's rows were made with, or None where there are none."""
+    if not (folder / "run.json").exists():
+        return None
+    ids = [str(run["id"]) for run in records.read_runs(folder) if seed in run["seeds"]]
+    return ids[-1].rpartition("-")[2] if ids else None
+
+
+def faults(folder: Path) -> list[str]:
+    """Return, a line each, the files of a record that are missing or not as their run left them."""
+    sealed, found = records.checksums(folder), []
+    for seed in sorted({seed for run in records.read_runs(folder) for seed in run["seeds"]}):
+        path = records.seed_file(folder, seed)
+        if not path.exists():
+            found.append(f"{path}: missing, though run.json names the seed")
+        elif sha256(path) != sealed.get(path.name):
+            found.append(f"{path}: changed since its run wrote it (its checksum is not the one in run.json)")
+    return found
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

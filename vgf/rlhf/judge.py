@@ -1,0 +1,226 @@
+"""Pairs of responses before an OpenAI-compatible judge: twice, the places exchanged, every verdict kept.
+
+Language models prefer a place (zheng2023judge), so a pair is asked both ways and counts as won only where both say so;
+disagreement is a tie. The protocol is one POST of JSON, so the standard library does it and any compatible server may
+answer. The key comes from the environment and goes into one header: it is in no record, no message and no log. What a
+verdict cost and the judge's own words are stored as they come; asked again, only what is missing is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from vgf.records import append_rows, note
+
+KEY = "OPENAI_API_KEY"
+BASE = "OPENAI_BASE_URL"
+KEYS = ("pair", "order", "model")
+ANSWER_TOKENS = 8
+CHARACTERS_A_TOKEN = 3.5  # English text, on the safe side
+UNCLEAR_MOST = 0.1  # of all verdicts; above it the judge is of no use
+QUESTION = """Two assistants answered the same request. Say which answer a careful reader would prefer: the one that \
+is more accurate, more helpful and better written. Length alone is no merit.
+
+Request:
+{prompt}
+
+Answer A:
+{a}
+
+Answer B:
+{b}
+
+Reply with one word and nothing else: A, B or TIE."""
+
+
+class Pair(NamedTuple):
+    """What is compared: a name for the record, and three texts that are not recorded."""
+
+    name: str
+    prompt: str
+    ours: str
+    other: str
+
+
+@dataclass(frozen=True)
+class ApiJudge:
+    """Who is asked, and how patiently.
+
+    Attributes:
+        model: name the server knows.
+        base_url: up to and without /chat/completions; OPENAI_BASE_URL or OpenAI's own by default.
+        timeout: seconds for one answer.
+        retries: further attempts after a timeout, a refusal for load (429, 5xx) or an unclear answer.
+        pause: seconds before the first further attempt; doubled each time.
+        dollars_in, dollars_out: price of a million tokens, for the estimate.
+    """
+
+    model: str
+    base_url: str = ""
+    timeout: float = 30.0
+    retries: int = 4
+    pause: float = 1.0
+    dollars_in: float = 2.5
+    dollars_out: float = 10.0
+
+    def address(self) -> str:
+        """Return where questions go.
+
+        Raises:
+            ValueError: if it is no web address, or sends the key over an open line to another machine.
+        """
+        base = self.base_url or os.environ.get(BASE, "https://api.openai.com/v1")
+        parts = urlsplit(base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"the judge's address {base!r} is no http(s) address; set --base-url or {BASE}")
+        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError(f"{parts.hostname}: the key would travel in the open; use https")
+        return base.rstrip("/") + "/chat/completions"
+
+
+def estimate(judge: ApiJudge, pairs: Sequence[Pair]) -> tuple[int, float]:
+    """Return how many questions the pairs take and about how many dollars they cost."""
+    characters = 2 * sum(len(QUESTION) + len(p.prompt) + len(p.ours) + len(p.other) for p in pairs)
+    tokens = characters / CHARACTERS_A_TOKEN
+    answers = 2 * len(pairs) * ANSWER_TOKENS
+    return 2 * len(pairs), (tokens * judge.dollars_in + answers * judge.dollars_out) / 1e6
+
+
+def compare(judge: ApiJudge, pairs: Sequence[Pair], path: Path, most_dollars: float) -> pd.DataFrame:
+    """Ask about every pair both ways; return one row a pair: pair, win (1, 0.5 or 0), agree.
+
+    Args:
+        judge: who is asked.
+        pairs: with names that are unique.
+        path: csv of verdicts; those that are there are not asked again.
+        most_dollars: refuse to begin if the estimate is higher.
+
+    Raises:
+        ValueError: without a key, above the price, or when the judge stops answering; what was answered is kept.
+    """
+    address, key = judge.address(), api_key()
+    asked = _answered(path, judge.model)
+    missing = [pair for pair in pairs if not {(pair.name, 0), (pair.name, 1)} <= asked]
+    questions, dollars = estimate(judge, missing)
+    note(f"judge {judge.model}: {questions} questions, about {dollars:.2f} dollars")
+    if dollars > most_dollars:
+        raise ValueError(f"about {dollars:.2f} dollars, more than --most-dollars {most_dollars:g}; nothing was asked")
+    for pair in missing:
+        for place in (0, 1):
+            if (pair.name, place) not in asked:
+                first, second = (pair.ours, pair.other) if place == 0 else (pair.other, pair.ours)
+                question = QUESTION.format(prompt=pair.prompt, a=first, b=second)
+                reply = ask(judge, address, key, question, f"{pair.name} ({place + 1} of 2)")
+                append_rows(path, pd.DataFrame([_row(pair, place, judge, question, reply)]), KEYS)
+    return outcome(path, judge.model, [pair.name for pair in pairs])
+
+
+def outcome(path: Path, model: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return wins from stored verdicts: 1 or 0 where both orders agree, else 0.5.
+
+    Raises:
+        ValueError: if too many answers were unclear to mean anything.
+    """
+    table = pd.read_csv(path, dtype={"pair": str}) if path.exists() else pd.DataFrame(columns=["pair", "model"])
+    table = table[(table["model"] == model) & table["pair"].isin(set(names))]
+    if not len(table):
+        return pd.DataFrame({"pair": [], "win": [], "agree": []})
+    unclear = float((table["verdict"] == "UNCLEAR").mean())
+    if unclear > UNCLEAR_MOST:
+        raise ValueError(f"{path}: {unclear:.0%} of the judge's answers are neither A, B nor TIE; use another judge")
+    ours = {("A", 0): 1.0, ("B", 1): 1.0, ("A", 1): 0.0, ("B", 0): 0.0}
+    score = [ours.get((v, int(o)), 0.5) for v, o in zip(table["verdict"], table["order"], strict=True)]
+    both = table.assign(score=score).groupby("pair")["score"].agg(["min", "max", "size"])
+    both = both[both["size"] == 2]
+    agree = (both["min"] == both["max"]).to_numpy()
+    return pd.DataFrame({"pair": both.index, "win": both["min"].where(agree, 0.5).to_numpy(), "agree": agree})
+
+
+def api_key() -> str:
+    """Return the key from the environment; ValueError saying which variable where there is none."""
+    key = os.environ.get(KEY, "").strip()
+    if not key:
+        raise ValueError(f"the judge needs a key in the environment variable {KEY}; nothing was asked")
+    return key
+
+
+def ask(judge: ApiJudge, address: str, key: str, question: str, what: str) -> dict[str, Any]:
+    """Return the server's answer: verdict (A, B, TIE or UNCLEAR), its words, its model and the tokens it counted.
+
+    Raises:
+        ValueError: after the last attempt, naming what was asked about; never the key.
+    """
+    body = {"model": judge.model, "temperature": 0, "max_tokens": ANSWER_TOKENS}
+    body |= {"messages": [{"role": "user", "content": question}]}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    fault, last = "", None
+    for attempt in range(judge.retries + 1):
+        if attempt:
+            time.sleep(judge.pause * 2 ** (attempt - 1))
+        try:
+            request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+            with urllib.request.urlopen(request, timeout=judge.timeout) as response:
+                content = json.loads(response.read())
+            words = str(content["choices"][0]["message"]["content"])
+            usage = content.get("usage") or {}
+            last = {"verdict": parse(words), "words": words, "served": str(content.get("model", ""))}
+            last |= {"tokens_in": usage.get("prompt_tokens", 0), "tokens_out": usage.get("completion_tokens", 0)}
+            if last["verdict"] != "UNCLEAR":
+                return last
+        except urllib.error.HTTPError as error:
+            fault = f"HTTP {error.code}"  # the body is not shown: servers quote the key in it
+            if error.code not in (408, 409, 429) and error.code < 500:
+                break
+        except TimeoutError:
+            fault = f"no answer within {judge.timeout:g} s"
+        except (OSError, HTTPException) as error:
+            fault = type(getattr(error, "reason", error)).__name__
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            fault = "an answer that is no chat completion"
+    if last is not None:
+        return last
+    raise ValueError(f"judge {judge.model} on {what}: {fault}; verdicts so far are kept, the same command goes on")
+
+
+def parse(words: str) -> str:
+    """Return A, B or TIE where an answer says nothing else, and UNCLEAR otherwise."""
+    said = re.sub(r"[\s.*\"'`:]+", " ", words).strip().upper().removeprefix("ANSWER ")
+    return said if said in ("A", "B", "TIE") else "UNCLEAR"
+
+
+def _row(pair: Pair, place: int, judge: ApiJudge, question: str, reply: dict[str, Any]) -> dict[str, Any]:
+    """Return the stored verdict: the judge's words, and a digest in place of the question's third-party text."""
+    return {
+        "pair": pair.name,
+        "order": place,
+        "model": judge.model,
+        "verdict": reply["verdict"],
+        "words": " ".join(reply["words"].split())[:200] or "(nothing)",
+        "served": reply["served"] or "(unnamed)",
+        "tokens_in": reply["tokens_in"],
+        "tokens_out": reply["tokens_out"],
+        "question_sha256": hashlib.sha256(question.encode()).hexdigest(),
+    }
+
+
+def _answered(path: Path, model: str) -> set[tuple[str, int]]:
+    """Return which pairs have a verdict of this model, and in which order."""
+    if not path.exists():
+        return set()
+    table = pd.read_csv(path, dtype={"pair": str})
+    table = table[table["model"] == model]
+    return set(zip(table["pair"], table["order"].astype(int), strict=True))

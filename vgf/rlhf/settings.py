@@ -1,0 +1,128 @@
+"""Sizes of the language experiments, and the folder each stage leaves its work in.
+
+A stage's folder is named by a digest of every setting its result depends on, so that unequal ones never mix and an
+interrupted one is found again. The price is that a changed size starts a stage anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from vgf.records import fingerprint
+from vgf.rlhf.sources import cache_folder
+from vgf.sizes import ScaleName
+
+SMOLLM2 = "smollm2-135m"
+TaskName = Literal["reviews", "tldr", "hh"]
+VERSION = 1  # raise it when the same settings would give other numbers
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is done.
+
+    Attributes:
+        sft_steps, sft_batch, sft_rate, rank: supervised steps, responses a step, Adam's rate, rank of the update.
+        reward_steps, reward_batch, reward_rate, reward_layers: the same of the reward model, and its depth.
+        prompts: test prompts.
+        particles: responses a prompt, N.
+        tokens: most tokens of a response; a prompt's are its own.
+        most: the most responses best-of-N draws for a prompt.
+        together: responses sampled at once.
+        save_every: training steps between checkpoints.
+        bc_prompts, bc_steps: prompts weighted behaviour cloning samples from, and its steps.
+    """
+
+    sft_steps: int = 100
+    sft_batch: int = 16
+    sft_rate: float = 1e-3
+    rank: int = 16
+    reward_steps: int = 150
+    reward_batch: int = 64
+    reward_rate: float = 1e-3
+    reward_layers: int = 1
+    prompts: int = 100
+    particles: int = 8
+    tokens: int = 22
+    most: int = 32
+    together: int = 128
+    save_every: int = 20
+    bc_prompts: int = 64
+    bc_steps: int = 30
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that have no meaning."""
+        for name, value in asdict(self).items():
+            if value <= 0:
+                raise ValueError(f"{name} must be > 0, got {value!r}")
+        if self.particles > self.most:
+            raise ValueError(f"most ({self.most}) must be at least particles ({self.particles})")
+
+
+SIZES: dict[str, Sizes] = {
+    "quick": Sizes(sft_steps=30, reward_steps=60, prompts=24, most=16, together=96, bc_prompts=16, bc_steps=10),
+    "cpu": Sizes(reward_steps=200, bc_prompts=200, bc_steps=50),
+    "paper": Sizes(
+        sft_steps=2000,
+        sft_batch=64,
+        sft_rate=2e-4,
+        rank=64,
+        reward_steps=2000,
+        reward_rate=2e-4,
+        reward_layers=12,
+        prompts=512,
+        tokens=128,
+        together=1024,
+        save_every=200,
+        bc_prompts=4000,
+        bc_steps=1000,
+    ),
+}
+DEPENDS = {
+    "sft": ("sft_steps", "sft_batch", "sft_rate", "rank"),
+    "reward": ("reward_steps", "reward_batch", "reward_rate", "reward_layers"),
+    "bc": ("bc_prompts", "bc_steps", "particles"),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Which experiment, at which size.
+
+    Attributes:
+        model: smollm2-135m, a model's name on the hub, or a folder that holds one.
+        task: reviews, or a preference task: tldr, hh.
+        scale: quick, cpu or paper; every record says it.
+        seed: of training, sampling and smoothing.
+        sizes: how much is done.
+        preferences: a jsonl file in place of the task's own dataset.
+        least_rating: of reviews, prompts whose human continuation is rated lower are left out of the test.
+    """
+
+    model: str = SMOLLM2
+    task: TaskName = "reviews"
+    scale: ScaleName = "quick"
+    seed: int = 0
+    sizes: Sizes = SIZES["quick"]
+    preferences: Path | None = None
+    least_rating: float = -4.0
+
+    @property
+    def task_name(self) -> str:
+        """The task as records call it: with the least rating, where there is one."""
+        return self.task if self.least_rating <= -4 else f"{self.task}-{self.least_rating:g}"
+
+    def folder(self, stage: str) -> Path:
+        """Return the folder of a stage: of settings it and the stages before it depend on."""
+        sizes = asdict(self.sizes)
+        upstream = {"sft": ("sft",), "reward": ("sft", "reward"), "bc": ("sft", "reward", "bc")}
+        chosen = {key: sizes[key] for part in upstream.get(stage, ()) for key in DEPENDS[part]} | {
+            "tokens": self.sizes.tokens
+        }
+        source = str(self.preferences.resolve()) if self.preferences else self.task
+        facts = {"version": VERSION, "model": self.model, "task": source, **chosen}
+        slug = self.model.rstrip("/").split("/")[-1]
+        seed = () if stage == "judge" else (f"seed{self.seed}",)
+        return cache_folder().joinpath("work", f"{slug}-{self.task}-{fingerprint(facts)}", stage, *seed)
