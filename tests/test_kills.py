@@ -67,12 +67,12 @@ class Nursery:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
-        self.await_word("begun", 60)
+        self.await_word("begun", 300)
 
     def start(self, folder: Path) -> int:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{folder}\n".encode())
-        return int(self.await_word("pid", 60) or 0)
+        return int(self.await_word("pid", 300) or 0)
 
     def await_word(self, word: str, seconds: float) -> str | None:
         """Return what follows a word that is said within some seconds, or None."""
@@ -100,7 +100,7 @@ def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_p
     nursery = Nursery(tmp_path / "warm")
     nursery.start(tmp_path / "whole")
     began = time.monotonic()
-    assert nursery.await_word("ended", 120) == "0"
+    assert nursery.await_word("ended", 300) == "0"
     duration = time.monotonic() - began
     whole = left_behind(tmp_path / "whole")
     kinds = ("adam.", "stream.", "online.rows", "critic/", "seed0.csv", "seed3.curve.csv")
@@ -114,11 +114,11 @@ def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_p
         progress = int(done[-1].stem.split("-")[1]) / END if done else 0.0
         pid = nursery.start(folder)
         if rng.uniform() < 0.8:  # else it is killed while it starts
-            nursery.await_word("begun", 60)
+            nursery.await_word("begun", 300)
         ended = nursery.await_word("ended", rng.uniform(0, 2 * (1 - progress) * duration / (KILLS - kills)))
         if ended is None:
             os.kill(pid, signal.SIGKILL)
-            ended = nursery.await_word("ended", 60)
+            ended = nursery.await_word("ended", 300)
         if ended == str(int(signal.SIGKILL)):
             kills += 1
             moments.add(progress)
@@ -127,7 +127,7 @@ def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_p
             assert left_behind(folder) == whole
             round_ += 1
     nursery.start(folder)
-    assert nursery.await_word("ended", 120) == "0"
+    assert nursery.await_word("ended", 300) == "0"
     assert left_behind(folder) == whole
     assert len(moments) > KILLS / 4  # they fell all along the way
     nursery.process.kill()
