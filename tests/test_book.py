@@ -11,6 +11,9 @@ import pytest
 import yaml
 from conftest import CHAPTERS, PAGES, ROOT, SITE
 
+from vgf.agents import VGF, Dims, VGFConfig
+from vgf.checkpoints import save_policy
+
 SOURCES = [ROOT / f"{page}.md" for page in PAGES]
 KEY = r"[a-z]{2,}(?:19|20)\d\d[a-z]\w*"
 BIB_KEYS = re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").read_text(), re.MULTILINE)
@@ -101,10 +104,16 @@ def python_blocks(path: Path) -> str:
 
 
 @pytest.mark.parametrize("page", ["README.md", "book/quickstart.md"])
-def test_the_code_a_reader_copies_first_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_code_a_reader_copies_first_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = VGFConfig(particles=3, hidden=(8,), flow_steps=2)
+    save_policy(tmp_path / "policy.safetensors", VGF.create(config, Dims(4, 2), (0,)), "hopper-medium-v2")
+    monkeypatch.chdir(tmp_path)
     scope: dict[str, object] = {}
     exec(compile(python_blocks(ROOT / page), page, "exec"), scope)
     assert scope["actions"].shape == (16, 2)  # type: ignore[attr-defined]
+    assert scope["action"].shape == (2,)  # type: ignore[attr-defined]
     if page == "book/quickstart.md":
         assert capsys.readouterr().out.startswith("tensor(True)\n")
 
