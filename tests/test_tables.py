@@ -181,6 +181,21 @@ def test_a_run_fine_tuned_online_is_reported_before_and_after(results: Path) -> 
     assert "100 updates; the last of them online, over 0 to 100 environment steps a seed; 4 evaluation" in text
 
 
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"episodes": 20, "rows": 200}, "regenerated, 20 episodes, 200 rows, sha256 abababab"),
+        ({"episodes": 9999, "rows": 200, "most_rows": 200}, "regenerated, 200 rows, sha256 abababab"),
+    ],
+)
+def test_a_dataset_is_told_by_its_size_and_not_by_its_cap(tmp_path: Path, facts: dict[str, int], words: str) -> None:
+    path = write_record(tmp_path, HOPPER, "bc") / "run.json"
+    content = json.loads(path.read_text())
+    content["runs"][0]["dataset"] = {"source": "regenerated", "sha256": "ab" * 32, **facts}
+    path.write_text(json.dumps(content))
+    assert f"dataset of {HOPPER}: {words}\n" in FORMATS["md"](tables.read_study("both", "cpu", tmp_path))
+
+
 def test_latex_says_the_same_numbers_and_escapes(results: Path) -> None:
     study = tables.read_study("both", "cpu", results)
     text = FORMATS["tex"](study)

@@ -180,8 +180,9 @@ def _dataset_lines(study: Study) -> list[str]:
                 facts[run["dataset"]["sha256"]] = run["dataset"]
         words = []
         for digest, fact in facts.items():
-            episodes = f", {fact['episodes']} episodes" if fact.get("episodes") else ""
-            words.append(f"{fact['source']}{episodes}, sha256 {digest[:8]}")
+            capped = fact.get("most_rows") is not None  # collected until so many rows: then `episodes` is only a cap
+            sizes = [f", {fact[name]} {name}" for name in ("episodes", "rows")[capped:] if fact.get(name)]
+            words.append(f"{fact['source']}{''.join(sizes)}, sha256 {digest[:8]}")
         lines.append(f"dataset of {task}: {' and '.join(words)}")
     return lines
 
