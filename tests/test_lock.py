@@ -17,7 +17,7 @@ PYPROJECT = SETTINGS["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
 LOCKED = {extra: PYPROJECT["optional-dependencies"][extra] for extra in SETTINGS["tool"]["uv"]["pip"]["extra"]}
-APART = {"experts"}  # JAX, and only for training experts anew: an environment of its own
+APART = {"experts", "monitor"}  # JAX, for training experts anew in an environment of its own; curves for who wants them
 GROUPS = {"": PYPROJECT["dependencies"], **LOCKED}
 WANTED = [(extra, Requirement(text)) for extra, texts in GROUPS.items() for text in texts]
 DESIGN_CARD = (
