@@ -226,7 +226,8 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], results: Path, *words: str) -> tuple[int, str, str]:
-    places = ("--results", str(results), "--tables", str(results.parent / "tables"))
+    folder = results.parent
+    places = ("--results", str(results), "--tables", str(folder / "tables"), "--chapters", str(folder / "chapters"))
     status = cli.main(["tables", *words, *places])
     captured = capsys.readouterr()
     return status, captured.out, captured.err
@@ -341,6 +342,15 @@ def test_numbers_glued_into_chapters_are_checked(results: Path, tmp_path: Path) 
     wrong, unknown = check([("both", "cpu")], results, tmp_path, tmp_path)
     assert wrong.startswith(f"wrong: {address}: shown as ")
     assert unknown == f"wrong: {address}9: shown as 1, but no record gives it"
+
+
+def test_a_chapter_that_is_half_written_is_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = results.parent / "chapters" / "x.ipynb"
+    path.parent.mkdir()
+    path.write_text('{"cells": [')
+    status, _, err = run(capsys, results, "--check")
+    assert status == 2
+    assert err.startswith(f"vgf: {path}: not an executed chapter, or one still being written")
 
 
 def test_a_glued_number_is_found_as_the_book_keeps_it(

@@ -26,9 +26,17 @@ TOLERANCE = 1e-5  # relative: tables keep six digits
 
 
 def glued(folder: Path) -> Iterator[tuple[str, str, float]]:
-    """Yield chapter, name and value of every number that executed chapters have glued under an address."""
+    """Yield chapter, name and value of every number that executed chapters have glued under an address.
+
+    Raises:
+        ValueError: for a chapter that cannot be read, naming it.
+    """
     for path in sorted(folder.glob("*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{path}: not an executed chapter, or one still being written ({error})") from None
+        for cell in cells:
             for output in cell.get("outputs", []):
                 name = output.get("metadata", {}).get("scrapbook", {}).get("name", "")
                 if name.split("/")[1:2] in ([checkpoint] for checkpoint in (*CHECKPOINTS, "paper")):
@@ -90,6 +98,7 @@ def tables_command(
     check_all: Annotated[bool, tyro.conf.arg(name="check")] = False,
     results: Path | None = None,
     tables: Path | None = None,
+    chapters: Path | None = None,
 ) -> None:
     """Turn records into tables, or check that what is shown is what the records give.
 
@@ -101,11 +110,12 @@ def tables_command(
             fail with one line when one differs or a per-seed file has changed since its run wrote it.
         results: where records are, data/results by default.
         tables: where `--check` finds tables, data/tables by default.
+        chapters: where `--check` finds executed chapters, notebooks by default.
     """
     root, shown = results or records.results_folder(), tables or data_folder() / "tables"
     studies = present(root, study)
     if check_all:
-        found = list(check(studies, root, shown, data_folder().parent / "notebooks"))
+        found = list(check(studies, root, shown, chapters or data_folder().parent / "notebooks"))
         if not study:
             labels = {f"{name}.{scale}" for name, scale in studies}
             found += [f"{path}: no record is behind it" for path in shown.glob("*.csv") if path.stem not in labels]
