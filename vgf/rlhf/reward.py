@@ -31,6 +31,7 @@ from vgf.rlhf.sampling import joined, positions_of
 
 NOISE = 1.0  # standard deviation of the training noise, in standardised embedding units
 MARGINS = (0.5, 1.0, 2.0)
+_NOT_CONFIG = ("model_type", "dtype", "transformers_version", "architectures")
 
 
 class RewardModel(nn.Module):
@@ -105,7 +106,9 @@ def load_reward(folder: Path, policy: Policy) -> RewardModel:
         )
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.for_model(facts["model_type"], **{k: v for k, v in facts["config"].items() if k != "dtype"})
+    config = AutoConfig.for_model(
+        facts["model_type"], **{k: v for k, v in facts["config"].items() if k not in _NOT_CONFIG}
+    )
     config.vocab_size, config.pad_token_id = 1, None
     body = AutoModel.from_config(config, trust_remote_code=False)
     model = RewardModel(body, policy.inputs.centre, policy.inputs.scale, facts["vocabulary"])
