@@ -100,7 +100,7 @@ def test_a_dialogue_is_cut_before_its_last_answer() -> None:
 
 def test_a_bad_model_is_one_line(tmp_path: Path) -> None:
     little_model().save_pretrained(tmp_path / "no_tokenizer")
-    with pytest.raises(ValueError, match="no tokenizer|knows no word") as told:
+    with pytest.raises(ValueError, match=r"no tokenizer|knows no word") as told:
         load_tokenizer(tmp_path / "no_tokenizer")
     assert "\n" not in str(told.value)
     little_tokenizer().save_pretrained(tmp_path / "no_model")

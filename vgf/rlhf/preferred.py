@@ -66,7 +66,8 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         model = {"dpo": _dpo, "rloo": _rloo, "ppo": _ppo}[method](setup, policy, reward, rows, folder)
         model.save_pretrained(folder)
         facts = {"prompts": len(rows), "steps": setup.sizes.bc_steps, "trl": TRL}
-        write_done(folder, facts | {"seconds": round(time.monotonic() - started, 1)})
+        facts |= {"seconds": round(time.monotonic() - started, 1)}
+        write_done(folder, facts)
     return facts
 
 

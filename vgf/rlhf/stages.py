@@ -215,5 +215,6 @@ def weighted_cloning(setup: Setup) -> dict[str, Any]:
         merge_low_rank(policy.model)
         policy.model.save_pretrained(folder)
         effective = float(weights.sum() ** 2 / weights.square().sum() / len(weights))
-        write_done(folder, facts | {"responses": len(rows), "effective_share": effective})
+        facts |= {"responses": len(rows), "effective_share": effective}
+        write_done(folder, facts)
     return facts
