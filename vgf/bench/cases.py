@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,9 +12,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from vgf import fast
 from vgf.agents import VGF, Dims, VGFConfig
 from vgf.agents.vgf_config import PRESETS
-from vgf.datasets.transitions import Transitions
+from vgf.datasets.transitions import Batch, Transitions
 from vgf.networks import SeedStreams
 
 
@@ -32,6 +34,7 @@ SIZES = {  # "paper" is what xu2026vgf's public scripts train, "small" what two 
     "paper": Size((512,) * 4, particles=10, train_steps=3, flow_steps=10),
     "small": Size((256,) * 3, particles=5, train_steps=3, flow_steps=5),
 }
+MEANS = ("bfloat16", "one call", "memory", "bank", "amortised")  # what can be taken from a fast path; see `_deny`
 ROWS = 8192  # transitions; enough for batches to differ, and a bank is soon filled
 
 
@@ -46,6 +49,8 @@ class Case:
         seeds: trained together.
         particles, train_steps: N and L_train, where they differ from the size's.
         device, threads: where.
+        without: what a fast path is denied, of `MEANS`.
+        compiled: whether `torch.compile` is let loose on the chains of `vgf.fast`.
     """
 
     preset: str
@@ -56,11 +61,13 @@ class Case:
     train_steps: int | None = None
     device: str = "cpu"
     threads: int | None = None
+    without: tuple[str, ...] = ()
+    compiled: bool = False
 
     @property
     def config(self) -> VGFConfig:
         """The agent's config; the reference of the paper's preset counts as trained already."""
-        size, preset, fast = SIZES[self.size], PRESETS[self.preset], self.path == "fast"
+        size, preset, quick = SIZES[self.size], PRESETS[self.preset], self.path == "fast"
         particles = self.particles or size.particles
         steps = size.train_steps if self.train_steps is None else self.train_steps
         return replace(
@@ -70,8 +77,9 @@ class Case:
             train_steps=steps,
             flow_steps=size.flow_steps,
             pretrain=min(1, preset.pretrain),
-            bank=particles if fast and preset.pretrain else 0,
-            precision="bfloat16" if fast else "float32",
+            bank=particles if quick and preset.pretrain and "bank" not in self.without else 0,
+            direction="autograd" if "amortised" in self.without else preset.direction,
+            precision="bfloat16" if quick else "float32",
         )
 
     def facts(self) -> dict[str, Any]:
@@ -114,7 +122,11 @@ class Updates:
         self.batch, self.device = size.batch, device
         self.transitions = random_transitions(size.dims, device)
         seeds = tuple(range(case.seeds))
+        _deny(case)
         self.agent = VGF.create(case.config, size.dims, seeds, device)
+        if "bfloat16" in case.without and (core := self.agent.core):
+            for net in core.nets.values():
+                net.dtype = torch.float32
         self.agent.updates = case.config.pretrain
         self.streams = SeedStreams(seeds, "batches", device)
         self.agent.prepare(self.transitions)
@@ -122,16 +134,56 @@ class Updates:
     def run(self, updates: int) -> None:
         """Draw batches and update, and wait for the device."""
         for _ in range(updates):
-            drawn = [torch.randint(ROWS, (self.batch,), generator=g, device=g.device) for g in self.streams.generators]
-            self.agent.update(self.transitions.rows(torch.stack(drawn)))
+            self.agent.update(self._batch())
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
     def flop(self) -> int:
         """Return the floating-point operations of one update's matrix products, counted as they are called."""
-        with FlopCount() as count:
-            self.run(1)
-        return count.total
+        return _count(lambda: self.run(1))
+
+    def flop_by_part(self) -> dict[str, int]:
+        """Return the same for each part of an update; what each part is called once more for, it is counted once."""
+        agent, batch = self.agent, self._batch()
+        particles = agent._draw(batch)
+        budget, core = agent.config.budget(agent.config.train_steps), agent.core
+        sampled = _count(lambda: agent._draw(batch))
+        moved = _count(
+            lambda: agent.flow(batch.next_observations, particles, budget, core.score if core else None),
+        )
+        valued = _count(lambda: agent.td_target(batch, particles)) - moved
+        fitted = _count(lambda: agent._update_gradient(batch)) if agent.config.direction == "amortised" else 0
+        cloned = 0 if agent.config.pretrain else _count(lambda: agent._clone(agent.reference, batch))
+        parts = {
+            "reference sampled": sampled,
+            "particles moved": moved,
+            "particles valued": valued,
+            "gradient fitted": fitted,
+            "reference trained": cloned,
+        }
+        return parts | {"critic trained": self.flop() - sum(parts.values())}
+
+    def _batch(self) -> Batch:
+        """Draw a batch for each seed."""
+        drawn = [torch.randint(ROWS, (self.batch,), generator=g, device=g.device) for g in self.streams.generators]
+        return self.transitions.rows(torch.stack(drawn))
+
+
+def _deny(case: Case) -> None:
+    """Take from this process what the case does without, for good: each case has a process of its own."""
+    if "memory" in case.without:
+        fast.hold_memory = lambda: None
+    if "one call" in case.without:
+        fast.FUSED = False
+    if case.compiled:
+        fast.forward, fast.value_and_gradient = torch.compile(fast.forward), torch.compile(fast.value_and_gradient)
+
+
+def _count(call: Callable[[], object]) -> int:
+    """Return the floating-point operations of the matrix products of a call."""
+    with FlopCount() as count:
+        call()
+    return count.total
 
 
 def matmul_flop_per_s(dtype: torch.dtype, device: torch.device, seconds: float) -> float:

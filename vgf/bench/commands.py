@@ -1,4 +1,4 @@
-"""`vgf bench`: update, transport and data. Parsing and printing; what is timed stands in `cases`, how in `turns`."""
+"""`vgf bench`: update, gains, transport and data. What is timed stands in `cases`, how in `turns`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pandas as pd
 import tyro
 
 from vgf.bench.cases import SIZES, Case
+from vgf.bench.gains import Gains
 from vgf.bench.loading import time_data
-from vgf.bench.turns import Worker, python_worker, release_worker
+from vgf.bench.rows import release_row, update_row, update_table
+from vgf.bench.turns import DTYPES, SLOW_SECONDS, Worker, python_worker, release_worker, take_turns
 from vgf.checkpoints import choose_device
 from vgf.datasets.progress import Progress
-
-DTYPES = {"eager": "float32", "fast": "bfloat16"}  # whose peak a path is held against
 
 
 @dataclass(frozen=True)
@@ -73,85 +73,13 @@ class Update:
                 sizes = SIZES[size]._asdict()
                 workers.append(release_worker(self.release, self.release_python, sizes, self.threads))  # type: ignore[arg-type]
             rates = take_turns(workers, peaks, self.blocks)
-            rows = [_update_row(case, worker, rates) for case, worker in zip(cases, workers, strict=False)]
+            rows = [update_row(case, worker, rates) for case, worker in zip(cases, workers, strict=False)]
             for size, worker in zip(self.size, workers[len(cases) :], strict=False):
-                rows.append(_release_row(size, worker))
+                rows.append(release_row(size, worker))
         finally:
             for worker in (*workers, *peaks.values()):
                 worker.stop()
-        print(json.dumps(rows, indent=2) if self.json else _update_table(rows))
-
-
-def take_turns(workers: Sequence[Worker], peaks: dict[str, Worker], blocks: int) -> dict[str, float]:
-    """Let every worker run a block in turn, `blocks` times, and return the matmul peak of each path, FLOP/s."""
-    rates = dict.fromkeys(peaks, 0.0)
-    with Progress("bench", blocks + 1, "round") as progress:
-        for worker in workers:
-            worker.warm_up()
-        progress.update()
-        for _ in range(blocks):
-            for path, peak in peaks.items():
-                rates[path] = max(rates[path], peak.ask(0.2)["flop_per_s"])
-            for worker in workers:
-                worker.turn()
-            progress.update()
-    return rates
-
-
-def _timing(worker: Worker) -> dict[str, float]:
-    """Return the median of a worker's blocks and their quartiles, in ms."""
-    low, median, high = (
-        statistics.quantiles(worker.times, n=4, method="inclusive") if len(worker.times) > 1 else (worker.times * 3)
-    )
-    return {"ms_per_update": median, "ms_low": low, "ms_high": high}
-
-
-def _update_row(case: Case, worker: Worker, rates: dict[str, float]) -> dict[str, Any]:
-    """Return one line of `vgf bench update`."""
-    timing, flop, peak = _timing(worker), worker.facts["flop"], rates[case.path]
-    rate = flop / timing["ms_per_update"] * 1e3
-    return (
-        case.facts()
-        | timing
-        | {
-            "ms_per_seed": timing["ms_per_update"] / case.seeds,
-            "flop_per_update": flop,
-            "flop_per_s": rate,
-            "matmul_peak_flop_per_s": peak,
-            "share_of_peak": rate / peak,
-            "peak_memory_bytes": worker.facts["memory"],
-            "threads": worker.facts["threads"],
-        }
-    )
-
-
-def _release_row(size: str, worker: Worker) -> dict[str, Any]:
-    """Return the line of the authors' release."""
-    return {"preset": "release", "size": size, "path": "official", "seeds": 1} | _timing(worker) | worker.facts
-
-
-def _update_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the lines as a table, and the ratios to the official release where it was timed."""
-    official = {row["size"]: row["ms_per_update"] for row in rows if row["path"] == "official"}
-    shown = [
-        {
-            "size": row["size"],
-            "preset": row["preset"],
-            "path": row["path"],
-            "seeds": row["seeds"],
-            "N": row.get("particles", ""),
-            "L": row.get("train_steps", ""),
-            "ms/update": f"{row['ms_per_update']:.1f}",
-            "quartiles": f"{row['ms_low']:.1f} to {row['ms_high']:.1f}",
-            "GFLOP": f"{row['flop_per_update'] / 1e9:.1f}" if "flop_per_update" in row else "",
-            "GFLOP/s": f"{row['flop_per_s'] / 1e9:.0f}" if "flop_per_s" in row else "",
-            "of peak": f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else "",
-            "MB": f"{row['peak_memory_bytes'] / 1e6:.0f}" if "peak_memory_bytes" in row else "",
-            "official / this": f"{official[row['size']] / row['ms_per_update']:.2f}" if row["size"] in official else "",
-        }
-        for row in rows
-    ]
-    return pd.DataFrame(shown).to_string(index=False)
+        print(json.dumps(rows, indent=2) if self.json else update_table(rows))
 
 
 @dataclass(frozen=True)
@@ -164,7 +92,10 @@ class Transport:
     """Small sets are moved many at once, together this many particles."""
     most: float = 2e12
     """Leave out cases of more than this many pairs times dimensions; they would take minutes."""
+    least: float = 0.0
+    """Leave out cases of fewer."""
     blocks: int = 5
+    """Blocks of each case; the median counts. A step that takes over five seconds is timed once."""
     device: str = "auto"
     threads: int | None = None
     json: bool = False
@@ -176,7 +107,7 @@ class Transport:
         grid = list(itertools.product(self.particles, self.dimension))
         with Progress("bench", len(grid), "case") as progress:
             for n, d in grid:
-                if n * n * d <= self.most:
+                if self.least <= n * n * d <= self.most:
                     rows.append(self._case(n, d, device))
                 progress.update()
         print(json.dumps(rows, indent=2) if self.json else pd.DataFrame(rows).to_string(index=False))
@@ -187,7 +118,7 @@ class Transport:
         worker = python_worker(facts, f"{n} particles in {d} dimensions")
         try:
             worker.warm_up()
-            for _ in range(self.blocks):
+            for _ in range(1 if worker.seconds > SLOW_SECONDS else self.blocks):
                 worker.turn()
         finally:
             worker.stop()
@@ -226,6 +157,7 @@ class Data:
 
 Subcommand = (
     Annotated[Update, tyro.conf.subcommand("update")]
+    | Annotated[Gains, tyro.conf.subcommand("gains")]
     | Annotated[Transport, tyro.conf.subcommand("transport")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )

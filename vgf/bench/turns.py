@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vgf.datasets.progress import Progress
+
+DTYPES = {"eager": "float32", "fast": "bfloat16"}  # whose peak a path is held against
+SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
 BLOCK_SECONDS = 0.5  # a block of updates takes about this long, so that the clock's and the pipe's grain vanish
 
 
@@ -32,7 +36,7 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
         )
         self.facts = self._answer()
-        self.block = 1
+        self.block, self.seconds = 1, 0.0
         self.times: list[float] = []
 
     def ask(self, line: object) -> dict[str, Any]:
@@ -44,8 +48,10 @@ class Worker:
 
     def warm_up(self) -> None:
         """Choose how many updates make a block, by the second of two single updates."""
-        seconds = [self.ask(1)["seconds"] for _ in range(2)][-1]
-        self.block = max(1, math.ceil(BLOCK_SECONDS / max(seconds, 1e-6)))
+        self.seconds = self.ask(1)["seconds"]
+        if self.seconds <= SLOW_SECONDS:
+            self.seconds = self.ask(1)["seconds"]
+        self.block = max(1, math.ceil(BLOCK_SECONDS / max(self.seconds, 1e-6)))
 
     def turn(self) -> None:
         """Run one block and keep its milliseconds per update."""
@@ -90,3 +96,19 @@ def release_worker(clone: Path, python: Path, size: dict[str, Any], threads: int
     if threads and sys.platform == "linux":
         command = ["taskset", "-c", f"0-{threads - 1}", *command]  # XLA has no setting for its threads
     return Worker(command, "the release", clone)
+
+
+def take_turns(workers: Sequence[Worker], peaks: dict[str, Worker], blocks: int) -> dict[str, float]:
+    """Let every worker run a block in turn, `blocks` times, and return the matmul peak of each path, FLOP/s."""
+    rates = dict.fromkeys(peaks, 0.0)
+    with Progress("bench", blocks + 1, "round") as progress:
+        for worker in workers:
+            worker.warm_up()
+        progress.update()
+        for _ in range(blocks):
+            for path, peak in peaks.items():
+                rates[path] = max(rates[path], peak.ask(0.2)["flop_per_s"])
+            for worker in workers:
+                worker.turn()
+            progress.update()
+    return rates

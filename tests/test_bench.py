@@ -1,0 +1,232 @@
+"""`vgf bench`: what it prints, what it counts and what it refuses; never how long anything takes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from vgf import cli, fast
+from vgf.bench import collect, turns
+from vgf.bench.cases import SIZES, Case, Updates
+from vgf.bench.gains import COMPILED, LADDER
+from vgf.bench.machine import machine
+
+KEYS = {  # what a reader of the JSON may rely on
+    "preset",
+    "size",
+    "path",
+    "seeds",
+    "ms_per_update",
+    "flop_per_update",
+    "flop_per_s",
+    "matmul_peak_flop_per_s",
+    "peak_memory_bytes",
+}
+SMALL = SIZES["small"]
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time single updates: nothing here looks at the times."""
+    monkeypatch.setattr(turns, "BLOCK_SECONDS", 0.0)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    status = cli.main(["bench", *words])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def products(*sizes: int) -> int:
+    """Return the multiplications of one row through a perceptron."""
+    return sum(a * b for a, b in pairwise(sizes))
+
+
+def closed_form(preset: str) -> dict[str, int]:
+    """Return the floating-point operations of an eager update at the small size, part by part, from its definition."""
+    (o, d), n, batch, members = SMALL.dims, SMALL.particles, SMALL.batch, 2
+    critic, field = (o + d, *SMALL.hidden, 1), (o + d, *SMALL.hidden, d)
+    velocity = (o + d + 1, *SMALL.hidden, d)
+    rows, q, v, f = batch * n, products(*critic), products(*velocity), products(*field)
+    kernel = 2 * 2 * batch * n * n * d  # K times the score and K times the particles
+    trained = lambda net, sizes: 4 * net + 2 * (net - sizes[0] * sizes[1])  # noqa: E731  forward; weights; inputs but the first layer's
+    frozen = preset == "paper"
+    step = rows * 2 * f if frozen else rows * members * 4 * q  # forward; forward and the gradient in the action
+    return {
+        "reference sampled": SMALL.flow_steps * rows * 2 * v,
+        "particles moved": SMALL.train_steps * (step + kernel),
+        "particles valued": rows * members * 2 * q,
+        "gradient fitted": batch * (members * 4 * q + trained(f, field)) if frozen else 0,
+        "reference trained": 0 if frozen else batch * trained(v, velocity),
+        "critic trained": batch * members * trained(q, critic),
+    }
+
+
+@pytest.mark.parametrize("preset", ["release", "paper"])
+def test_operations_counted_are_those_of_the_definition(preset: str) -> None:
+    updates = Updates(Case(preset, "small", "eager"))
+    assert updates.flop_by_part() == closed_form(preset)
+    assert updates.flop() == sum(closed_form(preset).values())
+
+
+def test_the_fast_path_does_not_sample_the_reference_it_has_banked() -> None:
+    eager, quick = (Updates(Case("paper", "small", path)).flop_by_part() for path in ("eager", "fast"))
+    assert quick["reference sampled"] == 0 < eager["reference sampled"]
+    assert quick["critic trained"] == eager["critic trained"]
+    assert quick["particles moved"] < eager["particles moved"]  # a state's share of the first layer, once
+
+
+def test_seeds_multiply_the_operations() -> None:
+    one, three = (Updates(Case("release", "small", "eager", seeds=s)).flop() for s in (1, 3))
+    assert three == 3 * one
+
+
+def test_update_prints_a_list_of_objects_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--size", "small", "--preset", "release", "--threads", "1", "--blocks", "1", "--device", "cpu", "--json")
+    status, out, _ = run(capsys, "update", *words)
+    rows = json.loads(out)
+    assert status == 0
+    assert [(row["preset"], row["size"], row["path"], row["seeds"]) for row in rows] == [
+        ("release", "small", "eager", 1),
+        ("release", "small", "fast", 1),
+    ]
+    for row in rows:
+        assert set(row) >= KEYS
+        assert row["flop_per_s"] == pytest.approx(1e3 * row["flop_per_update"] / row["ms_per_update"])
+        assert row["share_of_peak"] == pytest.approx(row["flop_per_s"] / row["matmul_peak_flop_per_s"])
+        assert row["peak_memory_bytes"] > 0
+    assert rows[0]["flop_per_update"] == sum(closed_form("release").values())
+
+
+def test_transport_prints_rate_and_memory_and_leaves_out_what_is_too_large(capsys: pytest.CaptureFixture[str]) -> None:
+    words = (
+        "--particles",
+        "5",
+        "64",
+        "--dimension",
+        "2",
+        "--most",
+        "100",
+        "--blocks",
+        "1",
+        "--device",
+        "cpu",
+        "--json",
+    )
+    status, out, _ = run(capsys, "transport", *words)
+    (row,) = json.loads(out)
+    assert status == 0
+    assert (row["particles"], row["dimension"], row["sets"]) == (5, 2, 4096 // 5)
+    assert row["particle_steps_per_s"] == pytest.approx(1e3 * 5 * row["sets"] / row["ms_per_step"], rel=0.01)
+
+
+def test_data_says_what_a_file_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "data", "--transitions", "2000", "--batch", "8", "--device", "cpu", "--json")
+    (row,) = json.loads(out)
+    assert status == 0
+    assert 0 < row["transitions"] <= 2000
+    assert row["bytes"] == row["transitions"] * 4 * (17 + 6 + 1 + 1 + 17 + 1)  # halfcheetah's row in float32
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("update", "--release", "."), "--release and --release-python go together"),
+        (("update", "--release-python", sys.executable), "--release and --release-python go together"),
+        (("update", "--blocks", "0"), "--blocks and --seeds must be >= 1"),
+        (("update", "--seeds", "0"), "--blocks and --seeds must be >= 1"),
+        (("gains", "--blocks", "0"), "--blocks must be >= 1"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, *words)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_folder_that_is_no_clone_and_an_interpreter_that_is_none_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no agents/vgf\.py; give a clone of https://github\.com/ryanxhr/vgf"):
+        turns.release_worker(tmp_path, Path(sys.executable), SMALL._asdict(), None)
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "vgf.py").touch()
+    with pytest.raises(ValueError, match="no such interpreter; give one that has jax, flax and distrax"):
+        turns.release_worker(tmp_path, tmp_path / "python", SMALL._asdict(), None)
+
+
+def test_a_process_that_fails_ends_with_its_last_line() -> None:
+    with pytest.raises(ValueError, match=r"benchmark of nothing ended: .*nonsense"):
+        turns.python_worker({"preset": "nonsense", "size": "small", "path": "fast"}, "nothing")
+
+
+def test_what_a_case_goes_without_is_taken_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "hold_memory", fast.hold_memory)  # put back afterwards
+    monkeypatch.setattr(fast, "FUSED", fast.FUSED)
+    assert {name for _, case in (*LADDER, COMPILED) for name in case.without} == {
+        "bfloat16",
+        "one call",
+        "memory",
+        "bank",
+        "amortised",
+    }
+    bare = Updates(Case("paper", "small", "fast", without=("bfloat16", "one call", "bank", "amortised")))
+    assert not fast.FUSED
+    assert bare.agent.bank is None
+    assert bare.agent.config.direction == "autograd"
+    assert bare.agent.core is not None
+    bare.run(1)
+    assert {net.all.rest.dtype for net in bare.agent.core.nets.values()} == {torch.float32}
+
+
+def test_every_part_of_the_collection_is_a_command_that_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vgf.bench import commands
+
+    ran = []
+    for command in (commands.Update, commands.Gains, commands.Transport, commands.Data):
+        monkeypatch.setattr(command, "run", lambda self: ran.append(type(self).__name__))
+    for words in collect.PARTS.values():
+        commands.main([*words, "--json"])
+    assert len(ran) == len(collect.PARTS)
+    assert set(ran) == {"Update", "Gains", "Transport", "Data"}
+
+
+def test_a_collection_goes_on_where_it_stopped_and_names_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = ("transport", "--particles", "5", "--dimension", "2", "--device", "cpu")
+    monkeypatch.setattr(collect, "PARTS", {"one": tiny, "official-one": ("update",)})
+    collect.Collect(tmp_path, blocks=1).run()
+    assert "official-one: left out" in capsys.readouterr().err
+    parts = collect.read(tmp_path)
+    assert list(parts) == ["one"]
+    assert parts["one"]["command"] == f"vgf bench {' '.join(tiny)} --json --blocks 1"
+    assert set(parts["one"]["machine"]) == set(machine())
+    assert parts["one"]["rows"][0]["particles"] == 5
+    before = (tmp_path / "one.json").read_bytes()
+    collect.Collect(tmp_path, blocks=1).run()
+    assert "one: there already" in capsys.readouterr().err
+    assert (tmp_path / "one.json").read_bytes() == before
+
+
+def test_a_collection_refuses_a_part_it_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unknown part nonsense; known: update-paper"):
+        collect.Collect(tmp_path, only=("nonsense",)).run()
+    with pytest.raises(ValueError, match="no measurements; `python -m vgf"):
+        collect.read(tmp_path)
+
+
+def test_the_machine_says_nothing_of_its_host() -> None:
+    import getpass
+    import socket
+
+    facts = json.dumps(machine())
+    assert socket.gethostname() not in facts
+    assert f"/{getpass.getuser()}" not in facts
+    assert machine()["cores"] >= 1

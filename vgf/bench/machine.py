@@ -1,0 +1,68 @@
+"""What a machine is, as far as a time depends on it; nothing names its host, its user or a path.
+
+Seconds mean something only together with the machine they were taken on, and with what else it was doing: so the
+average number of runnable processes is part of its facts, before and after.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vgf.fast import FUSED
+from vgf.records import provenance
+
+
+def machine() -> dict[str, Any]:
+    """Return processor, cores, memory, accelerator, versions and commit."""
+    facts = provenance()
+    return {
+        "processor": processor(),
+        "cores": usable_cores(),
+        "memory_bytes": memory_bytes(),
+        "bfloat16_in_hardware": FUSED,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": facts["system"],
+        "python": facts["python"],
+        "versions": facts["versions"],
+        "commit": facts["commit"],
+        "dirty": facts["dirty"],
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [row.split(":", 1)[1].strip() for row in info.read_text().splitlines() if row.startswith("model name")]
+        if names:
+            return names[0]
+    if sys.platform == "darwin":
+        asked = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
+        if asked.returncode == 0:
+            return asked.stdout.strip()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Return the machine's memory in bytes, None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def load() -> float | None:
+    """Return how many processes wanted a core, on average over the last minute; None where the system does not tell."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
