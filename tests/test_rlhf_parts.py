@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,22 @@ import pytest
 import torch
 from little_language import WORDS, little_model, little_policy, little_preferences, little_reward, little_tokenizer
 from torch import nn
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from vgf.rlhf import prepare, sources, table
+from vgf.flow import Budget
+from vgf.rlhf import preferred, prepare, sources, table
 from vgf.rlhf.data import SHARES, Row, evaluation_prompts, parse_snippets, split_of
+from vgf.rlhf.decoders import Proxy, Scene, decode
 from vgf.rlhf.evaluate import best_of_n_kl, diversity, edit_share, win
+from vgf.rlhf.flow import Flow, move
 from vgf.rlhf.hub import local_or_hub
 from vgf.rlhf.loop import order, schedule, train
 from vgf.rlhf.lora import add_low_rank, merge_low_rank
-from vgf.rlhf.methods import METHODS, TILT, chosen
+from vgf.rlhf.methods import METHODS, TILT, chosen, get_method, order_of
 from vgf.rlhf.minilm import ridge
 from vgf.rlhf.models import check_rows, load_model, load_tokenizer, make_policy
 from vgf.rlhf.preferences import dialogue, read_jsonl, read_preferences
-from vgf.rlhf.reward import load_reward, pair_accuracy, preference_loss, rewards_of
+from vgf.rlhf.reward import embedded, load_reward, pair_accuracy, preference_loss, rewards_of
 from vgf.rlhf.sampling import left_padded, negative_log_likelihood
 from vgf.rlhf.settings import SIZES, Setup, Sizes
 from vgf.rlhf.stages import cloning_loss, perplexity
@@ -62,6 +67,7 @@ def test_test_prompts_differ_and_may_be_the_well_rated_ones() -> None:
     assert len({row.prompt for row in found}) == 7
     assert evaluation_prompts(list(reversed(rows)), 7) == found
     assert all(row.rating >= 2 for row in evaluation_prompts(rows, 5, 2.0))
+    assert not set(evaluation_prompts(rows, 3)) & set(evaluation_prompts(rows, 3, development=True))
     with pytest.raises(ValueError, match="8 prompts were asked for, the test split has 7 that qualify"):
         evaluation_prompts(rows, 8)
 
@@ -159,6 +165,46 @@ def test_merging_a_low_rank_update_keeps_the_function() -> None:
     merge_low_rank(model)
     torch.testing.assert_close(model(input_ids=ids).logits, tuned, rtol=1e-4, atol=1e-4)
     assert not [name for name, _ in model.named_parameters() if "down" in name and "proj.down" in name]
+
+
+def test_half_precision_keeps_zero_steps_bit_for_bit() -> None:
+    policy = little_policy()
+    half = make_policy(policy.model.to(torch.bfloat16), policy.tokenizer, None)
+    scene = Scene(half, [[12, 13], [14]], ["a", "b"], 4, 6, 0)
+    sample = scene.sample()
+    u = embedded(half, sample.tokens)
+    zero = Proxy(u, torch.zeros_like(u), torch.zeros_like(u), half.inputs)
+    again = decode("gumbel", scene, sample, zero, 4.0, 2.0)
+    assert torch.equal(again.tokens, sample.tokens)
+    moved = move(scene, little_reward(half), Flow(budget=Budget(2, 2.0)), sample)
+    assert not torch.equal(moved.tokens, sample.tokens)
+
+
+def test_other_architectures_of_the_paper_go_the_same_way(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+    )
+    policy = make_policy(GPTNeoXForCausalLM(config).eval().requires_grad_(False), little_tokenizer(), None)
+    reward = little_reward(policy)
+    reward.save(tmp_path)
+    scene = Scene(policy, [[12, 13], [14]], ["a", "b"], 4, 6, 0)
+    sample = scene.sample()
+    tokens, alive = sample.tokens, sample.alive
+    for space in ("embedding", "hidden"):
+        moved = move(scene, load_reward(tmp_path, policy), Flow(budget=Budget(2, 4.0), space=space), sample)
+        assert not torch.equal(moved.tokens, sample.tokens)
+        after = rewards_of(reward, policy, scene.repeated, moved.tokens, moved.alive)
+        assert after.mean() > rewards_of(reward, policy, scene.repeated, tokens, alive).mean()
+    nats = negative_log_likelihood(policy, scene.repeated, tokens, alive)
+    logits = policy.model(input_ids=torch.tensor([[12, 13, *sample.ids(0)]])).logits[0]
+    log_p = torch.log_softmax(logits[1:-1], -1)[range(len(sample.ids(0))), sample.ids(0)]
+    assert float(nats[0]) == pytest.approx(-float(log_p.sum()), rel=1e-4)
 
 
 # --- training
@@ -339,6 +385,29 @@ def test_every_flow_of_one_family_has_one_total_tilt_and_a_control_differs_in_on
         chosen(("best_of_32",), 16, 8)
     with pytest.raises(ValueError, match="no method 'magic'"):
         chosen(("magic",), 16, 8)
+
+
+def test_a_tilt_after_the_name_scales_the_budget_alone() -> None:
+    method, plain = get_method("vgf_L4@1.5"), METHODS["vgf_L4"].flow
+    assert plain is not None
+    assert method.flow == replace(plain, budget=replace(plain.budget, step_size=1.5 / 4))
+    assert method.name == "vgf_L4@1.5"
+    for name in ("sft@2", "cold_L0@2", "vgf_L4@-1", "vgf_L4@much"):
+        with pytest.raises(ValueError, match=r"a tilt is a number > 0 after the name of a flow"):
+            get_method(name)
+    assert order_of(["vgf_L4@2", "sft", "vgf_L4@0.5", "vgf_L1", "gone"]) == ["sft", "vgf_L1", "vgf_L4@0.5", "vgf_L4@2"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "message"),
+    [((), "trl, peft, datasets, accelerate: not installed"), (("trl",), r"trl 9.9 is installed")],
+)
+def test_trl_is_asked_for_by_its_release(packages: tuple[str, ...], message: str, monkeypatch: Any) -> None:
+    found = (lambda name: object()) if packages else (lambda name: None)
+    monkeypatch.setattr(preferred.importlib.util, "find_spec", found)
+    monkeypatch.setattr(preferred, "version", lambda name: "9.9")
+    with pytest.raises(ValueError, match=message):
+        preferred.train(Setup(), "dpo")
 
 
 def test_a_stage_is_found_by_what_it_depends_on_alone() -> None:

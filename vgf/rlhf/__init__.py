@@ -7,8 +7,9 @@ goes by the names of its models and datasets.
 
     sources, prepare    fetch and check the parts              reward, minilm   reward model and judge of the default
     data, preferences   prompts and responses, split           sampling         responses with their Gumbel noise kept
-    settings, work      sizes; what a stage leaves             flow, decoders   the method on language
+    settings            sizes; where a stage leaves its work   flow, decoders   the method on language
     models, lora, loop  the policy and how it is trained       methods          what is compared
-    stages              sft, reward, judge                     evaluate, table  records per prompt, and their summary
-    judge               pairs before an OpenAI-compatible API  preferred        DPO, PPO and RLOO through TRL
+    stages              sft, reward, judge                     group, align     every method on the same prompts
+                                                               evaluate, table  records per prompt, and their summary
+    judge, verdicts     pairs before an OpenAI-compatible API  preferred, ppo   DPO, RLOO and PPO through TRL
 """

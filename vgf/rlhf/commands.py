@@ -38,6 +38,8 @@ class Common:
     """Steps of the reward model, in place of the scale's."""
     least_rating: float = -4.0
     """Of reviews: test only prompts whose human response is rated at least so; about 1.5 is the harder testbed."""
+    development: bool = False
+    """Prompts for choosing a tilt, from the other end of the test split than the reported ones."""
     threads: int | None = None
     """Processor threads; torch's own choice by default."""
 
@@ -59,7 +61,9 @@ class Common:
             if (value := getattr(self, name)) is not None
         }
         sizes = replace(SIZES[self.scale], **asked)
-        return Setup(self.model, self.task, self.scale, self.seed, sizes, self.preferences, self.least_rating)
+        return Setup(
+            self.model, self.task, self.scale, self.seed, sizes, self.preferences, self.least_rating, self.development
+        )
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class Align(Common):
     """Run methods on the test prompts and record every response."""
 
     method: tuple[str, ...] = ()
-    """Names; the core comparison by default."""
+    """Names, a flow's total tilt after @ where it is another, as vgf_L4@1.5; the core comparison by default."""
     results: Path | None = None
     """Where records go; data/results by default."""
     replace: bool = False

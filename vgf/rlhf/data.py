@@ -136,7 +136,9 @@ def read_reviews(path: Path, tokenizer: Any, tokens: int) -> Splits:
     return splits
 
 
-def evaluation_prompts(rows: Sequence[Row], count: int, least_rating: float = -4.0) -> list[Row]:
+def evaluation_prompts(
+    rows: Sequence[Row], count: int, least_rating: float = -4.0, development: bool = False
+) -> list[Row]:
     """Return `count` rows with different prompts, in an order that depends on their names alone.
 
     Args:
@@ -144,6 +146,7 @@ def evaluation_prompts(rows: Sequence[Row], count: int, least_rating: float = -4
         count: how many.
         least_rating: leave out prompts whose human response is rated lower: the harder testbed, in which the human
             response is itself what the reward asks for.
+        development: take them from the other end of the order, for choices that must not be made on what is reported.
 
     Raises:
         ValueError: if there are not that many.
@@ -155,4 +158,5 @@ def evaluation_prompts(rows: Sequence[Row], count: int, least_rating: float = -4
             found.setdefault(row.prompt, row)
     if len(found) < count:
         raise ValueError(f"{count} prompts were asked for, the test split has {len(found)} that qualify")
-    return list(found.values())[:count]
+    chosen = list(found.values())
+    return chosen[::-1][:count] if development else chosen[:count]

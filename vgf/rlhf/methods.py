@@ -7,6 +7,7 @@ responses from the language model as a flow of 2N decodes: that is the compariso
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -100,16 +101,47 @@ CORE = (
 )  # `vgf rlhf align` without --method
 
 
+def get_method(name: str) -> Method:
+    """Return the method of a name; `vgf_L4@1.5` is the flow `vgf_L4` with a total tilt of 1.5 nats.
+
+    Raises:
+        ValueError: for an unknown name, or a tilt of something that is no flow.
+    """
+    base, at, tilt = name.partition("@")
+    if base not in METHODS:
+        raise ValueError(f"no method {base!r}; known: {', '.join(METHODS)}")
+    method = METHODS[base]
+    if not at:
+        return method
+    try:
+        total = float(tilt)
+        if method.flow is None or method.flow.budget.steps == 0 or not total > 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"{name}: a tilt is a number > 0 after the name of a flow, as vgf_L4@1.5") from None
+    steps = method.flow.budget.steps
+    flow = replace(method.flow, budget=replace(method.flow.budget, step_size=total / steps))
+    return replace(method, name=name, flow=flow)
+
+
+def order_of(names: Iterable[str]) -> list[str]:
+    """Return names in the order of the table of methods, tilts ascending."""
+    listed = list(METHODS)
+
+    def place(name: str) -> tuple[int, float]:
+        base, _, tilt = name.partition("@")
+        return listed.index(base), float(tilt or 0.0)
+
+    return sorted((name for name in names if name.partition("@")[0] in METHODS), key=place)
+
+
 def chosen(names: tuple[str, ...], most: int, particles: int) -> list[Method]:
     """Return the methods of these names, or the core ones the sizes allow.
 
     Raises:
         ValueError: for an unknown name, or one that needs more responses than `most`.
     """
-    for name in names:
-        if name not in METHODS:
-            raise ValueError(f"no method {name!r}; known: {', '.join(METHODS)}")
-    found = [METHODS[name] for name in names or CORE]
+    found = [get_method(name) for name in names or CORE]
     big = [method.name for method in found if method.kind == "best" and method.candidates > most]
     if names and big:
         raise ValueError(f"{big[0]} draws {METHODS[big[0]].candidates} responses a prompt, at most {most} are allowed")

@@ -10,6 +10,7 @@ reward model. RLOO and PPO ask the reward model about what they sample.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -65,6 +66,7 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         rows = splits.sft[: setup.sizes.bc_prompts]
         model = {"dpo": _dpo, "rloo": _rloo, "ppo": _ppo}[method](setup, policy, reward, rows, folder)
         model.save_pretrained(folder)
+        shutil.rmtree(folder / "trl", ignore_errors=True)
         facts = {"prompts": len(rows), "steps": setup.sizes.bc_steps, "trl": TRL}
         facts |= {"seconds": round(time.monotonic() - started, 1)}
         write_done(folder, facts)

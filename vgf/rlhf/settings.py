@@ -99,6 +99,7 @@ class Setup:
         sizes: how much is done.
         preferences: a jsonl file in place of the task's own dataset.
         least_rating: of reviews, prompts whose human continuation is rated lower are left out of the test.
+        development: choose on prompts from the other end of the test split than the reported ones.
     """
 
     model: str = SMOLLM2
@@ -108,11 +109,13 @@ class Setup:
     sizes: Sizes = SIZES["quick"]
     preferences: Path | None = None
     least_rating: float = -4.0
+    development: bool = False
 
     @property
     def task_name(self) -> str:
-        """The task as records call it: with the least rating, where there is one."""
-        return self.task if self.least_rating <= -4 else f"{self.task}-{self.least_rating:g}"
+        """The task as records call it: with the least rating where there is one, and marked when in development."""
+        name = self.task if self.least_rating <= -4 else f"{self.task}-{self.least_rating:g}"
+        return f"{name}-development" if self.development else name
 
     def folder(self, stage: str) -> Path:
         """Return the folder of a stage: of settings it and the stages before it depend on."""

@@ -14,7 +14,7 @@ import pandas as pd
 
 from vgf import records, stats
 from vgf.rlhf.evaluate import faults, read_rows
-from vgf.rlhf.methods import METHODS
+from vgf.rlhf.methods import order_of
 from vgf.stats import Estimate
 
 MEANS = ("reward", "judge", "win_ref", "win_chosen", "edit", "diversity", "drawn", "gradients")
@@ -50,7 +50,7 @@ def summarise(rows: pd.DataFrame, rival: str = RIVAL) -> pd.DataFrame:
     """
     rivals = rows[rows["method"] == rival].set_index(["seed", "prompt"])["judge"]
     found = []
-    for method in [name for name in METHODS if name in set(rows["method"])]:
+    for method in order_of(rows["method"].unique()):
         part = rows[rows["method"] == method]
         row: dict[str, object] = {"method": method, "seeds": part["seed"].nunique(), "prompts": len(part)}
         for column in MEANS:
