@@ -16,7 +16,7 @@ import torch
 from little_language import digest, little_cache, little_model, little_preferences, little_tokenizer
 from test_rlhf_judge import SECRET, Stub
 
-from vgf import cli
+from vgf import cli, records
 from vgf.rlhf import align as align_module
 from vgf.rlhf import settings, table
 from vgf.rlhf.evaluate import COLUMNS, faults, read_rows
@@ -155,6 +155,8 @@ def test_other_settings_do_not_mix(world: Path, tmp_path: Path, capsys: pytest.C
     assert "seed0.csv: made with other settings; --replace removes it" in capsys.readouterr().err
     assert run(*words, "5", "--replace") == 0
     assert len(rows_of(tmp_path, "sft", "cpu")) == 5
+    runs = records.read_runs(tmp_path / "rlhf" / "cpu" / "reviews" / "sft")
+    assert [run["settings"]["sizes"]["prompts"] for run in runs] == [5]
 
 
 def test_the_table_is_made_from_records_alone(world: Path, aligned: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,6 +218,8 @@ def test_a_preference_task_goes_the_same_way_with_a_judge_behind_an_address(
     where = ("--results", str(world / "results"))
     assert run("align", *common, *where, "--method", "sft", "vgf_L2", "best_of_8") == 0
     assert rows_of(world / "results", "vgf_L2", task="tldr")["judge"].isna().all()
+    told = (world / "results" / "rlhf" / "quick" / "tldr" / "vgf_L2" / "run.json").read_text()
+    assert str(tmp_path) not in told
     monkeypatch.setenv(KEY, SECRET)
     stub = Stub()
     threading.Thread(target=stub.serve_forever, daemon=True).start()

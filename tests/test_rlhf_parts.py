@@ -415,6 +415,8 @@ def test_a_stage_is_found_by_what_it_depends_on_alone() -> None:
     assert one.folder("sft") == other.folder("sft")
     assert one.folder("reward") != other.folder("reward")
     assert one.folder("judge") == Setup(seed=1).folder("judge")
+    assert one.folder("dpo") != Setup(sizes=replace(one.sizes, bc_steps=7)).folder("dpo")
+    assert one.folder("reward") == Setup(sizes=replace(one.sizes, bc_steps=7)).folder("reward")
     assert one.folder("sft") != Setup(seed=1).folder("sft")
     assert Setup(least_rating=1.5).task_name == "reviews-1.5"
     with pytest.raises(ValueError, match="tokens must be > 0"):

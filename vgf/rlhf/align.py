@@ -95,7 +95,8 @@ def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
     """Return what a method's numbers depend on."""
     sizes = asdict(setup.sizes)
     sizes.pop("save_every")
-    facts = {"model": setup.model, "task": setup.task, "least_rating": setup.least_rating, "sizes": sizes}
+    model = Path(setup.model).name if Path(setup.model).is_dir() else setup.model  # a record names no one's folders
+    facts = {"model": model, "task": setup.task, "least_rating": setup.least_rating, "sizes": sizes}
     facts["development"] = setup.development
     return facts | {"method": asdict(method)}
 

@@ -91,7 +91,7 @@ def seal(folder: Path, seed: int, settings: Mapping[str, Any], facts: Mapping[st
     packages = {name: _version(name) for name in ("transformers", "tokenizers", "trl")}
     told = records.provenance()
     told["versions"] |= packages
-    run = {"id": f"seed{seed}-{records.fingerprint(settings)}", "seeds": [seed], "settings": dict(settings)}
+    run = {"id": f"seed{seed}", "seeds": [seed], "digest": records.fingerprint(settings), "settings": dict(settings)}
     records.merge_run(folder, run | dict(facts) | told)
 
 
@@ -99,8 +99,8 @@ def made_with(folder: Path, seed: int) -> str | None:
     """Return the digest of the settings a seed's rows were made with, or None where there are none."""
     if not (folder / "run.json").exists():
         return None
-    ids = [str(run["id"]) for run in records.read_runs(folder) if seed in run["seeds"]]
-    return ids[-1].rpartition("-")[2] if ids else None
+    digests = [str(run["digest"]) for run in records.read_runs(folder) if seed in run["seeds"]]
+    return digests[-1] if digests else None
 
 
 def faults(folder: Path) -> list[str]:

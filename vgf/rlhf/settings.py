@@ -120,10 +120,8 @@ class Setup:
     def folder(self, stage: str) -> Path:
         """Return the folder of a stage: of settings it and the stages before it depend on."""
         sizes = asdict(self.sizes)
-        upstream = {"sft": ("sft",), "reward": ("sft", "reward"), "bc": ("sft", "reward", "bc")}
-        chosen = {key: sizes[key] for part in upstream.get(stage, ()) for key in DEPENDS[part]} | {
-            "tokens": self.sizes.tokens
-        }
+        upstream = {"judge": (), "sft": ("sft",), "reward": ("sft", "reward")}.get(stage, ("sft", "reward", "bc"))
+        chosen = {key: sizes[key] for part in upstream for key in DEPENDS[part]} | {"tokens": self.sizes.tokens}
         source = str(self.preferences.resolve()) if self.preferences else self.task
         facts = {"version": VERSION, "model": self.model, "task": source, **chosen}
         slug = self.model.rstrip("/").split("/")[-1]
