@@ -21,7 +21,7 @@ from torch import nn
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from vgf.flow import Budget
-from vgf.rlhf import preferred, prepare, sources, table
+from vgf.rlhf import hub, preferred, prepare, sources, table
 from vgf.rlhf.data import SHARES, Row, evaluation_prompts, parse_snippets, split_of
 from vgf.rlhf.decoders import Proxy, Scene, decode
 from vgf.rlhf.evaluate import best_of_n_kl, diversity, edit_share, win
@@ -512,6 +512,19 @@ def test_a_hub_that_is_switched_off_is_named(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ValueError, match="HF_HUB_OFFLINE is set; unset it, or `--model FOLDER`"):
         local_or_hub("EleutherAI/pythia-70m")
+
+
+def test_a_name_that_is_never_looked_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(hub, "PROBE_SECONDS", 0.1)
+
+    def lost(*args: Any, **options: Any) -> Any:
+        time.sleep(1)
+        raise OSError("too late")
+
+    monkeypatch.setattr(hub.socket, "create_connection", lost)
+    with pytest.raises(ValueError, match=r"model x: not in the cache and .* \(no answer\); use the other one"):
+        hub.require_hub("model x", "the other one")
 
 
 def test_the_package_loads_without_transformers() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from vgf.rlhf.hub import local_or_hub
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
 from vgf.sizes import ScaleName
 
@@ -47,7 +48,8 @@ class Common:
         """Return the experiment, after setting the threads.
 
         Raises:
-            ValueError: for sizes that have no meaning, or preferences without a preference task.
+            ValueError: for sizes that have no meaning, preferences without a preference task, or a model that is
+                neither here nor to be had.
         """
         if self.threads is not None:
             import torch
@@ -61,6 +63,8 @@ class Common:
             if (value := getattr(self, name)) is not None
         }
         sizes = replace(SIZES[self.scale], **asked)
+        if self.model != SMOLLM2:
+            local_or_hub(self.model)  # before the libraries are loaded, so that a refusal comes at once
         return Setup(
             self.model, self.task, self.scale, self.seed, sizes, self.preferences, self.least_rating, self.development
         )
@@ -83,9 +87,10 @@ class Sft(Common):
 
     def run(self) -> None:
         """Print what it came to."""
+        setup = self.setup()
         from vgf.rlhf import stages
 
-        _told("sft", stages.sft(self.setup()))
+        _told("sft", stages.sft(setup))
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,10 @@ class Reward(Common):
 
     def run(self) -> None:
         """Print what it came to."""
+        setup = self.setup()
         from vgf.rlhf import stages
 
-        _told("reward", stages.reward(self.setup()))
+        _told("reward", stages.reward(setup))
 
 
 @dataclass(frozen=True)
@@ -116,15 +122,16 @@ class JudgeCommand(Common):
 
     def run(self) -> None:
         """Print accuracy, or win rates."""
+        setup = self.setup()
         from vgf.rlhf import stages, verdicts
 
         if self.api is None:
-            _told("judge", stages.judge(self.setup()))
+            _told("judge", stages.judge(setup))
             return
         from vgf.rlhf.judge import ApiJudge
 
         judge = ApiJudge(self.api, self.base_url)
-        print(verdicts.judged(self.setup(), judge, self.method, self.against, self.most_dollars))
+        print(verdicts.judged(setup, judge, self.method, self.against, self.most_dollars))
 
 
 @dataclass(frozen=True)
@@ -136,9 +143,9 @@ class Train(Common):
 
     def run(self) -> None:
         """Print what it came to."""
+        setup = self.setup()
         from vgf.rlhf import preferred, stages
 
-        setup = self.setup()
         facts = stages.weighted_cloning(setup) if self.method == "bc" else preferred.train(setup, self.method)
         _told(self.method, facts)
 
@@ -156,10 +163,10 @@ class Align(Common):
 
     def run(self) -> None:
         """Print the summary."""
+        setup = self.setup()
         from vgf.rlhf import methods, table
         from vgf.rlhf.align import align
 
-        setup = self.setup()
         chosen = methods.chosen(self.method, setup.sizes.most, setup.sizes.particles)
         align(setup, chosen, self.results, self.replace or self.scale == "quick")
         print(table.text(table.summarise(table.read_study(setup.scale, setup.task_name, self.results))))

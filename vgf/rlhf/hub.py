@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,6 +56,16 @@ def require_hub(what: str, remedy: str) -> None:
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         raise ValueError(f"{what}: not in the hub's cache, and HF_HUB_OFFLINE is set; unset it, or {remedy}")
+    faults: list[str] = ["no answer"]
+    probe = threading.Thread(target=_knock, args=(address, faults), daemon=True)
+    probe.start()
+    probe.join(2 * PROBE_SECONDS)  # looking up a name has no time limit of its own
+    if faults:
+        raise ValueError(f"{what}: not in the cache and {address} cannot be reached ({faults[-1]}); use {remedy}")
+
+
+def _knock(address: str, faults: list[str]) -> None:
+    """Empty `faults` if something answers at an address, or add what is wrong."""
     proxy = urllib.request.getproxies().get(urlsplit(address).scheme)
     parts = urlsplit(proxy or address)
     try:
@@ -62,6 +73,6 @@ def require_hub(what: str, remedy: str) -> None:
         socket.create_connection((parts.hostname or "", port), timeout=PROBE_SECONDS).close()
         if proxy:  # that the proxy is there says nothing of what lies behind it
             urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PROBE_SECONDS).close()
+        faults.clear()
     except OSError as error:
-        reason = " ".join(str(error).split())[:80]
-        raise ValueError(f"{what}: not in the cache and {address} cannot be reached ({reason}); use {remedy}") from None
+        faults.append(" ".join(str(error).split())[:80])
