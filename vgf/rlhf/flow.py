@@ -52,7 +52,7 @@ class Flow:
         own_zero: decode even at L = 0: the decoder's own effect, a control.
     """
 
-    budget: Budget = field(default_factory=lambda: Budget(1, 4.0))
+    budget: Budget = field(default_factory=lambda: Budget(1, 1.0))
     space: Space = "embedding"
     decoder: DecoderName = "gumbel"
     strength: float = 1.0

@@ -14,7 +14,7 @@ from typing import Literal
 from vgf.flow import Budget
 from vgf.rlhf.flow import Flow
 
-TILT = 4.0  # nats of tilt a place, all steps together
+TILT = 1.0  # nats of tilt a place, all steps together; other totals by name, as vgf_L1@4
 STEPS = (1, 2, 4, 8)
 
 
@@ -65,7 +65,7 @@ def _rows() -> list[Method]:
         *_steps("cold", "the flow, re-decoded near the text it comes from", cold, STEPS),
         *_steps("projection", "the nearest embedding", replace(plain, decoder="projection"), (1, 4), tilt=40.0),
         *(
-            _flow(f"swaps_L{n}", "one token exchanged a step", replace(plain, decoder="swaps", budget=Budget(n, TILT)))
+            _flow(f"swaps_L{n}", "one token exchanged a step", replace(plain, decoder="swaps", budget=Budget(n, 4.0)))
             for n in (2, 4, 8)
         ),
         *_steps("constant", "control: one direction for everything", replace(plain, constant=True), (1, 4)),
