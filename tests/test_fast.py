@@ -13,6 +13,7 @@ from vgf.agents import VGF, VGFConfig
 from vgf.agents.bank import CHUNK, ActionBank
 from vgf.datasets.transitions import Transitions
 from vgf.fast import Core, Frozen, forward, value_and_gradient
+from vgf.flow import value_gradient
 from vgf.networks import SeedStreams
 
 SEEDS = (3, 5)
@@ -52,7 +53,7 @@ def test_in_float32_the_core_is_the_modules_to_rounding(config: VGFConfig, over:
     with torch.no_grad():
         for ours, theirs in (
             (twin.sample(s, 2 * a), agent.reference.sample(s, 2 * a)),
-            (twin.score(s, a), agent.score(s, a)),
+            (twin.scorer(s, a.shape[-2])(a), agent.score(s, a)),
             (twin.value(s, a), agent.target(s, a)),
         ):
             assert ours.shape == theirs.shape
@@ -66,9 +67,31 @@ def test_in_bfloat16_the_core_keeps_its_digits() -> None:
     with torch.no_grad():
         assert 0 < relative(twin.sample(s, a), agent.reference.sample(s, a)) < 0.01
         assert 0 < relative(twin.value(s, a), agent.target(s, a)) < 0.01
-        score, expected = twin.score(s, a), agent.score(s, a)
+        score, expected = twin.scorer(s, a.shape[-2])(a), agent.score(s, a)
     assert 0 < relative(score, expected) < 0.1  # a relu near zero may fall to the other side
     assert float((score * expected).sum(-1).sign().mean()) > 0.97
+
+
+def test_the_gradient_to_be_fitted_is_the_critics_and_needs_no_graph() -> None:
+    agent, (s, a) = stirred(AMORTISED), inputs(particles=1)
+    twin = core(agent, torch.float32)
+    for over in ("mean", "min"):
+        expected = value_gradient(lambda x, over=over: agent.value(s, x, over))(a)
+        found = twin.critic_scorer(s, 1, over)(a)
+        assert not found.requires_grad
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_snapshot_is_taken_anew_only_when_a_weight_was_written() -> None:
+    agent = stirred(SMALL)
+    frozen = core(agent, torch.float32).nets["critic"]
+    taken, before = frozen.all, frozen.all.rest.clone()
+    frozen.refresh()
+    assert frozen.all is taken
+    with torch.no_grad():
+        next(agent.critic.parameters()).add_(1.0)
+    frozen.refresh()
+    assert float((frozen.all.rest - before - 1.0).abs().max()) < 1e-6
 
 
 def test_a_large_coordinate_of_the_state_loses_nothing() -> None:
@@ -196,5 +219,5 @@ def test_on_cuda_the_core_is_the_modules() -> None:
     agent = VGF.create(SMALL, DIMS, SEEDS, "cuda")
     twin, (s, a) = core(agent, torch.float32), (x.cuda() for x in inputs())
     with torch.no_grad():
-        torch.testing.assert_close(twin.score(s, a), agent.score(s, a), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(twin.scorer(s, a.shape[-2])(a), agent.score(s, a), rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(twin.value(s, a), agent.target(s, a), rtol=1e-3, atol=1e-3)

