@@ -244,3 +244,13 @@ def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch, limit: int, dtype: tor
         got = transport(start.cuda(), wavy, budget, bounds=(-2.0, 2.0))
         assert got.is_cuda
         assert torch.allclose(got.cpu(), want, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 10, 33, 64])
+def test_the_median_among_pairs_is_numpys_over_the_whole_matrix(n: int) -> None:
+    x = draw(6, n, 3, seed=n)
+    x[0] = x[0, :1]  # coincident particles: every distance is zero
+    x[1, n // 2 :] = x[1, :1]  # and half of them
+    d2 = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square()
+    expected = np.median(d2.flatten(-2).numpy(), axis=-1)
+    np.testing.assert_array_equal(kernels._median_of_all(d2).numpy(), expected)
