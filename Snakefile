@@ -42,7 +42,10 @@ PAGES = toc_pages(yaml.safe_load(Path("_toc.yml").read_text()))
 CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
-SHOWING = {"bench", "claims", "cli", "plots", "stats", "table_commands", "table_text", "tables", "theory", "toy"}
+SHOWING = {
+    *("bench", "claims", "cli", "plots", "result_figures", "results_index", "stats"),
+    *("table_commands", "table_text", "tables", "theory", "toy"),
+}
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
@@ -129,7 +132,7 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-localrules: table, scoreboard, runtimes, book, reproduce
+localrules: table, scoreboard, results_index, runtimes, book, reproduce
 
 
 rule book:
@@ -142,6 +145,7 @@ rule book:
         "_toc.yml",
         "data/figures/scoreboard.md",
         "data/figures/runtimes.md",
+        "data/figures/results_index.md",
     output:
         expand("_build/html/{page}.html", page=PAGES),
         "_build/html/index.html",
@@ -164,6 +168,18 @@ rule scoreboard:
         "data/figures/scoreboard.md",
     shell:
         "python -c 'from vgf.claims import render_scoreboard; print(render_scoreboard(), end=\"\")' >{output}"
+
+
+rule results_index:
+    input:
+        expand("notebooks/{chapter}.md", chapter=CHAPTERS),
+        [path for study in sorted(STUDIES) for scale in ("cpu", "paper") for path in in_git(study, scale)],
+        sorted(str(path) for path in Path("data/experiments").glob("*.yaml")),
+        "vgf/results_index.py",
+    output:
+        "data/figures/results_index.md",
+    shell:
+        "python -c 'from vgf.results_index import render_results_index; print(render_results_index(), end=\"\")' >{output}"
 
 
 rule runtimes:

@@ -72,3 +72,16 @@ def test_only_a_regenerated_file_has_a_card(tmp_path: Path) -> None:
     path.with_suffix(".json").unlink()
     with pytest.raises(DataError, match="cards are for those"):
         card.markdown([path])
+
+
+def test_cards_of_files_that_are_elsewhere_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, old, other = {"file": "here.npz", "rows": 2}, {"file": "here.npz", "rows": 1}, {"file": "elsewhere.npz"}
+    monkeypatch.setattr(card, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(card, "register", lambda files: {"official": [], "regenerated": [new]})
+    text = "# Card\n\n{}\n\n### here\n\n{}\n\n### elsewhere\n\nkept\n\n{}\nend\n"
+    (tmp_path / "README.md").write_text(text.format(card.BEGIN, "old", card.END))
+    (tmp_path / "datasets.json").write_text(json.dumps({"regenerated": [other, old]}))
+    for _ in range(2):  # writing twice changes nothing
+        card.write([tmp_path / "here.npz"], "### here\n\nnew")
+        assert (tmp_path / "README.md").read_text() == text.format(card.BEGIN, "new", card.END)
+        assert json.loads((tmp_path / "datasets.json").read_text())["regenerated"] == [other, new]

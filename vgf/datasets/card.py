@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,19 +43,32 @@ def markdown(files: Sequence[Path]) -> str:
 
 
 def write(files: Sequence[Path], text: str) -> None:
-    """Put the card into data/README.md, between its marks, and the files on record in data/datasets.json.
+    """Put the cards into data/README.md, between its marks, and the files on record in data/datasets.json.
+
+    Cards and records of other files stay as they are: they are of datasets that lie on other machines.
 
     Raises:
         DataError: when the README or its marks are missing, or cannot be written.
     """
-    readme = data_folder() / "README.md"
+    readme, registry = data_folder() / "README.md", data_folder() / "datasets.json"
     old = readme.read_text(encoding="utf-8") if readme.exists() else ""
     if BEGIN not in old or END not in old:
         raise DataError(f"{readme}: lacks the line {BEGIN!r} or {END!r}; put both back")
-    before, after = old.split(BEGIN)[0], old.split(END)[1]
+    before, rest = old.split(BEGIN)
+    kept, after = rest.split(END)
+    cards = _cards(kept) | _cards(text)
     with written_whole(readme) as stream:
-        stream.write(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}".encode())
-    write_json(data_folder() / "datasets.json", register(files))
+        stream.write(f"{before}{BEGIN}\n\n{chr(10).join(cards.values())}\n{END}{after}".encode())
+    found = register(files)
+    known = json.loads(registry.read_text(encoding="utf-8"))["regenerated"] if registry.exists() else []
+    entries = {entry["file"]: entry for entry in [*known, *found["regenerated"]]}
+    write_json(registry, found | {"regenerated": list(entries.values())})
+
+
+def _cards(text: str) -> dict[str, str]:
+    """Return the cards of a text by their headings, each ending in one line break."""
+    parts = re.split(r"^(?=### )", text, flags=re.MULTILINE)
+    return {part.splitlines()[0]: f"{part.strip()}\n" for part in parts if part.startswith("### ")}
 
 
 def register(files: Sequence[Path]) -> dict[str, Any]:
