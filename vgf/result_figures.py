@@ -137,8 +137,8 @@ def draw_budgets(study: Study, methods: Sequence[str], names: Mapping[str, str] 
                 low, high = (np.array([getattr(c, end) for _, c in cells]) for end in ("low", "high"))
                 colour, marker = list(plots.PALETTE.values())[i % 6], "osD^vP"[i % 6]
                 shift = np.array(x) + 0.06 * (i - (len(methods) - 1) / 2)
-                bars, line = [y - low, high - y], {"color": colour, "marker": marker, "ms": 4, "lw": 1.3, "capsize": 2}
-                ax.errorbar(shift, y, bars, label=names.get(method, method), **line)
+                bars, text = [y - low, high - y], names.get(method, method)
+                ax.errorbar(shift, y, bars, label=text, color=colour, marker=marker, ms=4, lw=1.3, capsize=2)
                 table += [
                     {"task": task, "method": method, "test_steps": s, "mean": c.value, "low": c.low, "high": c.high}
                     for s, c in cells

@@ -1,7 +1,7 @@
 """The index of results: every committed record, with what made it, read off the records themselves.
 
-A reader who doubts a number starts here: study, task and method lead to the folder of per-seed files, the commit and the
-dataset's digest. Nothing is typed; a record without a table, or a study without a chapter, is seen at once. The
+A reader who doubts a number starts here: study, task and method lead to the folder of per-seed files, the commit and
+the dataset's digest. Nothing is typed; a record without a table, or a study without a chapter, is seen at once. The
 trade-off is a long page of plain tables.
 """
 
@@ -39,7 +39,8 @@ def _section(study: Study) -> list[str]:
         f"## {study.label}",
         "",
         f"Shown in {where}. Choices: {{download}}`{study.name}.yaml </data/experiments/{study.name}.yaml>`. "
-        f"All numbers: {files or 'no table yet'}. {len(study.sources)} records, {hours:.1f} hours of training and evaluation.",
+        f"All numbers: {files or 'no table yet'}. {len(study.sources)} records, {hours:.1f} hours of training and "
+        "evaluation.",
         "",
         "| task | method | seeds | updates | dataset | finished | commit | minutes |",
         "|---|---|---|--:|---|---|---|--:|",
