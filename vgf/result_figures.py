@@ -61,9 +61,8 @@ def found(study: Study, task: str, key: Key, checkpoint: str = "last", statistic
 
 def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str = "last") -> str:
     """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell."""
-    tasks = [*study.tasks, *([ALL] if study.shared else [])]
-    count = len(study.shared)
-    titles = [short(task) if task != ALL else f"mean over {count} task{'s' * (count > 1)}" for task in tasks]
+    tasks = [*study.tasks, *([ALL] if len(study.shared) > 1 else [])]
+    titles = [short(task) if task != ALL else f"mean over {len(study.shared)} tasks" for task in tasks]
     lines = [f"| method | {' | '.join(titles)} |", f"|---|{'--:|' * len(tasks)}"]
     for key, text in ordered(study, names):
         cells = []

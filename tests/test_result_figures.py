@@ -1,0 +1,92 @@
+"""The figures and tables of the results chapters, and the index of results: what they show is what the records give."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from tests.test_tables import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
+from vgf import result_figures, results_index, tables
+from vgf.records import read_runs
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> tables.Study:
+    """Three methods on two tasks, one of them on one task alone."""
+    for task, method in ((HOPPER, "bc"), (HOPPER, "iql"), (HOPPER, "vgf"), (CUBE, "bc"), (CUBE, "vgf")):
+        write_record(tmp_path, task, method)
+    return tables.read_study("both", "cpu", tmp_path)
+
+
+def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: tables.Study) -> None:
+    lines = result_figures.score_table(study).splitlines()
+    head = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert head == ["method", *map(result_figures.short, study.tasks)]  # no mean over tasks: iql has run on one
+    rows = {row[0]: row[1:] for row in ([c.strip() for c in line.strip("|").split("|")] for line in lines[2:])}
+    assert list(rows) == ["BC (flow)", "IQL", "VGF, L = 0", "VGF, L = 1"]
+    place = study.tasks.index(HOPPER)
+    assert rows["IQL"][1 - place] == "–"
+    assert rows["VGF, L = 1"][place].startswith(f"{by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [")
+
+
+def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tables.Study) -> None:
+    rows = [line for line in result_figures.beside_paper(study, 1).splitlines() if "VGF" in line]
+    assert len(rows) == 2
+    (hopper,) = [row for row in rows if "hopper" in row]
+    assert f"| VGF, L = 1 | {by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [" in hopper
+    assert hopper.endswith("| 97.9 |")
+
+
+def test_starts_are_of_the_untrained_policy(study: tables.Study) -> None:
+    table = result_figures.starts(study).set_index(["task", "method"])
+    assert len(table) == 5
+    for (task, method), row in table.iterrows():
+        assert row["end"] == pytest.approx(by_hand("last", task, method, 0).mean(), rel=1e-6)
+    source = next(s for s in study.sources if (s.task.name, s.method) == (HOPPER, "bc"))
+    untrained = source.scores[source.scores["update"] == 0]["score"].mean()
+    assert table.loc[(HOPPER, "bc"), "start"] == pytest.approx(untrained, rel=1e-6)
+
+
+def test_the_figures_hold_every_seed_and_budget(study: tables.Study) -> None:
+    figure, drawn = result_figures.draw_scores(study)
+    cells = sum(len(BUDGETS[s.method]) for s in study.sources)
+    assert len(drawn) == cells * len(SEEDS)
+    own = drawn[(drawn["task"] == HOPPER) & (drawn["method"] == "VGF, L = 1")]
+    np.testing.assert_allclose(own["score"], by_hand("last", HOPPER, "vgf", 1))
+    plt.close(figure)
+    figure, drawn = result_figures.draw_budgets(study, ["vgf"])
+    assert sorted(drawn["test_steps"].unique()) == [0, 1]
+    lines = [line for ax in figure.axes for line in ax.lines if len(line.get_xdata()) == 2]
+    assert any(np.allclose(line.get_ydata(), drawn[drawn["task"] == HOPPER]["mean"]) for line in lines)
+    plt.close(figure)
+    figure, drawn = result_figures.draw_curves(study, [("bc", 0), ("vgf", 1)])
+    assert set(drawn["method"]) == {"BC (flow)", "VGF"}  # one budget drawn: it is not named
+    assert sorted(drawn["update"].unique()) == [0, 50, 100]
+    plt.close(figure)
+
+
+def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in ("bc", "vgf"):
+        folder = write_record(tmp_path, HOPPER, method, study="d4rl")
+        write_record(tmp_path, CUBE, method, study="other", scale="quick")
+    runs = read_runs(folder)
+    full = {"seconds": {"training": 60.0}, "finished": "2026-01-02T03:04:05+00:00", "dirty": False}
+    complete = [runs[0] | full | {"settings": {"agent": "vgf", "updates": 100}, "commit": "abcdef0123"}]
+    record = tables.records.read_record
+    monkeypatch.setattr(
+        tables.records,
+        "read_record",
+        lambda path: record(path).__class__(path, complete, record(path).episodes, record(path).curve),
+    )
+    text = results_index.render_results_index(tmp_path)
+    assert re.findall(r"^## (\S+)", text, re.MULTILINE) == ["d4rl.cpu"]
+    rows = [line for line in text.splitlines() if line.startswith(f"| {HOPPER}")]
+    assert len(rows) == 2
+    assert all("`abcdef0`" in row and "2026-01-02" in row and row.endswith("| 1 |") for row in rows)
+    assert "09_d4rl" in results_index.chapters("d4rl")
