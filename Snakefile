@@ -43,7 +43,7 @@ CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
 SHOWING = {
-    *("bench", "claims", "cli", "plots", "result_figures", "results_index", "stats"),
+    *("bench", "claims", "cli", "moved", "plots", "result_figures", "results_index", "stats"),
     *("table_commands", "table_text", "tables", "theory", "toy"),
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
