@@ -127,7 +127,7 @@
       else walk.settings.steps = settings.steps;
       const whole = "steps" in change || at.goal > settings.steps;
       Object.assign(at, { goal: whole ? settings.steps : at.goal, rate: Infinity });
-      see.textContent = preset?.see ?? "";
+      see.textContent = preset?.see ?? "A setting of your own.";
       presetButtons.forEach((button, k) => button.setAttribute("aria-pressed", String(data.presets[k] === preset)));
       reflect();
       wake();
@@ -194,7 +194,7 @@
       const busy = at.shown < at.goal || ready < settings.steps;
       waiting = busy ? requestAnimationFrame(frame) : 0;
       clearTimeout(telling);
-      if (!busy) telling = setTimeout(tell, 250);
+      telling = busy ? 0 : setTimeout(tell, 250);
     }
 
     function draw(shown) {
@@ -207,8 +207,8 @@
         { values: now.paperApplies ? column("paper") : [], ...LINES.paper },
         { values: column("ours"), ...LINES.ours },
         { values: column("mmd2"), ...LINES.measured }] });
-      const most = Math.max(1, ...data.ranges.error ? [data.ranges.error.high] : []);
-      vgf.drawing.chart(charts.reward, data, { ...common, top: most, lines: [
+      const highest = Math.max(1, ...column("promised")); // the axis grows by halves, so that it seldom moves
+      vgf.drawing.chart(charts.reward, data, { ...common, top: Math.ceil(2 * highest) / 2, lines: [
         { values: known.map(() => first.real), ...LINES.bestOfN },
         { values: column("promised"), ...LINES.promised },
         { values: column("real"), ...LINES.real }] });
@@ -228,6 +228,7 @@
 
     /** Put the state into words, once it has come to rest. */
     function tell() {
+      telling = 0;
       const step = at.goal, { words } = vgf, now = walk.measures[step];
       summary.textContent = words.summary(walk, step);
       canvas.setAttribute("aria-label", words.mapText(walk, step));
@@ -247,7 +248,7 @@
     still.addEventListener("change", redraw);
     set({}, data.presets[1]);
     redraw();
-    return { settings, at, draw, get walk() { return walk; }, get busy() { return waiting !== 0; } };
+    return { settings, at, draw, get walk() { return walk; }, get busy() { return waiting !== 0 || telling !== 0; } };
   }
 
   const root = document.getElementById("vgf-explorer"), source = document.getElementById("vgf-explorer-data");

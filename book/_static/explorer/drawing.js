@@ -159,7 +159,7 @@
     context.textAlign = "center";
     for (const step of new Set([0, Math.round(steps / 2), steps])) {
       context.textAlign = step === 0 ? "left" : step === steps ? "right" : "center";
-      context.fillText(step, x(step), bottom + 6);
+      context.fillText(step === 0 ? "step 0" : step, x(step), bottom + 6);
     }
     context.strokeStyle = muted;
     context.beginPath();
