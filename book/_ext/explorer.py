@@ -13,6 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 DATA = "data/figures/explorer.json"  # by vgf.explorer_figure
 SCRIPTS = ("numerics", "walk", "words", "drawing", "controls")  # in the order they build on each other
+PLACE = '<div id="vgf-explorer" class="vgf-explorer"></div>'
 
 
 class Explorer(SphinxDirective):
@@ -29,22 +30,20 @@ class Explorer(SphinxDirective):
         data = path.read_text(encoding="utf-8").replace("</", "<\\/")
         said = nodes.container(classes=["vgf-without"])
         self.state.nested_parse(self.content, self.content_offset, said)
-        parts = [
-            nodes.raw("", '<div id="vgf-explorer" class="vgf-explorer"></div><noscript>', format="html"),
+        return [
+            nodes.raw("", PLACE + "<noscript>", format="html"),
             said,
             nodes.raw(
                 "",
                 f'</noscript><script type="application/json" id="vgf-explorer-data">{data}</script>',
                 format="html",
-                classes=["vgf-explorer-data"],
             ),
         ]
-        return list(parts)
 
 
 def add_files(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Load the scripts and the style on the page that has the explorer."""
-    if doctree is None or not any("vgf-explorer-data" in node["classes"] for node in doctree.findall(nodes.raw)):
+    if doctree is None or not any(node.astext().startswith(PLACE) for node in doctree.findall(nodes.raw)):
         return
     app.add_css_file("explorer/explorer.css")
     for script in SCRIPTS:

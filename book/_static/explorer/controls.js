@@ -97,7 +97,7 @@
           el("div", { className: "vgf-buttons", data: { role: "group", "aria-label": "Walk" } }, ...buttons, position),
           ...["steps", "step_size", "temperature", "particles", "error"].map(slider),
           toggle("repulsion", "Repulsion between particles"),
-          choice("optimizer", "Steps", [["none", "fixed"], ["adam", "Adam"]]),
+          choice("optimizer", "Step rule", [["none", "fixed"], ["adam", "Adam"]]),
           choice("bandwidth", "Bandwidth", [["fixed", "fixed σ"], ["median", "median"]]),
           slider("sigma"))),
       legend([

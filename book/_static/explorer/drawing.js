@@ -105,6 +105,7 @@
   /** Draw the map at a step, which may lie between two states. */
   function map(canvas, cache, walk, at) {
     const context = fit(canvas), side = canvas.clientWidth, { data, settings } = walk, [low, high] = data.box;
+    if (!side) return; // not laid out yet: the canvas is drawn once it has a size
     const { muted } = colours(data), looks = marks(data);
     const before = walk.path[Math.floor(at)], after = walk.path[Math.ceil(at)], part = at - Math.floor(at);
     const x = value => ((value - low) / (high - low)) * side, y = value => side - x(value);
@@ -153,7 +154,7 @@
       context.moveTo(left, y((top * k) / 4));
       context.lineTo(right, y((top * k) / 4));
       context.stroke();
-      if (k % 2 === 0) context.fillText(((top * k) / 4).toFixed(1), left - 5, y((top * k) / 4));
+      if (k % 2 === 0) context.fillText(String((top * k) / 4), left - 5, y((top * k) / 4));
     }
     context.textBaseline = "top";
     context.textAlign = "center";
