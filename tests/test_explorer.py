@@ -205,6 +205,20 @@ def test_the_comparison_notices_a_difference(page: Page) -> None:
     assert (torch.tensor(found, dtype=torch.float64).reshape(-1, 2) - colder).abs().max() > CLOSE
 
 
+@pytest.mark.parametrize("error", [0.0, 0.2, 1.0, 2.0])
+def test_the_false_top_is_where_the_package_has_it_or_there_is_none(page: Page, error: float) -> None:
+    tops = page.evaluate("error => vgfExplorer.run({ steps: 0, error }).tops.map(top => top.place)", error)
+    lower, higher, *more = torch.tensor(tops)
+    torch.testing.assert_close(
+        torch.stack([lower, higher]).double(), explorer.bandit().reward.maxima, atol=1e-5, rtol=0
+    )
+    false_top = explorer.followed(explorer.bandit().reward, error).maxima[-1]
+    if error < 0.5:  # the false hill has no top of its own
+        assert more == []
+    else:
+        torch.testing.assert_close(more[0].double(), false_top, atol=1e-5, rtol=0)
+
+
 def test_the_page_begins_with_the_samples_of_the_package(page: Page) -> None:
     held = page.evaluate("() => vgfExplorer.data.samples")
     assert held == explorer.samples()
@@ -266,7 +280,7 @@ def near(particles: Tensor, top: Tensor) -> int:
 @pytest.mark.parametrize("sample", range(explorer.SAMPLES))
 def test_too_far_promises_more_and_gives_less_than_best_of_n(sample: int) -> None:
     particles, measures = end_of("too-far", sample)
-    false_top = torch.tensor(explorer.ERROR_CENTRE, dtype=torch.float64)
+    false_top = explorer.followed(explorer.bandit().reward, preset("too-far").settings.error).maxima[-1]
     assert measures[-1]["promised"] > measures[0]["promised"]
     assert measures[-1]["real"] < measures[0]["real"]
     assert 0 < near(particles, false_top) < len(particles) / 4

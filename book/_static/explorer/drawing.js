@@ -125,8 +125,8 @@
     context.globalAlpha = 1;
     for (let i = 0; i < start.length; i += 2) put("start", start[i], start[i + 1]);
     for (let i = 0; i < start.length; i += 2) put("now", now(i), now(i + 1));
-    put("top", ...data.maxima[1]);
-    if (settings.error > 0) put("falseTop", ...data.error.centre);
+    put("top", ...walk.tops[1].place);
+    if (walk.tops[2]) put("falseTop", ...walk.tops[2].place);
     const first = 2 * walk.measures[0].chosen, chosen = 2 * measure.chosen;
     put("bestOfN", start[first], start[first + 1]);
     put("chosen", now(chosen), now(chosen + 1));

@@ -46,6 +46,22 @@
     return out;
   }
 
+  /** The top that ascent from a point leads to: where the weighted mean of the centres is the point itself. */
+  function topFrom(bumps, [x, y]) {
+    for (let k = 0; k < 200; k++) {
+      let weight = 0, u = 0, v = 0;
+      bumps.centres.forEach(([cx, cy], i) => {
+        const square = bumps.widths[i] ** 2;
+        const w = (bumps.heights[i] * Math.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * square))) / square;
+        weight += w;
+        u += w * cx;
+        v += w * cy;
+      });
+      [x, y] = [u / weight, v / weight];
+    }
+    return [x, y];
+  }
+
   /** c, an upper bound of |grad Q|. */
   function lipschitz(bumps) {
     return bumps.heights.reduce((sum, height, k) => sum + height / bumps.widths[k], 0) / ROOT_E;
@@ -183,7 +199,7 @@
   const ourBound = (displacement, sigma) => -2 * Math.expm1(-(displacement ** 2) / (2 * sigma ** 2));
 
   Object.assign(vgf, {
-    followed, value, values, scores, lipschitz, medianBandwidth, kernelTotalOwn, mmd2, direction, step,
+    followed, value, values, scores, topFrom, lipschitz, medianBandwidth, kernelTotalOwn, mmd2, direction, step,
     directionBound, adamStepBound, paperBound, ourBound,
   });
 })((window.vgfExplorer ??= {}));

@@ -13,6 +13,7 @@
     const zeros = new Float64Array(particles.length);
     const walk = {
       data, settings, bumps,
+      tops: tops(data, bumps, settings.error),
       c: vgf.lipschitz(bumps),
       sigma: first, // of the MMD throughout, and of the flow unless the median sets it anew
       own: vgf.kernelTotalOwn(particles, first),
@@ -60,10 +61,19 @@
       oursBeforehand: adam || !median, // else it is known only once the bandwidths are
       naive: vgf.ourBound(walk.naive, sigma),
       naiveBroken: farthest(walk.path[0], particles) > walk.naive * (1 + 1e-9), // a particle went further than that
-      near: nearTops(data, settings, particles),
+      near: near(walk.tops, particles),
       chosen, promised: promised[chosen], real: real[chosen],
       best, bestReal: real[best],
     };
+  }
+
+  /** The lower top, the higher and, if the error makes one of its own, the false one, each with its hill's width. */
+  function tops(data, bumps, error) {
+    const known = data.maxima.map((place, k) => ({ place, width: data.reward.widths[k] }));
+    if (!(error > 0)) return known;
+    const place = vgf.topFrom(bumps, data.error.centre), higher = known[1];
+    const apart = Math.hypot(place[0] - higher.place[0], place[1] - higher.place[1]);
+    return apart > higher.width / 2 ? [...known, { place, width: data.error.width }] : known; // else one hill, tilted
   }
 
   function farthest(from, to) {
@@ -72,13 +82,11 @@
     return most;
   }
 
-  /** How many particles are within one width of each top: the lower, the higher, the false. */
-  function nearTops(data, settings, particles) {
-    const tops = settings.error > 0 ? [...data.maxima, data.error.centre] : data.maxima;
-    const width = [...data.reward.widths, data.error.width];
-    return tops.map(([x, y], k) => {
+  /** How many particles are within one width of each top. */
+  function near(tops, particles) {
+    return tops.map(({ place: [x, y], width }) => {
       let count = 0;
-      for (let i = 0; i < particles.length; i += 2) count += Math.hypot(particles[i] - x, particles[i + 1] - y) < width[k];
+      for (let i = 0; i < particles.length; i += 2) count += Math.hypot(particles[i] - x, particles[i + 1] - y) < width;
       return count;
     });
   }
@@ -87,7 +95,7 @@
   function run(settings, start) {
     const walk = begin(vgf.data, { ...vgf.data.presets[0].settings, sample: 0, ...settings }, start);
     for (let i = 0; i < walk.settings.steps; i++) advance(walk);
-    return { path: walk.path.map(particles => [...particles]), measures: walk.measures, sigma: walk.sigma };
+    return { path: walk.path.map(particles => [...particles]), measures: walk.measures, sigma: walk.sigma, tops: walk.tops };
   }
 
   Object.assign(vgf, { begin, advance, run });
