@@ -43,12 +43,13 @@ CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
 SHOWING = {
-    *("bench", "claims", "cli", "moved", "plots", "result_figures", "results_index", "stats"),
+    *("bench", "claims", "cli", "explorer", "explorer_figure", "moved", "plots", "result_figures", "results_index", "stats"),
     *("table_commands", "table_text", "tables", "theory", "toy"),
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
+EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
 STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
 
@@ -146,6 +147,7 @@ rule book:
         "data/figures/scoreboard.md",
         "data/figures/runtimes.md",
         "data/figures/results_index.md",
+        EXPLORER,
     output:
         expand("_build/html/{page}.html", page=PAGES),
         "_build/html/index.html",
@@ -157,6 +159,16 @@ rule book:
 rule reproduce:
     input:
         [*wanted(EXPERIMENT.stem, SCALE), *table(EXPERIMENT.stem, SCALE)] if EXPERIMENT else [],
+
+
+rule explorer:
+    input:
+        PACKAGE,
+        "data/experiments/d4rl.yaml",
+    output:
+        EXPLORER,
+    shell:
+        "step explorer python -c 'from vgf.explorer_figure import write; write()'"
 
 
 rule scoreboard:

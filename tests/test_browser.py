@@ -6,17 +6,14 @@ the width of a phone. Pages come over loopback; any other request is a fault.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from conftest import PAGES
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from conftest import CHROMIUM, PAGES
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)  # the machine's own; nothing is downloaded
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 VIEWS = {"light": ("light", DESK), "dark": ("dark", DESK), "phone": ("light", PHONE)}
 # Wide things that are cut off: they pass the right edge and nothing between them and the article scrolls.
@@ -68,15 +65,6 @@ class Visit:
     def evaluate(self, script: str) -> Any:
         """Run a script in the page."""
         return self.page.evaluate(script)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start the browser."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

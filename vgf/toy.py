@@ -25,6 +25,7 @@ from vgf.flow import Budget
 
 BOX = (-1.0, 1.0)  # the action box of every toy, as in the benchmarks
 BOX_AREA = (BOX[1] - BOX[0]) ** 2
+MAIN = (0.1, 1.5)  # coverage and gap of the book's bandit, unless it says otherwise
 
 
 @dataclass(frozen=True, eq=False)
