@@ -108,6 +108,17 @@ def test_ticks_at_chosen_numbers_are_no_categories() -> None:
     assert not panel["y_words"]
 
 
+def test_an_inner_panel_whose_labels_are_hidden_has_the_numbers_of_the_outer_one() -> None:
+    figure, axes = plt.subplots(2, 1, sharex=True)
+    axes[1].set_xticks([1, 2])
+    axes[1].set_xticklabels(["1", "2"])
+    axes[0].set_yticks([])
+    upper, lower = marks.panels(figure)
+    plt.close(figure)
+    assert (upper["x_words"], lower["x_words"]) == (False, False)
+    assert (upper["y_words"], lower["y_words"]) == (True, False)
+
+
 def test_what_is_no_mark_is_named_for_what_it_is() -> None:
     def draw(ax: Axes) -> None:
         grid = np.linspace(-1, 1, 20)

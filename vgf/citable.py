@@ -22,9 +22,7 @@ from vgf.records import git
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "data" / "figures"
-SITE = (
-    "https://vgf-companion.github.io/vgf-companion"  # where GitHub serves the pages of the repository in CITATION.cff
-)
+SITE = "https://vgf-companion.github.io/vgf-companion"  # GitHub's pages of the repository that CITATION.cff names
 AUTHOR, YEAR = "The VGF companion developers", "2026"
 MAKES = r"\bsave_figure\(\s*\w+,\s*\"({})\""  # how a chapter's text names a figure it makes
 LIBRARIES = ("torch", "numpy", "matplotlib")

@@ -78,9 +78,11 @@ def panels(figure: Figure) -> list[dict[str, Any]]:
 
 def _has_words(axis: Axis) -> bool:
     """Say whether an axis places categories: its labels are words, or it has no ticks at all."""
-    labels = [label.get_text() for label in axis.get_ticklabels()]
-    numbers = [text for text in labels if re.fullmatch(r"[^A-Za-z]*", re.sub(r"mathdefault|times|\\[a-z]+", "", text))]
-    return isinstance(axis.get_major_locator(), NullLocator | FixedLocator) and len(numbers) < max(len(labels), 1)
+    if not isinstance(axis.get_major_locator(), NullLocator | FixedLocator):
+        return False
+    places = axis.get_majorticklocs()  # labels of inner panels are hidden, so they are asked of the formatter
+    labels = axis.get_major_formatter().format_ticks(places) if len(places) else ["none"]
+    return any(re.search("[A-Za-z]", re.sub(r"\\[a-z]+", "", label)) for label in labels)
 
 
 def _numbers(values: Any) -> np.ndarray:
