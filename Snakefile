@@ -41,14 +41,15 @@ def toc_pages(node):
 PAGES = toc_pages(yaml.safe_load(Path("_toc.yml").read_text()))
 CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
-PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
-SHOWING = {
-    *("bench", "claims", "cli", "explorer", "explorer_figure", "moved", "plots", "result_figures", "results_index", "stats"),
-    *("table_commands", "table_text", "tables", "theory", "toy"),
+MAP = "data/paper/map.csv"  # names chapters, so no chapter waits for it
+PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) != MAP)
+SHOWING = {  # parts of the package that no training depends on
+    *("bench", "citable", "claims", "cli", "explorer", "explorer_figure", "marks", "moved", "paper_map", "plots"),
+    *("result_figures", "results_index", "stats", "table_commands", "table_text", "tables", "theory", "toy"),
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
+FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
 STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
@@ -133,7 +134,7 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-localrules: table, scoreboard, results_index, runtimes, book, reproduce
+localrules: table, paper_map, gallery, results_index, runtimes, book, reproduce
 
 
 rule book:
@@ -145,6 +146,8 @@ rule book:
         "_config.yml",
         "_toc.yml",
         "data/figures/scoreboard.md",
+        "data/figures/paper_map.md",
+        "data/figures/gallery.md",
         "data/figures/runtimes.md",
         "data/figures/results_index.md",
         EXPLORER,
@@ -171,15 +174,33 @@ rule explorer:
         "step explorer python -c 'from vgf.explorer_figure import write; write()'"
 
 
-rule scoreboard:
+rule paper_map:
     input:
         expand("notebooks/{chapter}.ipynb", chapter=CHAPTERS),
         PAPER,
+        MAP,
         "vgf/claims.py",
+        "vgf/paper_map.py",
     output:
-        "data/figures/scoreboard.md",
-    shell:
-        "python -c 'from vgf.claims import render_scoreboard; print(render_scoreboard(), end=\"\")' >{output}"
+        scoreboard="data/figures/scoreboard.md",
+        map="data/figures/paper_map.md",
+    run:
+        from vgf.paper_map import render_map, render_scoreboard
+
+        Path(output.scoreboard).write_text(render_scoreboard())
+        Path(output.map).write_text(render_map())
+
+
+rule gallery:
+    input:
+        [path for chapter in CHAPTERS for path in figures_of(chapter)],
+        "vgf/citable.py",
+    output:
+        "data/figures/gallery.md",
+    run:
+        from vgf.citable import gallery
+
+        Path(output[0]).write_text(gallery(CHAPTERS))
 
 
 rule results_index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 
 from vgf import plots
 
-FILES = (".svg", "-dark.svg", ".pdf", ".png", ".csv", ".md")
+FILES = (".svg", "-dark.svg", ".pdf", ".png", ".csv", ".drawn.csv", ".bib", ".json", ".md")
 DATA = pd.DataFrame({"x": [0, 1, 2], "y": [0.1, 0.25, 1 / 3]})
 
 
@@ -65,6 +66,21 @@ def test_the_data_of_a_figure_can_be_read_back(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a-line.csv"), DATA, rtol=1e-7)
 
 
+def test_every_mark_of_a_figure_can_be_read_back(tmp_path: Path) -> None:
+    save(tmp_path)
+    drawn = pd.read_csv(tmp_path / "a-line.drawn.csv")
+    pd.testing.assert_frame_equal(drawn[["x", "y"]].astype(float), DATA.astype(float), rtol=1e-7)
+    assert 'id="mark-0"' in (tmp_path / "a-line.svg").read_text()
+
+
+def test_a_figure_keeps_its_words_and_what_is_aside(tmp_path: Path) -> None:
+    save(tmp_path, aside="the jitter")
+    words = json.loads((tmp_path / "a-line.json").read_text())
+    assert (words["id"], words["caption"], words["alt"]) == ("a-line", "It rises.", "A rising line.")
+    assert words["panels"][0]["x"][0] < 0 < words["panels"][0]["x"][1]
+    assert "the jitter" in (tmp_path / "a-line.md").read_text()
+
+
 def test_the_fragment_numbers_describes_and_offers_the_figure(tmp_path: Path) -> None:
     save(tmp_path, alt="A rising\nline.", caption="It rises\nto {eq}`x`.")
     text = (tmp_path / "a-line.md").read_text()
@@ -72,7 +88,8 @@ def test_the_fragment_numbers_describes_and_offers_the_figure(tmp_path: Path) ->
     assert ":alt: A rising line.\n" in text
     assert "\nIt rises to {eq}`x`.\n" in text
     offered = re.findall(r"\{download\}`[^<]+</data/figures/([\w.-]+)>`", text)
-    assert offered == ["a-line.svg", "a-line.pdf", "a-line.png", "a-line.csv"]
+    assert offered == [f"a-line{end}" for end in (".svg", ".pdf", ".png", ".csv", ".drawn.csv", ".bib")]
+    assert (tmp_path / "a-line.bib").read_text() in text
 
 
 def test_the_dark_version_has_no_light_paper_or_ink(tmp_path: Path) -> None:

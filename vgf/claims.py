@@ -1,8 +1,8 @@
-"""The reproduction scoreboard: what the paper claims, and what our runs say about it.
+"""What the paper claims, and what our runs say about it.
 
 Claims are rows of `data/paper/claims.csv`. A chapter that has tested one calls `verdict`, which leaves a small
-file; `render_scoreboard` joins both into the table of the front page. A claim without a file reads "untested":
-no status can be typed by hand.
+file; `vgf.paper_map` joins both into the table of the front page. A claim without a file reads "untested": no status
+can be typed by hand.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ CLAIMS = DATA / "paper" / "claims.csv"
 VERDICTS = DATA / "figures" / "verdicts"
 
 Status = Literal["held", "held in part", "did not hold"]
-BADGES = {"held": "success", "held in part": "warning", "did not hold": "danger", "untested": "secondary"}
 
 
 class Verdict(TypedDict):
@@ -57,23 +56,10 @@ def verdict(claim: str, status: Status, evidence: str, scale: str, *, directory:
     write_atomically(directory / f"{claim}.json", json.dumps(record, indent=1).encode())
 
 
-def render_scoreboard(*, verdicts: Path = VERDICTS) -> str:
-    """Return the scoreboard as a MyST list-table: claim, chapter, status, evidence."""
-    lines = [
-        "```{list-table}",
-        ":header-rows: 1",
-        ":widths: 42 14 14 30",
-        ":class: scoreboard",
-        "",
-        "* - Claim of the paper\n  - Chapter\n  - Status\n  - Evidence",
-    ]
-    for claim, row in read_claims().iterrows():
-        path = verdicts / f"{claim}.json"
-        chapter = f"{{doc}}`read </notebooks/{row.chapter}>`" if row.chapter else "none yet"
-        status, evidence = "untested", "not run yet"
-        if path.exists():
-            found: Verdict = json.loads(path.read_text())
-            status, evidence = found["status"], f"{found['evidence']} Scale: {found['scale']}."
-        badge = f"{{bdg-{BADGES[status]}}}`{status}`"
-        lines.append(f"* - {row.claim}\n  - {chapter}\n  - {badge}\n  - {evidence}")
-    return "\n".join([*lines, "```", ""])
+def standing(claim: str, verdicts: Path = VERDICTS) -> tuple[str, str]:
+    """Return a claim's status and the evidence for it, one line of MyST; "untested" where no chapter has judged it."""
+    path = verdicts / f"{claim}.json"
+    if not path.exists():
+        return "untested", "not run yet"
+    found: Verdict = json.loads(path.read_text())
+    return found["status"], f"{found['evidence']} Scale: {found['scale']}."

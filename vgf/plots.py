@@ -1,15 +1,17 @@
 """House style of every figure, and the files that make a figure citable.
 
-`save_figure` writes, for one id, a light and a dark SVG, PDF, PNG, the CSV of what is drawn, and a MyST
-fragment with the numbered figure, its alternative text and the downloads. A page shows the figure by including the
-fragment, so a figure without data, caption and alternative text cannot get into the book.
+`save_figure` writes, for one id, a light and a dark SVG, PDF, PNG, the CSV behind it, every mark as it is drawn,
+BibTeX, its provenance, and a MyST fragment with the numbered figure, its alternative text and the downloads. A page
+shows the figure by including the fragment, so a figure without data, caption and alternative text cannot get into the
+book. `vgf.citable` renders what is words, `vgf.marks` reads the drawing back.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ import seaborn as sns
 from cycler import cycler
 from matplotlib.figure import Figure
 
-FIGURES = Path(__file__).resolve().parents[1] / "data" / "figures"
+from vgf import citable, marks
+
+FIGURES = citable.FIGURES
 
 # Okabe and Ito's colour-blind-safe hues (okabe2008color), the ones that stay legible on white and on near-black.
 PALETTE = {
@@ -84,12 +88,22 @@ def style() -> Iterator[None]:
 
 
 def save_figure(
-    figure: Figure, ident: str, *, caption: str, alt: str, data: pd.DataFrame, directory: Path = FIGURES
+    figure: Figure,
+    ident: str,
+    *,
+    caption: str,
+    alt: str,
+    data: pd.DataFrame,
+    experiment: str | None = None,
+    seeds: Sequence[int] | None = None,
+    aside: str | None = None,
+    directory: Path = FIGURES,
 ) -> Figure:
     """Write a figure's files under `directory` and return the figure, so a notebook cell shows it.
 
-    Files: `ident.svg`, `ident-dark.svg`, `ident.pdf`, `ident.png`, `ident.csv` and `ident.md` (the fragment a page
-    includes; the figure's label is `fig-ident`).
+    Files: `ident.svg`, `ident-dark.svg`, `ident.pdf`, `ident.png`, `ident.csv` (the data), `ident.drawn.csv` (every
+    mark as drawn; `marks.drawn_marks`), `ident.bib`, `ident.json` (its words and provenance) and `ident.md` (the
+    fragment a page includes; the figure's label is `fig-ident`).
 
     Args:
         figure: drawn inside `style()`.
@@ -97,11 +111,43 @@ def save_figure(
         caption: what is drawn and, first of all, what it shows. MyST; may cite and reference.
         alt: what a reader who cannot see the figure needs to know, in one or two sentences.
         data: the numbers that are drawn, one row a mark.
+        experiment: name of the file in `data/experiments/` behind this figure, where the chapter shows several.
+        seeds: the seeds behind it, where neither a column `seed` nor the records say.
+        aside: what of the drawing `data` does not hold, in words, such as positions that were jittered. Without it
+            the tests ask for every number (`marks.not_in`).
         directory: where the files go.
 
     Raises:
-        ValueError: if `ident`, `caption`, `alt` or `data` is empty or malformed.
+        ValueError: if `ident`, `caption`, `alt` or `data` is empty or malformed, or the drawing cannot be read back.
     """
+    _check(ident, caption, alt, data)
+    caption, alt = " ".join(caption.split()), " ".join(alt.split())
+    source = citable.provenance(ident, data, experiment=experiment, seeds=seeds) | {"aside": aside or ""}
+    drawn = marks.drawn_marks(figure)
+    light = _render(figure, "svg").decode()
+    dark = light
+    for colour, replacement in DARK.items():
+        dark = dark.replace(colour, replacement)
+    words = {"id": ident, "caption": caption, "alt": alt} | source | {"panels": marks.panels(figure)}
+    files = {
+        ".svg": light.encode(),
+        "-dark.svg": dark.encode(),
+        ".pdf": _render(figure, "pdf"),
+        ".png": _render(figure, "png"),
+        ".csv": _csv(data),
+        ".drawn.csv": _csv(drawn),
+        ".bib": citable.bibtex(ident, caption, source).encode(),
+        ".json": json.dumps(words, indent=1, ensure_ascii=False).encode(),
+        ".md": citable.fragment(ident, caption, alt, source).encode(),
+    }
+    for end, content in files.items():
+        write_atomically(directory / f"{ident}{end}", content)
+    plt.close(figure)
+    return figure
+
+
+def _check(ident: str, caption: str, alt: str, data: pd.DataFrame) -> None:
+    """Refuse a figure that is not complete."""
     if not ident or not all((part.isalnum() and part.islower()) or part.isdigit() for part in ident.split("-")):
         raise ValueError(f"ident must be lower-case words joined by hyphens, got {ident!r}")
     for name, text in (("caption", caption), ("alt", alt)):
@@ -109,18 +155,10 @@ def save_figure(
             raise ValueError(f"{name} of figure {ident!r} is empty")
     if data.empty:
         raise ValueError(f"data of figure {ident!r} is empty")
-    light = _render(figure, "svg").decode()
-    dark = light
-    for colour, replacement in DARK.items():
-        dark = dark.replace(colour, replacement)
-    write_atomically(directory / f"{ident}.svg", light.encode())
-    write_atomically(directory / f"{ident}-dark.svg", dark.encode())
-    write_atomically(directory / f"{ident}.pdf", _render(figure, "pdf"))
-    write_atomically(directory / f"{ident}.png", _render(figure, "png"))
-    write_atomically(directory / f"{ident}.csv", data.to_csv(index=False, float_format="%.8g").encode())
-    write_atomically(directory / f"{ident}.md", _fragment(ident, caption, alt).encode())
-    plt.close(figure)
-    return figure
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False, float_format="%.8g").encode()
 
 
 def _render(figure: Figure, kind: str) -> bytes:
@@ -130,20 +168,6 @@ def _render(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=kind, dpi=200, bbox_inches="tight", metadata=metadata)
     return buffer.getvalue()
-
-
-def _fragment(ident: str, caption: str, alt: str) -> str:
-    """Return the MyST fragment; paths start at the book's root, so any page may include it."""
-    one_line = " ".join(alt.split())
-    downloads = ", ".join(
-        f"{{download}}`{label} </data/figures/{ident}.{suffix}>`"
-        for label, suffix in (("SVG", "svg"), ("PDF", "pdf"), ("PNG", "png"), ("data (CSV)", "csv"))
-    )
-    return (
-        f"```{{figure}} /data/figures/{ident}.svg\n:name: fig-{ident}\n:alt: {one_line}\n\n"
-        f"{' '.join(caption.split())}\n```\n\n"
-        f":::{{div}} figure-files\n{downloads}\n:::\n"
-    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:
