@@ -81,7 +81,7 @@ def _has_words(axis: Axis) -> bool:
     if not isinstance(axis.get_major_locator(), NullLocator | FixedLocator):
         return False
     places = axis.get_majorticklocs()  # labels of inner panels are hidden, so they are asked of the formatter
-    labels = axis.get_major_formatter().format_ticks(places) if len(places) else ["none"]
+    labels = axis.get_major_formatter().format_ticks(list(places)) if len(places) else ["none"]
     return any(re.search("[A-Za-z]", re.sub(r"\\[a-z]+", "", label)) for label in labels)
 
 
@@ -103,11 +103,11 @@ def _read(artist: Artist, axes: Axes) -> Iterator[tuple[str, Any, Any, Any]]:
             yield "guide", x[:1] if x_is_data else np.nan, y[:1] if y_is_data else np.nan, np.nan
     elif isinstance(artist, ContourSet):
         for level, path in zip(artist.levels, artist.get_paths(), strict=False):
-            yield "contour", *path.vertices.T, level
+            yield "contour", *np.asarray(path.vertices).T, level
     elif isinstance(artist, Collection):
         yield from _collection(artist, axes)
     elif isinstance(artist, AxesImage):
-        array = artist.get_array()
+        array = np.ma.asarray(artist.get_array())
         if array.ndim == 3:
             yield "picture", np.nan, np.nan, np.nan
         else:
@@ -133,7 +133,7 @@ def _every(line: Line2D, length: int) -> slice:
 
 def _collection(artist: Collection, axes: Axes) -> Iterator[tuple[str, Any, Any, Any]]:
     if isinstance(artist, QuadMesh):
-        corners = artist.get_coordinates()
+        corners = np.asarray(artist.get_coordinates())
         centres = (corners[1:, 1:] + corners[:-1, :-1]) / 2
         yield "image", centres[..., 0], centres[..., 1], artist.get_array()
     elif isinstance(artist, Quiver):
@@ -143,7 +143,8 @@ def _collection(artist: Collection, axes: Axes) -> Iterator[tuple[str, Any, Any,
     elif all(artist.get_transform().contains_branch_seperately(axes.transData)):
         kind = "area" if isinstance(artist, PolyCollection) else "segments"
         for path in artist.get_paths():
-            yield kind, *path.vertices[np.isfinite(path.vertices).all(1)].T, np.nan
+            vertices = np.asarray(path.vertices)
+            yield kind, *vertices[np.isfinite(vertices).all(1)].T, np.nan
 
 
 def _numbers_of_offsets(artist: Collection) -> tuple[np.ndarray, np.ndarray]:
