@@ -32,30 +32,38 @@ FOOTER = (
 )
 PRINT_BUTTON = re.compile(r"<li>\s*<button onclick=\"window\.print\(\)\"")
 
-# Chapters are sections of the root document. Each gets a page of its own; the list of them goes to the front.
+# Sphinx puts every page after the front page's text, each a section behind a mark. Here each gets a sheet of its own, the
+# list of them goes to the front, and links lead to places of this document: Sphinx leaves the page's address in them,
+# and counts the names of citations anew in each page.
 FRONT = """
 ([title, lines, parts]) => {
   const article = document.querySelector("article.bd-article");
-  const chapters = [...article.querySelectorAll("h1")].filter(h => !h.closest(".onlyprint"));
   const make = (tag, name, html) => Object.assign(document.createElement(tag), {className: name, innerHTML: html});
   const words = heading => {
     const copy = heading.cloneNode(true);
     copy.querySelector(".headerlink")?.remove();
     return copy.innerHTML;
   };
+  article.querySelectorAll(".citation[id]").forEach(entry => { entry.id = `cited-${entry.id}`; });
+  article.querySelectorAll("a[href*='.html#']:not(.external)").forEach(link => {
+    const name = link.getAttribute("href").split("#").pop();
+    link.setAttribute("href", document.getElementById(`cited-${name}`) && link.closest(".bibtex-citation")
+      ? `#cited-${name}` : `#${name}`);
+  });
+  const marks = [...article.querySelectorAll("span[id^='document-']")];
   const list = make("ol", "", "");
-  chapters.forEach((heading, i) => {
-    const section = heading.closest("section");
-    section.id ||= `chapter-${i}`;
-    if (i) section.classList.add("chapter");
+  marks.forEach((mark, i) => {
+    const chapter = mark.nextElementSibling;
+    chapter.classList.add("chapter");
     if (parts[i]) list.append(make("li", "part", parts[i]));
-    list.append(make("li", "", `<a href="#${section.id}">${words(heading)}</a>`));
+    list.append(make("li", "", `<a href="#${mark.id}">${words(chapter.querySelector("h2"))}</a>`));
+    chapter.prepend(mark);
   });
   const contents = make("nav", "book-contents", "<h2>Contents</h2>");
   contents.append(list);
-  const front = make("header", "book-title", `<h1>${title}</h1>` + lines.map(line => `<p>${line}</p>`).join(""));
-  article.prepend(front, contents);
-  return chapters.length;
+  const edition = lines.map(line => `<p>${line}</p>`).join("");
+  article.prepend(make("header", "book-title", `<p class="name">${title}</p>${edition}`), contents);
+  return marks.length;
 }
 """
 
@@ -76,7 +84,7 @@ def main() -> None:
         single_page()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-            print_book(browser, BUILD / "singlehtml" / "index.html", part / BOOK)
+            print_book(browser, BUILD / "singlehtml" / "index.html", part / BOOK, len(pages) - 1)
             for page in pages:
                 print_page(browser, site / f"{page}.html", part / "pages" / f"{page}.pdf")
             browser.close()
@@ -109,9 +117,8 @@ def single_page() -> None:
     if subprocess.run(command, cwd=ROOT).returncode:
         sys.exit("pdf: Sphinx could not write the book as one page; its messages are above")
     root = yaml.safe_load((ROOT / "_toc.yml").read_text())["root"]
-    written = BUILD / "singlehtml" / f"{Path(root).name}.html"
-    if not (BUILD / "singlehtml" / "index.html").exists() or written.exists():
-        shutil.copyfile(written, BUILD / "singlehtml" / "index.html")
+    # Its addresses start at the folder's top, whatever folder Sphinx puts the page in.
+    shutil.copyfile(BUILD / "singlehtml" / f"{root}.html", BUILD / "singlehtml" / "index.html")
 
 
 def front_matter() -> tuple[str, list[str], dict[int, str]]:
@@ -121,18 +128,21 @@ def front_matter() -> tuple[str, list[str], dict[int, str]]:
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     edition = f"Version {citation['version']}" + (f", {commit.stdout.strip()}" if commit.stdout.strip() else "")
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    parts, number = {}, 1
+    parts, number = {}, 0
     for part in toc["parts"]:
         parts[number] = escape(part["caption"])
         number += len(toc_pages(part))
     return escape(citation["title"]), [*map(escape, names), escape(edition), escape(citation["url"])], parts
 
 
-def print_book(browser: Browser, single: Path, target: Path) -> None:
-    """Print the single page with its front matter."""
+def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> None:
+    """Print the single page with its front matter; all of so many chapters must be in it."""
     page = browser.new_page()
     page.goto(single.as_uri(), wait_until="load")
-    page.evaluate(FRONT, list(front_matter()))
+    title, lines, parts = front_matter()
+    found = page.evaluate(FRONT, [title, lines, {str(number): caption for number, caption in parts.items()}])
+    if found != chapters:
+        sys.exit(f"pdf: {found} chapters in the single page, {chapters} in _toc.yml; the book was not printed")
     write(page, target)
 
 
