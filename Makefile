@@ -6,6 +6,7 @@ CORES  ?= all
 EXPERIMENT ?=
 RESULTS    ?= data/results
 PROFILE    ?=
+TAG        ?=
 
 VENV  := .venv
 READY := $(VENV)/.ready
@@ -27,7 +28,7 @@ define snakemake
 	@! grep -q 'Nothing to be done' _build/logs/$(1).log || echo "Everything is up to date."
 endef
 
-.PHONY: help setup book test lint format lock chapter reproduce test-slurm clean distclean
+.PHONY: help setup book pdf release test lint format lock chapter reproduce test-slurm clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +44,13 @@ $(READY): requirements.lock pyproject.toml .ci/install.py
 book: $(READY) ## run what is out of date and build the book
 	$(call snakemake,book,-- book)
 	@echo "Book: file://$(CURDIR)/$(INDEX)"
+
+pdf: book ## the book as one PDF and each page as one, without TeX (needs Chromium)
+	@bash -c 'source .ci/steps.sh && step "PDFs of the book and its pages" python .ci/pdf.py'
+	@echo "PDF: file://$(CURDIR)/_build/pdf/vgf-companion.pdf"
+
+release: pdf ## site, records, PDF, checksums and the archive for a DOI, in _build/release; TAG=vX.Y.Z for a real one
+	@python .ci/release.py $(if $(TAG),--tag $(TAG))
 
 test: book ## every test, the built book in a browser included
 	@python -m pytest

@@ -17,8 +17,10 @@ step() {
   fi
 }
 
-# chapter NAME SCALE: execute notebooks/NAME.md into notebooks/NAME.ipynb.
+# chapter NAME SCALE: execute notebooks/NAME.md into notebooks/NAME.ipynb, which then says on which machine and of which code.
 chapter() {
-  jupytext --quiet --to ipynb "notebooks/$1.md" -o - |
+  local facts
+  facts=$(python -c 'import json; from vgf.bench.machine import machine; print(json.dumps({"machine": machine()}))') &&
+    jupytext --quiet --to ipynb --update-metadata "$facts" "notebooks/$1.md" -o - |
     papermill --cwd notebooks --kernel python3 --no-progress-bar -p scale "$2" - "notebooks/$1.ipynb"
 }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -159,6 +163,93 @@ def test_no_page_loads_anything_remote_or_missing(page: str) -> None:
     assert [a for a in local if a and not (path.parent / a).exists()] == []
     assert "unpkg.com" not in html
     assert "cdn." not in html
+
+
+class Links(HTMLParser):
+    """Collects where a page's links lead, and the names within the page that links may lead to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.names: set[str] = set()
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note one element."""
+        values = dict(attrs)
+        self.names |= {str(values[key]) for key in ("id", "name") if values.get(key)}
+        if tag == "a" and values.get("href"):
+            self.targets.append(str(values["href"]))
+
+
+@functools.cache
+def links(path: Path) -> Links:
+    """Return the links of a page, read once."""
+    return Links(path)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_and_download_within_the_book_resolves(page: str) -> None:
+    path = SITE / f"{page}.html"
+    dead = []
+    for target in links(path).targets:
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, name = target.partition("#")
+        other = (path.parent / unquote(file)).resolve() if file else path
+        if not other.is_file() or (name and unquote(name) not in links(other).names):
+            dead.append(target)
+    assert dead == []
+
+
+def loaded(page: str) -> set[Path]:
+    """Return the files a page loads by itself, both drawings of each figure among them."""
+    folder = (SITE / page).parent
+    addresses = [a.split("?")[0].split("#")[0] for a in Assets((SITE / f"{page}.html").read_text()).addresses]
+    return {(folder / unquote(a)).resolve() for a in addresses if a and not a.startswith("data:")}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_and_what_it_alone_loads_are_light(page: str) -> None:
+    shared = set.intersection(*map(loaded, PAGES))  # styles, scripts and MathJax: loaded once and kept by the browser
+    own = [SITE / f"{page}.html", *(loaded(page) - shared)]
+    weight = sum(path.stat().st_size for path in own)
+    heaviest = max(own, key=lambda path: path.stat().st_size).name
+    assert weight < 1_500_000, f"{weight} bytes, the most in {heaviest}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_says_how_to_cite_it(page: str) -> None:
+    html = (SITE / f"{page}.html").read_text()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    (foot,) = re.findall(r'<section class="page-facts".*?</section>', html, re.DOTALL)
+    assert f"{citation['url']}/{page}.html" in foot
+    assert f"Version {citation['version']}" in foot
+    heading = re.search(r"<h1>(.*?)<a class=\"headerlink\"", html, re.DOTALL)
+    assert heading
+    words = re.sub(r"<span class=\"section-number\">.*?</span>|<[^>]+>", "", heading[1]).strip()
+    cited = re.search(r"title     = \{(.*)\},", foot)
+    assert cited
+    assert re.findall(r"[a-z]{3,}", unescape(words).lower()) == re.findall(r"[a-z]{3,}", unescape(cited[1]).lower())
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_chapter_says_when_and_where_it_ran(chapter: str) -> None:
+    metadata = json.loads((ROOT / f"{chapter}.ipynb").read_text())["metadata"]
+    run, machine = metadata["papermill"], metadata["machine"]
+    (foot,) = re.findall(r'<section class="page-facts".*?</section>', (SITE / f"{chapter}.html").read_text(), re.DOTALL)
+    assert f'datetime="{run["end_time"]}"' in foot
+    assert f"at scale <code>{run['parameters']['scale']}</code>" in foot
+    words = (machine["processor"], f"{machine['cores']} core", machine["system"], machine["python"])
+    assert [word for word in words if str(word) not in unescape(foot)] == []
+    assert machine["commit"][:7] in foot
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_can_be_taken_along_as_a_notebook(chapter: str) -> None:
+    offered = SITE / "_sources" / f"{chapter}.ipynb"
+    assert offered.read_bytes() == (ROOT / f"{chapter}.ipynb").read_bytes()
+    assert f"_sources/{chapter}.ipynb" in "".join(links(SITE / f"{chapter}.html").targets)
 
 
 def styles() -> Iterator[Path]:

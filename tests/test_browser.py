@@ -1,17 +1,21 @@
 """Every page of the built book in headless Chromium: what a reader's browser would complain about.
 
 One browser serves all tests. Each page is opened three times: at desk width in light, at desk width in dark, and at
-the width of a phone. Pages come over loopback; any other request is a fault.
+the width of a phone. Pages come over loopback; any other request is a fault. Accessibility is judged by axe-core, by
+all of its default rules.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CHROMIUM, PAGES
+from axe_playwright_python.base import AXE_SCRIPT
+from conftest import CHAPTERS, CHROMIUM, PAGES, SITE
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -26,33 +30,9 @@ CUT_OFF = """
 }).map(e => `${e.tagName}: ${e.textContent.slice(0, 40)}`)
 """
 
-# Elements whose own text has a contrast below 4.5 (WCAG AA) against the nearest opaque background.
-FAINT_TEXT = """
-() => {
-  const numbers = colour => {
-    const found = colour.match(/[\\d.]+/g).map(Number);
-    return colour.startsWith("rgb") ? found : [...found.slice(0, 3).map(v => 255 * v), found[3] ?? 1];
-  };
-  const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const luminance = colour => numbers(colour).slice(0, 3)
-    .reduce((sum, v, i) => sum + linear(v / 255) * [0.2126, 0.7152, 0.0722][i], 0);
-  const paper = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = getComputedStyle(e).backgroundColor;
-      if ((numbers(colour)[3] ?? 1) > 0.95) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const faint = new Set();
-  for (const e of document.querySelectorAll("article *")) {
-    const text = [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.textContent).join("").trim();
-    if (!text || !e.getClientRects().length || e.closest("svg, mjx-container, button, .headerlink")) continue;
-    const [high, low] = [luminance(getComputedStyle(e).color), luminance(paper(e))].sort((x, y) => y - x);
-    if ((high + 0.05) / (low + 0.05) < 4.5) faint.add(`${e.tagName}.${e.className}: ${text.slice(0, 30)}`);
-  }
-  return [...faint].slice(0, 8);
-}
-"""
+# What axe-core judges anew in each view: what colours and layout decide. The rest is the same markup in all of them,
+# judged once a page at desk width and once at the width of a phone, whose bars and menus all pages share.
+SEEN = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 
 
 @dataclass
@@ -193,5 +173,72 @@ def test_what_is_wide_scrolls_inside_itself_on_a_phone(phone: Visit) -> None:
     assert phone.evaluate(CUT_OFF) == []
 
 
-def test_text_stands_out_from_its_background(light: Visit, dark: Visit) -> None:
-    assert {"light": light.evaluate(FAINT_TEXT), "dark": dark.evaluate(FAINT_TEXT)} == {"light": [], "dark": []}
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Return what axe-core finds against an open page, a line for each element; all its rules or those named."""
+    page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": {"type": "rule", "values": rules}} if rules else {})
+    found = page.evaluate("options => axe.run(options)", options)["violations"]
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+def test_axe_finds_a_fault(contexts: dict[str, BrowserContext]) -> None:
+    page = contexts["light"].new_page()
+    page.set_content("<p style='color: #aaa'>Faint</p><img src='data:,'>")
+    found = {line.partition(":")[0] for line in violations(page)}
+    assert {"color-contrast", "image-alt", "document-title"} <= found
+    assert {line.partition(":")[0] for line in violations(page, SEEN)} == {"color-contrast"}
+    page.close()
+
+
+def test_the_page_is_accessible(light: Visit) -> None:
+    assert violations(light.page) == []
+
+
+def test_the_page_is_accessible_in_dark(dark: Visit) -> None:
+    assert violations(dark.page, SEEN) == []
+
+
+def test_the_page_is_accessible_on_a_phone_in_both_themes(phone: Visit, page_name: str) -> None:
+    assert violations(phone.page, None if page_name == PAGES[0] else SEEN) == []
+    phone.evaluate("() => { document.documentElement.dataset.theme = 'dark' }")
+    assert violations(phone.page, SEEN) == []
+    phone.evaluate("() => { document.documentElement.dataset.theme = 'light' }")
+
+
+def test_headings_go_down_one_level_at_a_time(light: Visit) -> None:
+    levels = light.evaluate(
+        "() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]"
+        ".filter(h => h.getClientRects().length).map(h => Number(h.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert [(a, b) for a, b in itertools.pairwise(levels) if b > a + 1] == []
+
+
+# Last in this file: printing opens what is folded up.
+def test_a_page_prints_its_article_alone_and_light(dark: Visit) -> None:
+    dark.page.emulate_media(media="print")
+    dark.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    shown = "() => [...document.querySelectorAll(%r)].filter(e => e.getClientRects().length).map(e => e.outerHTML)"
+    bars = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .headerlink"
+    assert dark.evaluate(shown % bars) == []
+    assert dark.evaluate(shown % "article img.only-dark, details.hide, .figure-files, .onlyprint h1") == []
+    assert len(dark.evaluate(shown % "article h1")) == 1
+    assert dark.evaluate("() => document.querySelectorAll('article details:not([open], .hide)').length") == 0
+    assert dark.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert dark.evaluate("() => getComputedStyle(document.querySelector('article h1')).color") == "rgb(0, 0, 0)"
+    dark.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    dark.page.emulate_media(media="screen")
+    assert dark.evaluate("() => document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_download_menu_offers_what_there_is(light: Visit, page_name: str) -> None:
+    entries = light.evaluate(
+        "() => [...document.querySelectorAll('.dropdown-download-buttons .dropdown-item')]"
+        ".map(e => [e.textContent.trim(), e.getAttribute('href')])"
+    )
+    names = [text for text, _ in entries]
+    assert names[-1] == "Print"
+    assert (".ipynb" if page_name in CHAPTERS else ".md") in names
+    folder = SITE / Path(page_name).parent
+    assert [address for _, address in entries if address and not (folder / address).exists()] == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,11 @@ def test_an_executed_chapter_prints_no_warning(chapter: str) -> None:
     outputs = [output for cell in executed(chapter)["cells"] for output in cell.get("outputs", [])]
     printed = ["".join(output["text"]) for output in outputs if output.get("name") == "stderr"]
     assert [text for text in printed if "Warning" in text or "Traceback" in text] == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_an_executed_chapter_names_no_place_and_no_host(chapter: str) -> None:
+    text = (ROOT / f"{chapter}.ipynb").read_text()
+    places = {str(ROOT), str(Path.home()), sys.prefix} - {"/"}
+    assert [place for place in places if place in text] == []
+    assert not re.search(rf"\b{re.escape(platform.node())}\b", json.dumps(executed(chapter)["metadata"]))
