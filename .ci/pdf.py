@@ -32,9 +32,9 @@ FOOTER = (
 )
 PRINT_BUTTON = re.compile(r"<li>\s*<button onclick=\"window\.print\(\)\"")
 
-# Sphinx puts every page after the front page's text, each a section behind a mark. Here each gets a sheet of its own, the
-# list of them goes to the front, and links lead to places of this document: Sphinx leaves the page's address in them,
-# and counts the names of citations anew in each page.
+# Sphinx puts every page after the front page's text, each a section behind a mark. Here each gets a sheet of its own,
+# the list of them goes to the front, and links lead to places of this document: Sphinx leaves the page's address in
+# them, and counts the names of citations anew in each page.
 FRONT = """
 ([title, lines, parts]) => {
   const article = document.querySelector("article.bd-article");

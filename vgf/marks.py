@@ -107,7 +107,7 @@ def _read(artist: Artist, axes: Axes) -> Iterator[tuple[str, Any, Any, Any]]:
     elif isinstance(artist, Collection):
         yield from _collection(artist, axes)
     elif isinstance(artist, AxesImage):
-        array = np.ma.asarray(artist.get_array())
+        array: Any = np.ma.asarray(artist.get_array())
         if array.ndim == 3:
             yield "picture", np.nan, np.nan, np.nan
         else:

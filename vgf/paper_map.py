@@ -80,7 +80,7 @@ def render_map(*, verdicts: Path = VERDICTS) -> str:
     for kind, title in KINDS.items():
         lines += [f"## {title}", ""]
         heads = ("What the paper says", "In the paper", "In code", "Chapter, record", "Status")
-        lines += _table("paper-map", "38 13 24 14 11", heads)
+        lines += _table("paper-map", "33 12 24 21 10", heads)
         for ident, row in rows[rows["kind"] == kind].iterrows():
             code = f"`{row['code'].replace(':', '.')}`" if row["code"] else "none"
             chapter = f"{{doc}}`/notebooks/{row['chapter']}`" if row["chapter"] else ""
