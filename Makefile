@@ -66,7 +66,7 @@ format: $(READY) ## rewrite code, chapters' cells too, in the house format
 lock: $(READY) ## resolve requirements.lock anew
 	@python -m uv --version >/dev/null 2>&1 || python -m pip install --quiet uv 2>/dev/null
 	@python -m uv pip compile --quiet --upgrade pyproject.toml -o requirements.lock.new
-	@{ echo "$(LOCK_HEADER)"; cat requirements.lock.new; } > requirements.lock
+	@{ echo '$(LOCK_HEADER)'; cat requirements.lock.new; } > requirements.lock  # single quotes: the header has backticks
 	@rm requirements.lock.new
 	@echo "requirements.lock: $$(grep -c == requirements.lock) pins"
 
