@@ -49,7 +49,7 @@ SHOWING = {  # parts of the package that no training depends on
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv", ".drawn.csv", ".bib", ".json")
+FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
 STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
@@ -194,13 +194,14 @@ rule paper_map:
 rule gallery:
     input:
         [path for chapter in CHAPTERS for path in figures_of(chapter)],
+        EXPLORER,
         "vgf/citable.py",
     output:
         "data/figures/gallery.md",
     run:
         from vgf.citable import gallery
 
-        Path(output[0]).write_text(gallery(CHAPTERS))
+        Path(output[0]).write_text(gallery(PAGES))
 
 
 rule results_index:

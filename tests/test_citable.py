@@ -64,15 +64,15 @@ def test_a_figure_of_no_chapter_says_so() -> None:
 
 def test_records_behind_a_figure_are_named_with_their_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "scale", "cpu", raising=False)
-    found = citable.provenance("never-made", FRAME, experiment="all_methods")
+    found = citable.provenance("never-made", FRAME, experiment="d4rl")
     runs = [
         run
-        for path in (ROOT / "data" / "results" / "all_methods.cpu").glob("*/*/run.json")
+        for path in (ROOT / "data" / "results" / "d4rl.cpu").glob("*/*/run.json")
         for run in json.loads(path.read_text())["runs"]
     ]
     (record,) = found["records"]
-    assert found["experiments"] == ["all_methods"]
-    assert record["folder"] == "data/results/all_methods.cpu"
+    assert found["experiments"] == ["d4rl"]
+    assert record["folder"] == "data/results/d4rl.cpu"
     assert set(record["commits"]) == {run["commit"] for run in runs}
     assert set(record["seeds"]) == {seed for run in runs for seed in run["seeds"]} == set(found["seeds"])
 
@@ -142,7 +142,7 @@ def test_the_gallery_shows_each_figure_of_a_chapter_in_the_chapters_order(tmp_pa
     for ident in idents:
         words = {"id": ident, "caption": f"Finding of {ident}. More.", "alt": f"Alt of {ident}."}
         (tmp_path / f"{ident}.json").write_text(json.dumps(words))
-    page = citable.gallery(["00_standalone_vgf", "08_audit"], tmp_path)
+    page = citable.gallery(["notebooks/00_standalone_vgf", "notebooks/08_audit"], tmp_path)
     assert re.findall(r"\{numref\}`fig-([\w-]+)`: Finding of \1\.", page) == idents
     assert re.findall(r":alt: Alt of ([\w-]+)\.", page) == idents
     assert page.count("## ") == 1  # a chapter without figures has no section
@@ -154,4 +154,4 @@ def test_the_gallery_shows_each_figure_of_a_chapter_in_the_chapters_order(tmp_pa
 
 def test_the_gallery_of_a_chapter_that_was_not_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="standalone-walk"):
-        citable.gallery(["00_standalone_vgf"], tmp_path)
+        citable.gallery(["notebooks/00_standalone_vgf"], tmp_path)

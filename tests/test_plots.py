@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from vgf import plots
 
-FILES = (".svg", "-dark.svg", ".pdf", ".png", ".csv", ".drawn.csv", ".bib", ".json", ".md")
+FILES = (".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json", ".md")
 DATA = pd.DataFrame({"x": [0, 1, 2], "y": [0.1, 0.25, 1 / 3]})
 
 

@@ -25,6 +25,7 @@ FIGURES = ROOT / "data" / "figures"
 SITE = "https://vgf-companion.github.io/vgf-companion"  # GitHub's pages of the repository that CITATION.cff names
 AUTHOR, YEAR = "The VGF companion developers", "2026"
 MAKES = r"\bsave_figure\(\s*\w+,\s*\"({})\""  # how a chapter's text names a figure it makes
+SHOWS = r"\{{include\}} [./]*data/figures/({})\.md"  # and how a page shows one that the package makes
 LIBRARIES = ("torch", "numpy", "matplotlib")
 DOWNLOADS = (
     ("SVG", ".svg"),
@@ -74,11 +75,12 @@ def provenance(
 
 
 def chapter_of(ident: str) -> str:
-    """Return the page whose text makes a figure, as the table of contents names it; empty if none does."""
-    made = re.compile(MAKES.format(re.escape(ident)))
-    for path in sorted((ROOT / "notebooks").glob("*.md")):
-        if made.search(path.read_text(encoding="utf-8")):
-            return f"notebooks/{path.stem}"
+    """Return the page whose text makes a figure, or else shows it, as the table of contents names it; empty if none."""
+    for folder, how in (("notebooks", MAKES), ("book", SHOWS)):
+        named = re.compile(how.format(re.escape(ident)))
+        for path in sorted((ROOT / folder).glob("*.md")):
+            if named.search(path.read_text(encoding="utf-8")):
+                return f"{folder}/{path.stem}"
     return ""
 
 
@@ -179,25 +181,27 @@ def listed(numbers: Sequence[int]) -> str:
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
-def gallery(chapters: Sequence[str], folder: Path = FIGURES) -> str:
-    """Return the figures of some chapters in MyST: a section a chapter, a thumbnail and what it says for each figure.
+def gallery(pages: Sequence[str], folder: Path = FIGURES) -> str:
+    """Return the figures of some pages in MyST: a section a page, a thumbnail and what it says for each figure.
 
     Args:
-        chapters: names of chapters, in the book's order.
+        pages: as the table of contents names them, in its order.
         folder: where their figures lie.
 
     Raises:
         FileNotFoundError: if a chapter has not been run.
     """
     lines = []
-    for chapter in chapters:
-        text = (ROOT / "notebooks" / f"{chapter}.md").read_text(encoding="utf-8")
-        figures = [
-            json.loads((folder / f"{ident}.json").read_text()) for ident in re.findall(MAKES.format("[\\w-]+"), text)
-        ]
+    for page in pages:
+        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+        how = MAKES if page.startswith("notebooks/") else SHOWS
+        idents = re.findall(how.format("[\\w-]+"), text)
+        if how is SHOWS:  # generated tables are included in the same way
+            idents = [ident for ident in idents if (folder / f"{ident}.svg").exists() and chapter_of(ident) == page]
+        figures = [json.loads((folder / f"{ident}.json").read_text()) for ident in idents]
         if figures:
             title = re.search(r"^# (.+)$", text, re.MULTILINE)
-            lines += [f"## {title[1] if title else chapter}", "", "`````{grid} 1 1 2 2", ":gutter: 4", ""]
+            lines += [f"## {title[1] if title else page}", "", "`````{grid} 1 1 2 2", ":gutter: 4", ""]
             lines += [*map(_exhibit, figures), "`````", ""]
     return "\n".join(lines)
 
@@ -207,7 +211,7 @@ def _exhibit(figure: dict[str, Any]) -> str:
     ident = figure["id"]
     return (
         f"````{{grid-item}}\n:class: exhibit\n\n"
-        f"```{{image}} /data/figures/{ident}.svg\n:alt: {figure['alt']}\n:loading: lazy\n```\n\n"
+        f"```{{image}} /data/figures/{ident}.small.png\n:alt: {figure['alt']}\n:loading: lazy\n```\n\n"
         f"{{numref}}`fig-{ident}`: {finding(figure['caption'])}\n\n"
         f":::{{div}} figure-files\n`{ident}` {downloads(ident)}\n:::\n````"
     )

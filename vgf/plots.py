@@ -22,6 +22,7 @@ import pandas as pd
 import seaborn as sns
 from cycler import cycler
 from matplotlib.figure import Figure
+from PIL import Image
 
 from vgf import citable, marks
 
@@ -48,6 +49,7 @@ DARK = {INK: "#e6edf3", MUTED: "#9aa4af", GRID: "#3a4048", PAPER: "#14181e"} | {
         "amber": "#e0a92e",
     }.items()
 }
+THUMBNAIL = 440  # pixels of the longer side
 WIDTH, HEIGHT = 6.4, 3.6  # inches: one column of the book at 100 %
 
 STYLE: dict[Any, Any] = {  # matplotlib's stubs know keys as literals only
@@ -101,8 +103,8 @@ def save_figure(
 ) -> Figure:
     """Write a figure's files under `directory` and return the figure, so a notebook cell shows it.
 
-    Files: `ident.svg`, `ident-dark.svg`, `ident.pdf`, `ident.png`, `ident.csv` (the data), `ident.drawn.csv` (every
-    mark as drawn; `marks.drawn_marks`), `ident.bib`, `ident.json` (its words and provenance) and `ident.md` (the
+    Files: `ident.svg`, `ident-dark.svg`, `ident.pdf`, `ident.png`, `ident.small.png` (for the gallery), `ident.csv` (the
+    data), `ident.drawn.csv` (every mark as drawn; `marks.drawn_marks`), `ident.bib`, `ident.json` (its words and provenance) and `ident.md` (the
     fragment a page includes; the figure's label is `fig-ident`).
 
     Args:
@@ -133,7 +135,8 @@ def save_figure(
         ".svg": light.encode(),
         "-dark.svg": dark.encode(),
         ".pdf": _render(figure, "pdf"),
-        ".png": _render(figure, "png"),
+        ".png": (picture := _render(figure, "png")),
+        ".small.png": thumbnail(picture),
         ".csv": _csv(data),
         ".drawn.csv": _csv(drawn),
         ".bib": citable.bibtex(ident, caption, source).encode(),
@@ -167,6 +170,15 @@ def _render(figure: Figure, kind: str) -> bytes:
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=kind, dpi=200, bbox_inches="tight", metadata=metadata)
+    return buffer.getvalue()
+
+
+def thumbnail(picture: bytes) -> bytes:
+    """Return a PNG as a small one of few colours, a tenth of its bytes: the gallery shows dozens of them at once."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.quantize(64).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 
