@@ -242,4 +242,5 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+#: The rows of the table by name: `Dataset` of each file, `Task` of each task.
 DATASETS, TASKS = _build()
