@@ -20,7 +20,7 @@ api = importlib.util.module_from_spec(spec)
 sys.modules["api"] = api
 spec.loader.exec_module(api)
 
-LISTED = re.findall(r"^\.\. public:: (\S+)((?:\n   \S+)*)", (ROOT / "book" / "api.md").read_text(), re.MULTILINE)
+LISTED = re.findall(r"^\.\. public:: (\S+)((?:\n\n?   \S+)*)", (ROOT / "book" / "api.md").read_text(), re.MULTILINE)
 
 SOURCE = '''"""A module."""
 import math
@@ -134,3 +134,17 @@ def test_the_page_shows_no_leftover_of_markup() -> None:
     body = re.sub(r"<[^>]+>", "", html[html.index("<article") : html.index("</article>")])
     assert [line for line in body.splitlines() if re.search(r"``|:cite:|\\\||Alias for field", line)] == []
     assert inspect.cleandoc("Squared MMD of two empirical measures") in re.sub(r"\s+", " ", body)
+
+
+def test_what_is_said_of_several_names_is_said_of_each() -> None:
+    text = ["Args:", "    a, b: of both,", "        going on.", "    c: alone.", "", "Of a, b: not."]
+    assert api.one_by_one(text) == [
+        "Args:",
+        "    a: of both,",
+        "        going on.",
+        "    b: of both,",
+        "        going on.",
+        "    c: alone.",
+        "",
+        "Of a, b: not.",
+    ]

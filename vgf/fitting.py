@@ -89,7 +89,7 @@ def fit(
     transitions = own_transitions(data, where)
     run = _run(folder, method, config, _scale(*sizes), transitions, episode_steps)
     if not is_done(run, replace):
-        with records.locked(run.work), ExitStack() as stack:
+        with records.locked(run.work, "run"), ExitStack() as stack:
             envs = None if make_env is None else Workers(make_env, len(seeds) * episodes, processes=1)
             if envs is not None:
                 stack.callback(close, envs)

@@ -21,7 +21,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-STEP, STALL, CAREFUL, HORIZON = 0.1, 0.8, 0.6, 25
+STEP, STALL, CAREFUL, HORIZON = 0.1, 0.8, 0.5, 25
 ERROR = 0.9  # standard deviation of the pilot's direction, in radians
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -60,10 +61,12 @@ def undocumented(module: ModuleType, names: Sequence[str]) -> list[str]:
 
 def data_comment(module: ModuleType, name: str) -> str:
     """Return the `#:` comment of a name that is neither class nor function, empty where there is none."""
-    homes = [f"{module.__name__}.{home}" for home, held in getattr(module, "_HOMES", {}).items() if name in held]
-    analyzer = ModuleAnalyzer.for_module(homes[0] if homes else module.__name__)
-    analyzer.analyze()
-    return " ".join(analyzer.attr_docs.get(("", name), [])).strip()
+    for home in [module.__name__, *sorted(found for found in sys.modules if found.startswith(f"{module.__name__}."))]:
+        analyzer = ModuleAnalyzer.for_module(home)
+        analyzer.analyze()
+        if ("", name) in analyzer.attr_docs:
+            return " ".join(analyzer.attr_docs["", name]).strip()
+    return ""
 
 
 def plain(text: str, keys: set[str]) -> str:
@@ -94,6 +97,27 @@ def literal_blocks(lines: list[str]) -> list[str]:
             found += [" " * around + "::", ""]
         found.append(line)
     return found
+
+
+def one_by_one(lines: list[str]) -> list[str]:
+    """Return a docstring's lines with what is said of several names at once, `a, b: text`, said of each."""
+    found: list[str] = []
+    together: list[list[str]] = []  # the entries being read, each with its lines
+    depth = 0
+    for line in [*lines, ""]:
+        indent = len(line) - len(line.lstrip())
+        if together and line.strip() and indent > depth:
+            for entry in together:
+                entry.append(line)
+            continue
+        found += [text for entry in together for text in entry]
+        together, several = [], re.match(r"( {4,})(\w+(?:, \w+)+): (.+)", line)
+        if several:
+            depth = len(several[1])
+            together = [[f"{several[1]}{name}: {several[3]}"] for name in several[2].split(", ")]
+        else:
+            found.append(line)
+    return found[:-1]
 
 
 class Public(Directive):
@@ -145,7 +169,7 @@ def read_docstring(app: Sphinx, what: str, name: str, obj: object, options: obje
     keys = app.env.vgf_bib_keys  # type: ignore[attr-defined]
     text = []
     literal, depth = False, 0
-    for line in literal_blocks(lines):
+    for line in literal_blocks(one_by_one(lines)):
         if line.strip() == "::":
             literal, depth = True, len(line) - len(line.lstrip())
         elif literal and line.strip() and len(line) - len(line.lstrip()) <= depth:
