@@ -136,3 +136,41 @@ def test_an_ambiguous_export_is_refused_before_anything_is_trained(
     assert message in capsys.readouterr().err
     assert not out.exists()
     assert not (toy / "data").exists()
+
+
+def test_values_are_the_critics_and_their_mean_picks_the_action(record: Path) -> None:
+    policy = load_policy(record, seed=3)
+    agent, _ = load_agent(record)
+    actions = np.random.default_rng(1).uniform(-1, 1, (4, 2))
+    states = torch.as_tensor(STATES, dtype=torch.float32).expand(2, -1, -1)
+    expected = agent.critic(states, torch.as_tensor(actions, dtype=torch.float32).expand(2, -1, -1))  # type: ignore[attr-defined]
+    found = policy.values(STATES, actions)
+    assert (found.shape, found.dtype) == ((4, 2), np.float32)
+    np.testing.assert_allclose(found, expected[1].detach().numpy().T, rtol=1e-5, atol=1e-6)
+    one = policy.values(STATES[2], actions[2])
+    assert one.shape == (2,)
+    np.testing.assert_allclose(one, found[2], rtol=1e-5, atol=1e-6)
+    candidates = np.stack([policy.act(STATES[0], 0, seed=k) for k in range(6)])
+    assert policy.values(np.repeat(STATES[:1], 6, 0), candidates).mean(-1).std() > 0
+
+
+@pytest.mark.parametrize(
+    ("states", "actions", "fault"),
+    [
+        (STATES[:, :2], np.zeros((4, 2)), r"observations must be \[3\] or \[B, 3\], got \[4, 2\]"),
+        (STATES, np.zeros((4, 3)), r"actions must be \[2\] or \[B, 2\], got \[4, 3\]"),
+        (STATES, np.full((4, 2), np.nan), "actions must be finite"),
+        (STATES, np.zeros((3, 2)), r"\[4, 3\] observations do not go with \[3, 2\] actions"),
+        (STATES, np.zeros(2), r"do not go with \[2\] actions"),
+    ],
+)
+def test_values_refuse_what_does_not_fit(record: Path, states: Any, actions: Any, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        load_policy(record, seed=0).values(states, actions)
+
+
+def test_a_method_without_the_value_says_so(tmp_path: Path) -> None:
+    default: Any = CONFIGS["bc"]["default"]
+    save_policy(tmp_path / "bc.safetensors", AGENTS["bc"].create(replace(default, hidden=(8,)), Dims(3, 2), (0,)), TASK)
+    with pytest.raises(ValueError, match="bc has no value of an action to ask for"):
+        load_policy(tmp_path / "bc.safetensors").values(STATES, np.zeros((4, 2)))

@@ -1,19 +1,21 @@
 """Value gradient flow: the compact package behind the companion book.
 
-`vgf.flow` is the method, `vgf.theory` its bounds, `vgf.agents` what is trained with it, and `load_policy` is for those
-who only want to act. The names below load on first use, so that `import vgf` is immediate and needs neither a GPU nor
-the network.
+`vgf.flow` is the method, `vgf.theory` its bounds, `vgf.agents` what is trained with it. `fit` trains on data of your
+own, and `load_policy` is for those who only want to act. The names below load on first use, so that `import vgf` is
+immediate and needs neither a GPU nor the network.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vgf.fitting import fit
     from vgf.flow import Budget, Trajectory, best_of, stein_direction, transport, value_gradient
     from vgf.policy import Policy, load_policy
 
 __version__ = "0.1.0"
 _HOMES = {
+    "fitting": ("fit",),
     "flow": ("Budget", "Trajectory", "best_of", "stein_direction", "transport", "value_gradient"),
     "policy": ("Policy", "load_policy"),
 }
@@ -23,6 +25,7 @@ __all__ = [
     "Trajectory",
     "__version__",
     "best_of",
+    "fit",
     "load_policy",
     "stein_direction",
     "transport",

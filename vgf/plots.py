@@ -103,9 +103,9 @@ def save_figure(
 ) -> Figure:
     """Write a figure's files under `directory` and return the figure, so a notebook cell shows it.
 
-    Files: `ident.svg`, `ident-dark.svg`, `ident.pdf`, `ident.png`, `ident.small.png` (for the gallery), `ident.csv` (the
-    data), `ident.drawn.csv` (every mark as drawn; `marks.drawn_marks`), `ident.bib`, `ident.json` (its words and provenance) and `ident.md` (the
-    fragment a page includes; the figure's label is `fig-ident`).
+    Files: `ident.svg`, `ident-dark.svg`, `ident.pdf`, `ident.png`, `ident.small.png` (for the gallery), `ident.csv`
+    (the data), `ident.drawn.csv` (every mark as drawn; `marks.drawn_marks`), `ident.bib`, `ident.json` (its words and
+    provenance) and `ident.md` (the fragment a page includes; the figure's label is `fig-ident`).
 
     Args:
         figure: drawn inside `style()`.

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from vgf.agents import Agent
+from vgf.agents import VGF, Agent
 from vgf.checkpoints import load_agent, one_seed, save_policy
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
@@ -60,15 +60,7 @@ class Policy:
         Raises:
             ValueError: if observations have another size or are not finite, or the budget has no meaning.
         """
-        agent = self._agent
-        states = torch.as_tensor(observations, dtype=torch.float32, device=agent.device)
-        if states.ndim not in (1, 2) or states.shape[-1] != self.observation_size:
-            raise ValueError(
-                f"observations must be [{self.observation_size}] or [B, {self.observation_size}], "
-                f"got {list(states.shape)}"
-            )
-        if not bool(states.isfinite().all()):
-            raise ValueError("observations must be finite")
+        agent, states = self._agent, self._rows("observations", observations, self.observation_size)
         if budget is None:
             budget = self.budget
         elif not isinstance(budget, Budget):
@@ -77,6 +69,43 @@ class Policy:
         actions = agent.act(states.reshape(1, -1, self.observation_size), budget, streams)
         found: np.ndarray = actions.reshape(*states.shape[:-1], self.action_size).cpu().numpy()
         return found
+
+    def values(self, observations: ArrayLike | Tensor, actions: ArrayLike | Tensor) -> np.ndarray:
+        """Return what each critic of the ensemble predicts: the discounted return of an action and what follows.
+
+        Their mean is the predicted value; how far they are apart is a first sign of where it is guessed.
+
+        Args:
+            observations: [observation_size] or [B, observation_size].
+            actions: [action_size] or [B, action_size], as many.
+
+        Returns:
+            float32, [members] or [B, members].
+
+        Raises:
+            ValueError: if sizes do not fit or numbers are not finite, or the method is not value gradient flow (or
+                best-of-N, its zero-step case).
+        """
+        if not isinstance(self._agent, VGF):
+            raise ValueError(f"{self.method} has no value of an action to ask for; vgf and best_of_n have")
+        states = self._rows("observations", observations, self.observation_size)
+        chosen = self._rows("actions", actions, self.action_size)
+        if states.shape[:-1] != chosen.shape[:-1]:
+            raise ValueError(f"{list(states.shape)} observations do not go with {list(chosen.shape)} actions")
+        with torch.no_grad():
+            shaped = (x.reshape(1, -1, x.shape[-1]) for x in (states, chosen))
+            found = self._agent.critic(*shaped)[0].movedim(0, -1)
+        values: np.ndarray = found.reshape(*states.shape[:-1], -1).cpu().numpy()
+        return values
+
+    def _rows(self, name: str, given: ArrayLike | Tensor, size: int) -> Tensor:
+        """Return [size] or [B, size] finite numbers on the device."""
+        rows = torch.as_tensor(given, dtype=torch.float32, device=self._agent.device)
+        if rows.ndim not in (1, 2) or rows.shape[-1] != size:
+            raise ValueError(f"{name} must be [{size}] or [B, {size}], got {list(rows.shape)}")
+        if not bool(rows.isfinite().all()):
+            raise ValueError(f"{name} must be finite")
+        return rows
 
     def __repr__(self) -> str:
         return f"Policy({self.method} on {self.task}, {self.updates} updates, {self.budget})"

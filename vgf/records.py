@@ -48,7 +48,8 @@ class Record:
     Attributes:
         folder: where it lies.
         runs: entries of run.json, oldest first.
-        episodes: every evaluation episode of every seed; columns seed, update, test_steps, episode, ...
+        episodes: every evaluation episode of every seed; columns seed, update, test_steps, episode, ...; empty where
+            there was no environment.
         curve: every logged stretch of training of every seed; columns seed, update, ...
     """
 
@@ -139,16 +140,21 @@ def checksums(folder: Path) -> dict[str, str]:
 
 def faults(folder: Path) -> list[str]:
     """Return, a line each, the files of a record that are missing or not as their run left them."""
-    sealed, found = checksums(folder), []
-    for seed in sorted({seed for run in read_runs(folder) for seed in run["seeds"]}):
-        for path in (seed_file(folder, seed), seed_file(folder, seed, curve=True)):
-            if not path.exists():
-                found.append(f"{path}: missing, though run.json names the seed")
-            elif path.name not in sealed:
-                found.append(f"{path}: run.json has no checksum of it")
-            elif sha256(path) != sealed[path.name]:
-                found.append(f"{path}: changed since its run wrote it (its checksum is not the one in run.json)")
+    sealed, runs, found = checksums(folder), read_runs(folder), []
+    for path in sorted(path for curve in (False, True) for path in _named(folder, runs, curve).values()):
+        if not path.exists():
+            found.append(f"{path}: missing, though run.json names the seed")
+        elif path.name not in sealed:
+            found.append(f"{path}: run.json has no checksum of it")
+        elif sha256(path) != sealed[path.name]:
+            found.append(f"{path}: changed since its run wrote it (its checksum is not the one in run.json)")
     return found
+
+
+def _named(folder: Path, runs: Sequence[Mapping[str, Any]], curve: bool) -> dict[int, Path]:
+    """Return each seed's file that run.json names; a run without an environment has no episodes."""
+    seeds = {seed for run in runs for seed in run["seeds"] if curve or run.get("evaluated", True)}
+    return {seed: seed_file(folder, seed, curve) for seed in sorted(seeds)}
 
 
 def _content(folder: Path) -> dict[str, Any]:
@@ -175,14 +181,14 @@ def read_record(folder: Path) -> Record:
         ValueError: if it is missing or unreadable, naming it.
     """
     runs = read_runs(folder)
-    seeds = sorted({seed for run in runs for seed in run["seeds"]})
     frames = []
     for curve in (False, True):
-        files = {seed: seed_file(folder, seed, curve) for seed in seeds}
+        files = _named(folder, runs, curve)
         missing = [path.name for path in files.values() if not path.exists()]
         if missing:
             raise ValueError(f"{folder}: {', '.join(missing)} missing, though run.json names the seed")
-        frames.append(pd.concat([pd.read_csv(path).assign(seed=seed) for seed, path in files.items()]))
+        parts = [pd.read_csv(path).assign(seed=seed) for seed, path in files.items()]
+        frames.append(pd.concat(parts) if parts else pd.DataFrame(columns=[*EPISODE_KEYS, "seed"]))
     return Record(folder, runs, *(frame.reset_index(drop=True) for frame in frames))
 
 

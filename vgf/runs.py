@@ -118,8 +118,10 @@ def append(run: Run, rows: pd.DataFrame, keys: Sequence[str], folder: Path | Non
 def publish(run: Run, agent: Agent, clock: Clock) -> None:
     """Turn the finished run into a record, run.json last, and clear its work folder."""
     seeds = run.experiment.scale.seeds
+    evaluated = records.seed_file(run.work, seeds[0]).exists()
+    kinds = ((False, records.EPISODE_KEYS),) * evaluated + ((True, records.CURVE_KEYS),)
     for seed in seeds:
-        for curve, keys in ((False, records.EPISODE_KEYS), (True, records.CURVE_KEYS)):
+        for curve, keys in kinds:
             rows = pd.read_csv(records.seed_file(run.work, seed, curve))
             records.append_rows(records.seed_file(run.folder, seed, curve), rows, keys)
     save_policy(run.folder / POLICY, agent, run.task.name)
@@ -133,6 +135,7 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
         "fingerprint": records.fingerprint(run.settings),
         "dataset": run.dataset,
         "task": asdict(run.task),
+        **({} if evaluated else {"evaluated": False}),
         "device": agent.device.type,
         "threads": torch.get_num_threads(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -172,7 +175,9 @@ def is_done(run: Run, replace: bool) -> bool:
     if all(entry["fingerprint"] == records.fingerprint(run.settings) for entry in entries):
         return False
     if not replace:
-        raise ValueError(f"{run.folder}: there already, made with other settings; move it away, or say --replace")
+        raise ValueError(
+            f"{run.folder}: there already, made with other settings; move it away, or say --replace (replace=True)"
+        )
     shutil.rmtree(run.folder)
     return False
 

@@ -36,14 +36,14 @@ class Place:
 
     Attributes:
         transitions: what it learns from, on the device.
-        envs: for evaluation, an equal number for each seed.
+        envs: for evaluation, an equal number for each seed; None where there is no environment to evaluate in.
         device: where it computes.
         acting: for fine-tuning online, one environment a seed; None where there is none.
         reward: scale and offset of the environment's rewards; see `vgf.online.reward_rule`.
     """
 
     transitions: Transitions
-    envs: VectorEnv[Any, Any, Any]
+    envs: VectorEnv[Any, Any, Any] | None
     device: torch.device
     acting: VectorEnv[Any, Any, Any] | None = None
     reward: tuple[float, float] = (1.0, 0.0)
@@ -140,7 +140,9 @@ class _Training:
         self.monitor.curve(self.rows[-1])
 
     def _evaluate(self, test_steps: Sequence[int]) -> None:
-        """Evaluate and keep the rows."""
+        """Evaluate and keep the rows, where there is an environment."""
+        if self.place.envs is None:
+            return
         self.clock.stop("training")
         run, agent = self.job, self.agent
         rows = evaluate(
@@ -194,13 +196,15 @@ class _Training:
         records.note(f"train {self.job.method.name}: goes on from update {self.agent.updates}")
 
 
-def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any]) -> Dims:
+def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:
     """Return the widths of observations and actions.
 
     Raises:
         ValueError: if those of the data are not those of the environment.
     """
     dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
+    if envs is None:
+        return dims
     spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
     if dims != spaces:
         raise ValueError(

@@ -11,6 +11,7 @@ from vgf.agents.bc import BC, BCConfig
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import PRESETS, VGFConfig
 
+#: Class of every method, by the name experiment files call it.
 AGENTS: Mapping[str, type[Agent]] = {
     agent.name: agent
     for agent in (
@@ -25,6 +26,7 @@ AGENTS: Mapping[str, type[Agent]] = {
         diffusion_ql.DiffusionQL,
     )
 }
+#: Named presets of every method's config; each has "default".
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "bc": {"default": BCConfig()},
     "vgf": {"default": VGFConfig(), **PRESETS},

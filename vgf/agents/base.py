@@ -21,7 +21,7 @@ from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.reference import Reference
 
-Metrics = dict[str, Tensor]  # name to one number a seed, [S], on the device
+Metrics = dict[str, Tensor]  #: name to one number a seed, [S], on the device
 
 
 class Dims(NamedTuple):

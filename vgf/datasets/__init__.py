@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vgf.datasets.errors import DataError
     from vgf.datasets.loading import load, make_env
+    from vgf.datasets.own import own_transitions
     from vgf.datasets.recipes import default_path, provenance, regenerate
     from vgf.datasets.tasks import DATASETS, TASKS, Dataset, Task, get_dataset, get_task
     from vgf.datasets.transitions import Batch, Transitions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "errors": ("DataError",),
     "loading": ("load", "make_env"),
+    "own": ("own_transitions",),
     "recipes": ("default_path", "provenance", "regenerate"),
     "tasks": ("DATASETS", "TASKS", "Dataset", "Task", "get_dataset", "get_task"),
     "transitions": ("Batch", "Transitions"),
@@ -37,6 +39,7 @@ __all__ = [
     "get_task",
     "load",
     "make_env",
+    "own_transitions",
     "provenance",
     "regenerate",
 ]

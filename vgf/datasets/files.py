@@ -28,6 +28,7 @@ PIECE = 1 << 20  # bytes of an archive unpacked at a time
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 REQUIRED = ("observations", "actions", "terminals", "qpos")
 OPTIONAL = ("qvel", "button_states")
+OWN = ("rewards", "masks")  # of a file that is no task's: with rewards of its own, `qpos` is not needed
 _NPY_HEADERS: Mapping[tuple[int, int], Callable[..., tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -45,12 +46,12 @@ def read_npz(path: Path, dataset: Dataset | None = None, *, everything: bool = F
     Returns:
         `observations` [R, observation], `actions` [R, action], `terminals` [R], `qpos` [R, q] and, where the
         environment has buttons, `button_states` [R, buttons]; R counts every row, the final observation of each
-        trajectory included.
+        trajectory included. A file that is no task's may have `rewards` [R] and `masks` [R] instead of `qpos`.
 
     Raises:
         DataError: naming the file, the array, and for a bad number its row and column.
     """
-    wanted = REQUIRED + (OPTIONAL if everything else ("button_states",))
+    wanted = REQUIRED + (OPTIONAL if everything else ("button_states",)) + (OWN if dataset is None else ())
     arrays = _read_members(Path(path), wanted)
     fault = layout_fault(arrays, dataset)
     if fault:
@@ -60,12 +61,13 @@ def read_npz(path: Path, dataset: Dataset | None = None, *, everything: bool = F
 
 def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> str | None:
     """Return what is wrong with a file's arrays, or None."""
-    missing = [name for name in REQUIRED if name not in arrays]
+    required = REQUIRED[:-1] if dataset is None and "rewards" in arrays else REQUIRED  # qpos is there for rewards
+    missing = [name for name in required if name not in arrays]
     if missing:
         return f"has no array {' nor '.join(missing)}"
     rows = len(arrays["terminals"]) if arrays["terminals"].ndim else 0
     for name, values in arrays.items():
-        rank = 1 if name == "terminals" else 2
+        rank = 1 if name in ("terminals", *OWN) else 2
         if values.ndim != rank or rows == 0 or values.shape[0] != rows:
             return f"{name} has shape {values.shape}, expected {rank} axes of which the first has {rows or 'some'} rows"
         if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or values.dtype.kind == "c":
@@ -79,6 +81,8 @@ def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> s
             return f"{name} is not finite at {place}"
     if place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE):
         return f"actions is outside [-1, 1] at {place}"
+    if "masks" in arrays and (place := first_place(arrays["masks"], lambda x: (x != 0) & (x != 1))):
+        return f"masks is neither 0 nor 1 at {place}"
     return _terminals_fault(arrays["terminals"])
 
 

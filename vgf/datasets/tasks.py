@@ -77,8 +77,8 @@ class Dataset:
         validation: whether a second file, NAME-val, belongs to it.
         bytes: size of the official file, where known.
         sha256: of the official file and of its validation file, where known.
-        folder, folder_variable: where the suite's own library keeps files, and the environment variable that moves
-        it. licence, citation: SPDX id, and key in the bibliography.
+        folder, folder_variable: where the suite's own library keeps files, and the environment variable that moves it.
+        licence, citation: SPDX id, and key in the bibliography.
     """
 
     name: str
@@ -123,9 +123,10 @@ class Task:
         episode_steps: most steps of an evaluation episode.
         reward_offset, reward_scale: what loading does to the rewards: scale ("none", or "return_range" for
             1000 / (highest - lowest episode return)), then add the offset.
-        terminals_end_trajectories: false where the behaviour goes on after its goal; a terminal's mask is 0 either
-        way. success_timing: "pre" when reward and success are those of s in (s, a, s'), "post" for s'; None without
-        success. score: "success" (percent of episodes) or "return" (normalised by `score_min` and `score_max`).
+        terminals_end_trajectories: false where the behaviour goes on after its goal; a terminal's mask is 0 either way.
+        success_timing: "pre" when reward and success are those of s in (s, a, s'), "post" for s'; None without success.
+        score: "success" (percent of episodes) or "return", normalised by the two that follow.
+        score_min, score_max: what is 0 and what is 100.
         observation_size, action_size: width of the arrays.
     """
 
@@ -242,4 +243,5 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+#: The rows of the table by name: `Dataset` of each file, `Task` of each task.
 DATASETS, TASKS = _build()
