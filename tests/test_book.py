@@ -265,7 +265,7 @@ def test_no_style_loads_anything_remote() -> None:
 def test_the_scoreboard_shows_every_claim() -> None:
     claims = (ROOT / "data" / "paper" / "claims.csv").read_text().splitlines()[1:]
     html = (SITE / "book" / "intro.html").read_text()
-    statuses = re.findall(r"sd-badge[^>]*>(held in part|held|did not hold|untested)<", html.replace("\n", ""))
+    statuses = re.findall(r"sd-badge[^>]*>(held in part|held|did not hold|undecided|untested)<", html.replace("\n", ""))
     assert len(statuses) == len(claims)
 
 

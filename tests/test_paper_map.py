@@ -70,7 +70,7 @@ def test_a_claims_words_and_chapter_come_from_the_claims() -> None:
         assert row["chapter"] == wanted.loc[row["claim"], "chapter"]
 
 
-@pytest.mark.parametrize("status", ["held", "held in part", "did not hold"])
+@pytest.mark.parametrize("status", ["held", "held in part", "did not hold", "undecided"])
 def test_a_verdict_changes_every_row_of_its_claim_and_the_count(tmp_path: Path, status: claims.Status) -> None:
     claims.verdict("support", status, "see {numref}`fig-x`.", "quick", directory=tmp_path)
     of_claim = ROWS[ROWS["claim"] == "support"]

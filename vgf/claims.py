@@ -19,7 +19,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 CLAIMS = DATA / "paper" / "claims.csv"
 VERDICTS = DATA / "figures" / "verdicts"
 
-Status = Literal["held", "held in part", "did not hold"]
+Status = Literal["held", "held in part", "did not hold", "undecided"]
 
 
 class Verdict(TypedDict):
@@ -51,7 +51,7 @@ def verdict(claim: str, status: Status, evidence: str, scale: str, *, directory:
     if claim not in read_claims().index:
         raise ValueError(f"claim {claim!r} is not a row of {CLAIMS.name}")
     if status not in get_args(Status):
-        raise ValueError(f"status must be 'held', 'held in part' or 'did not hold', got {status!r}")
+        raise ValueError(f"status must be one of {', '.join(get_args(Status))}, got {status!r}")
     record = Verdict(status=status, evidence=" ".join(evidence.split()), scale=scale)
     write_atomically(directory / f"{claim}.json", json.dumps(record, indent=1).encode())
 

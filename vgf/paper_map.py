@@ -23,7 +23,13 @@ KINDS = {  # in the order of the page
     "claim": "Claims",
     "remark": "Said in passing",
 }
-BADGES = {"held": "success", "held in part": "warning", "did not hold": "danger", "untested": "secondary"}
+BADGES = {
+    "held": "success",
+    "held in part": "warning",
+    "did not hold": "danger",
+    "undecided": "info",
+    "untested": "secondary",
+}
 
 
 def read_map(path: Path = MAP) -> pd.DataFrame:
@@ -106,7 +112,7 @@ def _counts(statuses: list[str]) -> str:
     count = {name: statuses.count(name) for name in BADGES}
     return (
         f"Of the paper's {len(statuses)} claims {count['held']} held, {count['held in part']} held in part, "
-        f"{count['did not hold']} did not hold and {count['untested']} are untested."
+        f"{count['did not hold']} did not hold, {count['undecided']} are undecided and {count['untested']} untested."
     )
 
 

@@ -55,11 +55,11 @@ def last_run(metadata: dict[str, Any]) -> str:
         return f"<p>{text}.</p>"
     cores = machine["cores"]
     parts = [machine["processor"], f"{cores} core{'s' if cores != 1 else ''}"]
-    if machine["memory_bytes"]:
+    if machine.get("memory_bytes"):
         parts.append(f"{machine['memory_bytes'] / GIB:.0f} GiB of memory")
-    parts += [machine["gpu"] or "no GPU", machine["system"]]
+    parts += [machine.get("gpu") or "no GPU", machine["system"]]
     software = f"Python {machine['python']}, PyTorch {machine['versions']['torch']}"
-    commit = f"commit <code>{escape(machine['commit'][:7])}</code>" if machine["commit"] else "outside git"
+    commit = f"commit <code>{escape(machine['commit'][:7])}</code>" if machine.get("commit") else "outside git"
     changed = ", with changes not committed" if machine["dirty"] else ""
     return f"<p>{text} on {escape(', '.join(parts))}. {escape(software)}; {commit}{changed}.</p>"
 
