@@ -44,8 +44,9 @@ PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 MAP = "data/paper/map.csv"  # names chapters, so no chapter waits for it
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) != MAP)
 SHOWING = {  # parts of the package that no training depends on
-    *("bench", "citable", "claims", "cli", "explorer", "explorer_figure", "marks", "moved", "paper_map", "plots"),
-    *("result_figures", "results_index", "stats", "table_commands", "table_text", "tables", "theory", "toy"),
+    *("bench", "citable", "claims", "cli", "explorer", "explorer_figure", "fitting", "marks", "moved", "own", "paper_map"),
+    *("plots", "practice", "result_figures", "results_index", "stats", "table_commands", "table_text", "tables"),
+    *("theory", "toy"),
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
