@@ -42,12 +42,13 @@ PAGES = toc_pages(yaml.safe_load(Path("_toc.yml").read_text()))
 CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*"))
-SHOWING = {"bench", "claims", "cli", "plots", "stats", "table_commands", "table_text", "tables", "theory", "toy"}
+SHOWING = {"bench", "claims", "cli", "plots", "rlhf", "stats", "table_commands", "table_text", "tables", "theory", "toy"}
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".csv")
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
-STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
+EVERY = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
+STUDIES = {name: study for name, study in EVERY.items() if "language" not in study}
 
 if EXPERIMENT and SCALE not in STUDIES[EXPERIMENT.stem]["scales"]:
     sys.exit(f"reproduce: {EXPERIMENT} has no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
@@ -67,6 +68,12 @@ def studies_of(chapter):
     """Return the studies whose records a chapter reads: those whose experiment file it shows."""
     shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
     return [name for name in dict.fromkeys(shown) if name in STUDIES]
+
+
+def language_of(chapter):
+    """Return the records in git of the studies on language a chapter shows; `vgf rlhf run` makes them, the book never does."""
+    shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
+    return sorted(str(path) for name in {*shown} & EVERY.keys() - STUDIES.keys() for path in Path(f"data/results/{name}").glob("[!q]*/*/*/run.json"))
 
 
 def in_git(study, scale):
@@ -190,6 +197,7 @@ for CHAPTER in CHAPTERS:
             PAPER,
             [path for study in studies_of(CHAPTER) for path in records_of(study, scale_of(study))],
             [f"data/tables/{study}.{scale_of(study)}.csv" for study in studies_of(CHAPTER)],
+            language_of(CHAPTER),
         output:
             f"notebooks/{CHAPTER}.ipynb",
             figures_of(CHAPTER),
