@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -35,12 +35,14 @@ class Comparison:
         methods: names, as `vgf rlhf align --method`; the core ones by default.
         least_rating: of reviews, prompts whose human continuation is rated lower are left out.
         development: on the prompts for choosing, not the reported ones.
+        prompts: how many, in place of the scale's.
     """
 
     seeds: tuple[int, ...]
     methods: tuple[str, ...] = ()
     least_rating: float = -4.0
     development: bool = False
+    prompts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,14 @@ def read_plan(path: Path, scale: str) -> tuple[Plan, list[Comparison]]:
 
 def setups_of(plan: Plan, comparison: Comparison, scale: ScaleName) -> Iterator[Setup]:
     """Yield the experiment of each seed."""
+    sizes = replace(SIZES[scale], prompts=comparison.prompts or SIZES[scale].prompts)
     for seed in comparison.seeds:
         yield Setup(
             plan.model,
             typing.cast(TaskName, plan.language),
             scale,
             seed,
-            SIZES[scale],
+            sizes,
             least_rating=comparison.least_rating,
             development=comparison.development,
         )
