@@ -14,7 +14,7 @@ from typing import Literal
 from vgf.flow import Budget
 from vgf.rlhf.flow import Flow
 
-TILT = 1.0  # nats of tilt a place, all steps together; other totals by name, as vgf_L1@4
+TILT = 0.5  # nats of tilt a place, all steps together: chosen in data/experiments/rlhf.yaml; others as vgf_L1@4
 STEPS = (1, 2, 4, 8)
 WIDE = 4.0  # medians: a particle hears the others at nine tenths of itself
 
