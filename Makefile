@@ -28,6 +28,13 @@ define snakemake
 	@! grep -q 'Nothing to be done' _build/logs/$(1).log || echo "Everything is up to date."
 endef
 
+# An experiment on language does its own stages in order; the others go through Snakemake.
+LANGUAGE = $(shell grep -s '^language:' $(STUDY))
+define REPRODUCE
+	$(call snakemake,$(LABEL),experiment=$(STUDY) results=$(RESULTS) $(if $(filter quick,$(SCALE)),,--rerun-triggers mtime) -- reproduce)
+	@vgf tables $(LABEL) --results $(RESULTS)
+endef
+
 .PHONY: help setup book pdf release test lint format lock chapter reproduce test-slurm clean distclean
 .DEFAULT_GOAL := help
 
@@ -77,8 +84,7 @@ chapter: $(READY) ## rerun one chapter and the book with it: make chapter CH=02_
 
 reproduce: $(READY) ## one experiment, from data to its table: make reproduce EXPERIMENT=first_run SCALE=quick
 	@test -f "$(STUDY)" || { echo "reproduce: no $(STUDY); say EXPERIMENT=one of:" $(basename $(notdir $(wildcard data/experiments/*.yaml))); exit 2; }
-	$(call snakemake,$(LABEL),experiment=$(STUDY) results=$(RESULTS) $(if $(filter quick,$(SCALE)),,--rerun-triggers mtime) -- reproduce)
-	@vgf tables $(LABEL) --results $(RESULTS)
+	$(if $(LANGUAGE),@vgf rlhf run $(STUDY) --scale $(SCALE) --results $(RESULTS),$(REPRODUCE))
 
 test-slurm: $(READY) ## an experiment through a real two-node Slurm on this machine (Debian or Ubuntu, as root)
 	@tests/slurm/run

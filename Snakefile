@@ -46,14 +46,15 @@ PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) !
 SHOWING = {  # parts of the package that no training depends on
     *("bench", "citable", "claims", "cli", "explorer", "explorer_figure", "fitting", "marks", "moved", "own", "paper_map"),
     *("plots", "practice", "result_figures", "results_index", "stats", "table_commands", "table_text", "tables"),
-    *("theory", "toy"),
+    *("rlhf", "theory", "toy"),
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
-STUDIES = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
+EVERY = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
+STUDIES = {name: study for name, study in EVERY.items() if "language" not in study}
 
 if EXPERIMENT and SCALE not in STUDIES[EXPERIMENT.stem]["scales"]:
     sys.exit(f"reproduce: {EXPERIMENT} has no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
@@ -73,6 +74,12 @@ def studies_of(chapter):
     """Return the studies whose records a chapter reads: those whose experiment file it shows."""
     shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
     return [name for name in dict.fromkeys(shown) if name in STUDIES]
+
+
+def language_of(chapter):
+    """Return the records in git of the studies on language a chapter shows; `vgf rlhf run` makes them, the book never does."""
+    shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
+    return sorted(str(path) for name in {*shown} & EVERY.keys() - STUDIES.keys() for path in Path(f"data/results/{name}").glob("[!q]*/*/*/run.json"))
 
 
 def in_git(study, scale):
@@ -241,6 +248,7 @@ for CHAPTER in CHAPTERS:
             PAPER,
             [path for study in studies_of(CHAPTER) for path in records_of(study, scale_of(study))],
             [f"data/tables/{study}.{scale_of(study)}.csv" for study in studies_of(CHAPTER)],
+            language_of(CHAPTER),
         output:
             f"notebooks/{CHAPTER}.ipynb",
             figures_of(CHAPTER),

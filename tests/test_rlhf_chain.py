@@ -193,6 +193,22 @@ def test_weighted_cloning_is_a_policy_of_its_own(
     assert (rows_of(tmp_path, "weighted_bc_best")["reward"] >= rows_of(tmp_path, "weighted_bc")["reward"]).all()
 
 
+@pytest.mark.parametrize("method", ["dpo", "ppo", "rloo"])
+def test_a_policy_trained_through_trl_is_compared_like_every_other(
+    method: str, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("train", method) == 0
+    told = capsys.readouterr().out
+    assert json.loads(told[told.rindex("\n{") + 1 :] if "\n{" in told else told)["steps"] == 4
+    assert run("align", "--results", str(tmp_path), "--method", "sft", method) == 0
+    before, after = rows_of(tmp_path, "sft"), rows_of(tmp_path, method)
+    assert len(after) == 10
+    assert np.isfinite(after[["reward", "judge", "nats"]].to_numpy(float)).all()
+    weights = {name: next(world.glob(f"cache/rlhf/work/*/{name}/seed0/model.safetensors")) for name in ("sft", method)}
+    assert digest(weights["sft"]) != digest(weights[method])
+    assert list(before["prompt"]) == list(after["prompt"])
+
+
 def test_the_harder_testbed_keeps_the_well_rated(world: Path, tmp_path: Path) -> None:
     words = ("--prompts", "3", "--least-rating", "1", "--results", str(tmp_path), "--method", "human")
     assert run("align", *words) == 0

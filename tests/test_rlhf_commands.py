@@ -33,7 +33,7 @@ def test_every_flow_of_one_family_has_one_total_tilt_and_a_control_differs_in_on
         }
         assert tilts == {TILT}
     plain = METHODS["vgf_L4"].flow
-    for name in ("no_kernel_L4", "no_repulsion_L4", "constant_L4", "vgf_one_line_L4", "vgf_hidden_L4"):
+    for name in ("no_kernel_L4", "no_repulsion_L4", "constant_L4", "vgf_one_line_L4", "vgf_hidden_L4", "vgf_wide_L4"):
         other = METHODS[name].flow
         assert plain is not None
         assert other is not None

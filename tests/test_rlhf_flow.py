@@ -105,6 +105,32 @@ def test_the_direction_is_the_stein_direction_and_without_kernel_the_score() -> 
     torch.testing.assert_close(normal, SAMPLE.alive.reshape(2, -1).sum(-1).float())
 
 
+def test_a_wide_kernel_shares_the_mean_gradient_of_all_particles() -> None:
+    particles, score = torch.randn(2, N, T * 16), torch.randn(2, N, T * 16)
+    flow = replace(EXACT, budget=Budget(1, 1.0, 0.3), widen=1e4, repulsion=False)
+    expected = (score / 0.3).mean(1, keepdim=True).expand_as(score)
+    torch.testing.assert_close(direction_of(particles, score, flow, SAMPLE.alive), expected, rtol=1e-4, atol=1e-5)
+    median = direction_of(particles, score, replace(flow, widen=1.0), SAMPLE.alive)
+    assert (median - score / (0.3 * N)).norm() < (median - expected).norm()  # at the median each hears mostly itself
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_shared_displacement_is_one_vector_for_all_places_of_a_response(
+    monkeypatch: pytest.MonkeyPatch, kernel: bool
+) -> None:
+    seen, flow = captured(monkeypatch), Flow(budget=Budget(2, 0.5), shared=True, kernel=kernel, relinearise=False)
+    move(SCENE, REWARD, flow, SAMPLE)
+    for displacement, alive in zip(seen[-1].total, SAMPLE.alive, strict=True):
+        assert displacement[alive].norm() > 0
+        torch.testing.assert_close(displacement[alive], displacement[alive][:1].expand(int(alive.sum()), -1))
+        assert not displacement[~alive].any()
+    score = torch.randn(2, N, T * 16)
+    bare = replace(EXACT, shared=True, kernel=False, budget=Budget(1, 1.0, 1.0))
+    places = direction_of(torch.randn_like(score), score, bare, SAMPLE.alive).reshape(2 * N, T, 16)
+    mean = torch.stack([s[a].mean(0) for s, a in zip(score.reshape(2 * N, T, 16), SAMPLE.alive, strict=True)])
+    torch.testing.assert_close(places[:, 0], mean)
+
+
 def test_a_constant_direction_repeats_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, g = captured(monkeypatch), torch.randn(16)
     flow = Flow(budget=Budget(5, 0.25), constant=True, relinearise=False)
@@ -300,6 +326,7 @@ def test_the_flow_raises_the_reward() -> None:
         ({"decoder": "projection", "space": "hidden"}, "no meaning in the hidden space"),
         ({"draws": 0}, "draws >= 1"),
         ({"tau": 0.0}, "tau > 0"),
+        ({"widen": 0.0}, "widen > 0"),
     ],
 )
 def test_a_flow_without_meaning_is_refused(change: dict[str, Any], message: str) -> None:

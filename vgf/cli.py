@@ -18,7 +18,7 @@ COMMANDS = {
     "train": ("vgf.study:main", "train the methods of an experiment file and leave records"),
     "evaluate": ("vgf.evaluate:main", "evaluate a record's policy anew, at several test budgets"),
     "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
-    "rlhf": ("vgf.rlhf.commands:main", "the flow on language: prepare, sft, reward, judge, train, align, table"),
+    "rlhf": ("vgf.rlhf.commands:main", "the flow on language: run, prepare, sft, reward, judge, train, align, table"),
     "tables": ("vgf.table_commands:main", "turn records into tables, or check what is shown against them"),
 }
 

@@ -201,7 +201,8 @@ def provenance() -> dict[str, Any]:
     """Return what a number depends on besides its settings: code, libraries, machine. Nothing names host or user."""
     return {
         "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        # a record that grows is no change of the code that makes it
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results")),
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -10,6 +10,6 @@ goes by the names of its models and datasets.
     settings            sizes; where a stage leaves its work   flow, decoders   the method on language
     models, lora, loop  the policy and how it is trained       methods          what is compared
     stages              sft, reward, judge                     group, align     every method on the same prompts
-                                                               evaluate, table  records per prompt, and their summary
+    study               a whole experiment file                evaluate, table  records per prompt, and their summary
     judge, verdicts     pairs before an OpenAI-compatible API  preferred, ppo   DPO, RLOO and PPO through TRL
 """

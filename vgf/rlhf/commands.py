@@ -1,4 +1,4 @@
-"""`vgf rlhf`: prepare, sft, reward, judge, train, align, table. Parsing and printing; the work is done elsewhere."""
+"""`vgf rlhf`: run, or its stages one by one. Parsing and printing; the work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -195,8 +195,27 @@ class Table:
         print(found.to_json(orient="records", indent=2) if self.json else table.text(found))
 
 
+@dataclass(frozen=True)
+class Run:
+    """Do a whole experiment file, from the parts to the table; whatever is done already is left as it is."""
+
+    experiment: tyro.conf.Positional[Path]
+    """A file of data/experiments with a `language`."""
+    scale: ScaleName = "quick"
+    """Which of its scales."""
+    results: Path | None = None
+    """Where records go; data/results by default."""
+
+    def run(self) -> None:
+        """Print the tables."""
+        from vgf.rlhf import study
+
+        print(study.run(self.experiment, self.scale, self.results))
+
+
 Command = (
-    Annotated[Prepare, tyro.conf.subcommand("prepare")]
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Sft, tyro.conf.subcommand("sft")]
     | Annotated[Reward, tyro.conf.subcommand("reward")]
     | Annotated[JudgeCommand, tyro.conf.subcommand("judge")]

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from vgf.flow import Budget, FlowState, flow_step, stein_terms
+from vgf.kernels import median_bandwidth
 from vgf.rlhf.data import Row
 from vgf.rlhf.decoders import DecoderName, Proxy, Scene, decode
 from vgf.rlhf.models import Policy
@@ -44,6 +45,10 @@ class Flow:
         anchor: of the decoder `cold`.
         kernel: share the gradients among particles; without it each follows its own.
         repulsion: whether particles repel each other; needs the kernel.
+        widen: bandwidth in medians; in so many dimensions particles are all equally far, and at the median a particle
+            hears the others' gradients at a small part of its own.
+        shared: one displacement for all places of a response. Its proxy is then a vector z, added to every embedding
+            (the latent vector of xu2026vgf), and J^T sums the gradient over the places.
         relinearise: decode and embed anew after each step.
         normalise: give each step's direction a norm of one a place.
         constant: follow one direction everywhere instead of the gradient: a control.
@@ -59,6 +64,8 @@ class Flow:
     anchor: float = 2.0
     kernel: bool = True
     repulsion: bool = True
+    widen: float = 1.0
+    shared: bool = False
     relinearise: bool = True
     normalise: bool = True
     constant: bool = False
@@ -71,8 +78,9 @@ class Flow:
         """Refuse combinations that have no meaning."""
         if self.decoder == "projection" and self.space != "embedding":
             raise ValueError("projection takes the nearest embedding; it has no meaning in the hidden space")
-        if self.draws < 1 or self.noise < 0 or self.tau <= 0:
-            raise ValueError(f"draws >= 1, noise >= 0 and tau > 0, got {self.draws}, {self.noise}, {self.tau}")
+        if self.draws < 1 or self.noise < 0 or self.tau <= 0 or self.widen <= 0:
+            numbers = f"{self.draws}, {self.noise}, {self.tau}, {self.widen}"
+            raise ValueError(f"draws >= 1, noise >= 0, tau > 0 and widen > 0, got {numbers}")
 
     @property
     def decodings(self) -> int:
@@ -152,13 +160,25 @@ def _restarted(scene: Scene, flow: Flow, responses: Responses, total: Tensor) ->
 
 def direction_of(particles: Tensor, score: Tensor, flow: Flow, alive: Tensor) -> Tensor:
     """Return the flow's direction, [P, N, T * d], of particles and score of that shape."""
+    if flow.shared:
+        score = over_places(score, alive)
     if flow.normalise:
         score = unit(score, alive)
     if flow.kernel:
-        direction = stein_terms(particles, score, flow.budget.temperature, "median", flow.repulsion).direction
+        sigma = flow.widen * median_bandwidth(particles)
+        direction = stein_terms(particles, score, flow.budget.temperature, sigma, flow.repulsion).direction
+        direction = over_places(direction, alive) if flow.shared else direction
     else:
         direction = score / flow.budget.temperature
     return unit(direction, alive) if flow.normalise else direction
+
+
+def over_places(x: Tensor, alive: Tensor) -> Tensor:
+    """Return x [P, N, T * d] with each response's places that are alive at their mean, and the others at zero."""
+    mask = alive[..., None].to(x)
+    places = x.reshape(*alive.shape, -1) * mask
+    mean = places.sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp(min=1)
+    return (mean * mask).reshape(x.shape)
 
 
 def unit(x: Tensor, alive: Tensor) -> Tensor:

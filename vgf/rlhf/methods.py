@@ -14,8 +14,9 @@ from typing import Literal
 from vgf.flow import Budget
 from vgf.rlhf.flow import Flow
 
-TILT = 1.0  # nats of tilt a place, all steps together; other totals by name, as vgf_L1@4
+TILT = 0.5  # nats of tilt a place, all steps together: chosen in data/experiments/rlhf.yaml; others as vgf_L1@4
 STEPS = (1, 2, 4, 8)
+WIDE = 4.0  # medians: a particle hears the others at nine tenths of itself
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ def _rows() -> list[Method]:
         Method("sft", "best", "one response of the supervised policy", candidates=1),
         *(Method(f"best_of_{n}", "best", f"the best of {n} by the reward", candidates=n) for n in (8, 16, 32)),
         *_steps("vgf", "the flow on embeddings, Gumbel tilt", plain, STEPS),
+        *_steps("vgf_shared", "one displacement for all places of a response", replace(plain, shared=True), STEPS),
+        *_steps("vgf_wide", "a kernel four medians wide", replace(plain, widen=WIDE), STEPS),
+        *_steps("vgf_shared_wide", "both", replace(plain, shared=True, widen=WIDE), STEPS),
         *_steps("vgf_hidden", "the flow on last hidden states, Gumbel tilt", replace(plain, space="hidden"), STEPS),
         *_steps(
             "vgf_one_line", "linearised once: decoded at the end only", replace(plain, relinearise=False), (2, 4, 8)

@@ -63,7 +63,7 @@ class Sizes:
 
 SIZES: dict[str, Sizes] = {
     "quick": Sizes(sft_steps=30, reward_steps=60, prompts=24, most=16, together=96, bc_prompts=16, bc_steps=10),
-    "cpu": Sizes(reward_steps=200, bc_prompts=200, bc_steps=50),
+    "cpu": Sizes(reward_steps=200, bc_prompts=200, bc_steps=30),
     "paper": Sizes(
         sft_steps=2000,
         sft_batch=64,
