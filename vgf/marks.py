@@ -82,7 +82,7 @@ def _has_words(axis: Axis) -> bool:
         return False
     places = axis.get_majorticklocs()  # labels of inner panels are hidden, so they are asked of the formatter
     labels = axis.get_major_formatter().format_ticks(list(places)) if len(places) else ["none"]
-    return any(re.search("[A-Za-z]", re.sub(r"\\[a-z]+", "", label)) for label in labels)
+    return any(re.search("[A-Za-z]", re.sub(r"\\[a-z]+", "", str(label))) for label in labels)
 
 
 def _numbers(values: Any) -> np.ndarray:
