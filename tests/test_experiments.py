@@ -122,6 +122,7 @@ def test_numbers_without_a_point_and_lists_are_taken(tmp_path: Path) -> None:
 
 def test_every_experiment_of_the_project_is_readable_at_every_scale_it_has() -> None:
     files = sorted((Path(__file__).parents[1] / "data" / "experiments").glob("*.yaml"))
+    files = [path for path in files if "language" not in yaml.safe_load(path.read_text())]  # tests/test_rlhf_study.py
     assert files
     for path in files:
         for scale in yaml.safe_load(path.read_text())["scales"]:

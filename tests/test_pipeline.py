@@ -26,6 +26,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what the pipeline reads, in which `vgf` is a stand-in that takes a second."""
     for name in ("vgf", "notebooks", "book", "data/paper", "data/experiments", "tests/pipeline", ".ci"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
+    for study in (ROOT / "data" / "results").glob("*.cpu"):  # what the chapters read
+        shutil.copytree(study, tmp_path / "data" / "results" / study.name)
     for name in ("Makefile", "Snakefile", "_toc.yml", "_config.yml"):
         shutil.copy(ROOT / name, tmp_path / name)
     programs = tmp_path / ".venv" / "bin"

@@ -6,15 +6,19 @@ entry is an item of the list. What the theme lacks is in book/_templates and vgf
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
+
+EMPTY_HEADER = re.compile(r"<th(?P<attributes>[^>]*)>(?P<inside>\s*(?:<p>\s*</p>)?\s*)</th>")
 
 
 def correct_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Correct one page's body."""
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        context["body"] = EMPTY_HEADER.sub(r"<td\g<attributes>>\g<inside></td>", body)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
