@@ -153,13 +153,15 @@ def _numbers_of_offsets(artist: Collection) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _patch(artist: Patch, axes: Axes) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Yield a patch by the box around it: bars by their corners, other shapes likewise."""
+    """Yield a patch by the box around it: a bar by its four corners, another shape by two."""
     x_is_data, y_is_data = artist.get_data_transform().contains_branch_seperately(axes.transData)
     if x_is_data or y_is_data:
         box = artist.get_path().get_extents(artist.get_patch_transform())
         bars = [bar for group in axes.containers if isinstance(group, BarContainer) for bar in group.patches]
         kind = "bar" if artist in bars else "shape"
-        yield kind, box.intervalx if x_is_data else np.nan, box.intervaly if y_is_data else np.nan, np.nan
+        (x0, y0), (x1, y1) = box.min, box.max
+        x, y = ([x0, x1, x1, x0], [y0, y0, y1, y1]) if kind == "bar" else ([x0, x1], [y0, y1])
+        yield kind, x if x_is_data else np.nan, y if y_is_data else np.nan, np.nan
 
 
 def not_in(data: pd.DataFrame, drawn: pd.DataFrame, of_panels: Sequence[dict[str, Any]]) -> pd.DataFrame:
