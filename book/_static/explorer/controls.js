@@ -28,7 +28,7 @@
     const cache = {}, fields = {}, outputs = {}, cells = {};
     let walk = vgf.begin(data, settings), waiting = 0, last = 0, telling = 0;
 
-    const canvas = el("canvas", { className: "vgf-map", data: { role: "img" } });
+    const canvas = el("canvas", { className: "vgf-map", data: { role: "img", "aria-label": "Map of the particles" } });
     const summary = el("p", { className: "vgf-summary", data: { "aria-live": "polite" } });
     const position = el("output", { className: "vgf-position" });
     const see = el("p", { className: "vgf-see" });
@@ -42,8 +42,8 @@
       el("button", { type: "button", onclick: nextSample }, "Another sample"),
     ];
     const charts = {
-      mmd: el("canvas", { className: "vgf-chart", data: { role: "img" } }),
-      reward: el("canvas", { className: "vgf-chart", data: { role: "img" } }),
+      mmd: el("canvas", { className: "vgf-chart", data: { role: "img", "aria-label": "Chart of squared MMD over steps" } }),
+      reward: el("canvas", { className: "vgf-chart", data: { role: "img", "aria-label": "Chart of the executed action over steps" } }),
     };
 
     function slider(name) {
