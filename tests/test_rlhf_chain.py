@@ -42,7 +42,15 @@ LITTLE = Sizes(
     bc_steps=4,
 )
 METHODS = ("human", "sft", "best_of_8", "best_of_16", "vgf_L2", "vgf_hidden_L2", "vgf_one_line_L2", "cold_L0")
-METHODS += ("cold_L1", "projection_L1", "swaps_L2", "constant_L1", "no_kernel_L1", "no_repulsion_L1")
+METHODS += (
+    "cold_L1",
+    "projection_L1",
+    "swaps_L2",
+    "constant_L1",
+    "constant_cold_L1",
+    "no_kernel_L1",
+    "no_repulsion_L1",
+)
 
 
 @pytest.fixture(scope="module")

@@ -27,14 +27,14 @@ POLICY = little_policy()
 
 
 def test_every_flow_of_one_family_has_one_total_tilt_and_a_control_differs_in_one_thing() -> None:
-    for prefix in ("vgf_L", "vgf_hidden_L", "no_kernel_L", "constant_L"):
+    for prefix in ("vgf_L", "vgf_hidden_L", "no_kernel_L", "constant_L", "constant_cold_L"):
         tilts = {
             m.flow.budget.steps * m.flow.budget.step_size for n, m in METHODS.items() if n.startswith(prefix) and m.flow
         }
         assert tilts == {TILT}
-    plain = METHODS["vgf_L4"].flow
-    for name in ("no_kernel_L4", "no_repulsion_L4", "constant_L4", "vgf_one_line_L4", "vgf_hidden_L4", "vgf_wide_L4"):
-        other = METHODS[name].flow
+    alone = ("no_kernel_L4", "no_repulsion_L4", "constant_L4", "vgf_one_line_L4", "vgf_hidden_L4", "vgf_wide_L4")
+    for name, of in (*((name, "vgf_L4") for name in alone), ("constant_cold_L4", "cold_L4")):
+        plain, other = METHODS[of].flow, METHODS[name].flow
         assert plain is not None
         assert other is not None
         assert sum(getattr(plain, f) != getattr(other, f) for f in plain.__dataclass_fields__) == 1

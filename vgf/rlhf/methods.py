@@ -73,6 +73,9 @@ def _rows() -> list[Method]:
             for n in (2, 4, 8)
         ),
         *_steps("constant", "control: one direction for everything", replace(plain, constant=True), (1, 4)),
+        *_steps(
+            "constant_cold", "control: one direction for everything, re-decoded", replace(cold, constant=True), (1, 4)
+        ),
         *_steps("no_kernel", "control: each response follows its own gradient", replace(plain, kernel=False), STEPS),
         *_steps("no_repulsion", "control: attraction only", replace(plain, repulsion=False), (1, 4)),
         Method("weighted_bc", "policy", "weighted cloning, one response", candidates=1, stage="bc"),
