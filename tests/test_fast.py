@@ -91,7 +91,7 @@ def test_a_snapshot_is_taken_anew_only_when_a_weight_was_written() -> None:
     with torch.no_grad():
         next(agent.critic.parameters()).add_(1.0)
     frozen.refresh()
-    assert float((frozen.all.rest - before - 1.0).abs().max()) < 1e-6
+    assert float((frozen.all.rest - before - 1.0).detach().abs().max()) < 1e-6
 
 
 def test_a_large_coordinate_of_the_state_loses_nothing() -> None:
@@ -115,15 +115,48 @@ def test_slices_looped_over_and_mapped_over_are_equal() -> None:
                 torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6)
 
 
-def test_the_core_follows_the_weights_from_update_to_update() -> None:
+@pytest.mark.parametrize("config", [SMALL, AMORTISED], ids=["adam", "amortised"])
+def test_the_core_sees_what_every_network_has_learnt(config: VGFConfig) -> None:
+    """Fused Adam writes past torch's version counters; a snapshot that trusts them would stay at the first weights."""
+    agent = VGF.create(replace(config, precision="bfloat16"), DIMS, SEEDS)
+    assert agent.core is not None
+    before = {name: net.all for name, net in agent.core.nets.items()}
+    for i in range(3):
+        agent.update(batch(seed=i))
+    agent.core.refresh()
+    for name, frozen in agent.core.nets.items():
+        for own, live in zip([frozen.all.rest, *frozen.all.weights], frozen.net.weights, strict=True):
+            weight = live.flatten(0, 1)
+            assert torch.equal(own, weight[:, -own.shape[1] :].to(torch.bfloat16)), name
+        assert not torch.equal(frozen.all.rest, before[name].rest), f"{name} learns, and its snapshot has to"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SMALL, AMORTISED, replace(SMALL, pretrain=5), replace(AMORTISED, pretrain=5), replace(SMALL, flow_q="min")],
+    ids=["adam", "amortised", "trained first", "trained first, amortised", "min"],
+)
+def test_training_with_the_core_in_float32_is_eager_training(config: VGFConfig) -> None:
+    config = replace(config, learning_rate=0.01)  # so quick that a snapshot left behind is far off
+    core, eager = VGF.create(replace(config, precision="bfloat16"), DIMS, SEEDS), VGF.create(config, DIMS, SEEDS)
+    assert core.core is not None
+    for net in core.core.nets.values():
+        net.dtype, net.version = torch.float32, -1
+    for i in range(20):
+        ours, theirs = core.update(batch(seed=i)), eager.update(batch(seed=i))
+        for name, value in theirs.items():
+            torch.testing.assert_close(
+                ours[name], value, rtol=2e-3, atol=2e-4, msg=lambda m, n=name, i=i: f"{n}, {i}: {m}"
+            )
+    pairs = zip(core.critic.parameters(), eager.critic.parameters(), strict=True)
+    moved = [float((p - q).detach().abs().max()) for p, q in pairs]
+    assert max(moved) < 1e-3
+
+
+def test_in_bfloat16_training_stays_near_eager_training() -> None:
     agent, eager = VGF.create(LOW, DIMS, SEEDS), VGF.create(SMALL, DIMS, SEEDS)
     for i in range(20):
         low, full = agent.update(batch(seed=i)), eager.update(batch(seed=i))
-    assert agent.core is not None
-    agent.core.refresh()
-    s, a = inputs()
-    with torch.no_grad():
-        assert relative(agent.core.value(s, a), agent.target(s, a)) < 0.02
     for name, value in full.items():
         torch.testing.assert_close(low[name], value, rtol=0.1, atol=0.05)
     assert all(p.dtype == torch.float32 for network in agent.networks.values() for p in network.parameters())

@@ -88,9 +88,9 @@ class Frozen:
         self.all = Slice(
             flat[0][:, : self.state],
             bias[0].unsqueeze(1),
-            flat[0][:, self.state :].to(low),
-            [w.to(low) for w in flat[1:]],
-            [b.to(low) for b in bias[1:]],
+            flat[0][:, self.state :].to(low, copy=True),
+            [w.to(low, copy=True) for w in flat[1:]],
+            [b.to(low, copy=True) for b in bias[1:]],
             [g.flatten(0, 2) for g in self.net.gains],
             [o.flatten(0, 2) for o in self.net.offsets],
         )

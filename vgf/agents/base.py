@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
@@ -155,7 +156,13 @@ class Agent(ABC):
         optimizer = self.optimizers[network]
         optimizer.zero_grad()
         loss.sum().backward()
+        self._clip(network)
         optimizer.step()
+        # fused Adam writes past the version counters, by which `vgf.fast` knows that weights have changed
+        increment_version(tuple(self.networks[network].parameters()))
+
+    def _clip(self, network: str) -> None:  # noqa: B027  most methods take gradients as they are
+        """Change a network's gradients before Adam sees them."""
 
 
 def check_config(config: Any, choices: Mapping[str, tuple[str, ...]], positive: Sequence[str]) -> None:

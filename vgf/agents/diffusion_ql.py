@@ -171,10 +171,6 @@ class DiffusionQL(Agent):
         """Return a budget of no length."""
         return Budget(steps, 0.0)
 
-    def _descend(self, network: str, loss: Tensor) -> None:
-        """Take one Adam step on a loss [S], every seed's gradient clipped on its own."""
-        optimizer = self.optimizers[network]
-        optimizer.zero_grad()
-        loss.sum().backward()
+    def _clip(self, network: str) -> None:
+        """Clip every seed's gradient on its own."""
         clip_gradients(self.networks[network].parameters(), self.config.gradient_norm)
-        optimizer.step()
