@@ -2,7 +2,8 @@
 
 A file names methods and tasks, and for each scale the sizes. What a field of a method means is said once, in its
 config dataclass. A method's config on a task is its preset, then the task's discount, then what the scale says of every
-method, then the method's own fields, then what the task says of that method; the later wins.
+method (`reference_updates` is its `pretrain`), then the method's own fields, then what the task says of that method; the
+later wins.
 """
 
 from __future__ import annotations
@@ -153,7 +154,10 @@ def _methods(
         config = CONFIGS[agent][preset]
         hints = typing.get_type_hints(type(config))
         known(own, hints, f"methods.{name}")
-        chosen = {key: value for key, value in {"discount": discount, **sizes.agent}.items() if key in hints} | own
+        given = {"discount": discount, **sizes.agent}
+        if sizes.reference_updates:
+            given["pretrain"] = sizes.reference_updates
+        chosen = {key: value for key, value in given.items() if key in hints} | own
         values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
         methods.append(Method(name, agent, replace(config, **values)))
         if sizes.online is not None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from vgf.checkpoints import POLICY, save_policy
 from vgf.datasets import Task, get_dataset, get_task, sources
 from vgf.datasets.recipes import data_folder
 from vgf.experiments import Experiment, Method, TaskPlan
-from vgf.sizes import DatasetSource
+from vgf.sizes import DatasetSource, Scale
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Run:
     dataset: dict[str, Any]
     folder: Path
     work: Path
+
+    @property
+    def scale(self) -> Scale:
+        """The experiment's sizes, the reference's own updates added to the method's; see `Scale.reference_updates`."""
+        return own_scale(self.experiment, self.method)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -69,12 +74,19 @@ def make_run(
     return Run(experiment, plan, method, get_task(plan.name), dataset, folder, work)
 
 
+def own_scale(experiment: Experiment, method: Method) -> Scale:
+    """Return an experiment's sizes as one method has them."""
+    scale = experiment.scale
+    more = scale.reference_updates if hasattr(method.config, "pretrain") else 0
+    return replace(scale, updates=scale.updates + more, reference_updates=0)
+
+
 def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: dict[str, Any]) -> dict[str, Any]:
     """Return what a run's numbers depend on, as JSON would hold it."""
     scale = {
         key: value
-        for key, value in asdict(experiment.scale).items()
-        if key not in ("seeds", "agent", "dataset", "tasks", "threads")
+        for key, value in asdict(own_scale(experiment, method)).items()
+        if key not in ("seeds", "agent", "dataset", "tasks", "threads", "reference_updates")
     }
     return {
         "task": plan.name,

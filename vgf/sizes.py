@@ -93,6 +93,8 @@ class Scale:
         tasks: those of the file's tasks that are run at this scale; all when None.
         agent: fields that replace those of every method that has them.
         online: fine-tuning that follows the `updates`; none when None.
+        reference_updates: updates of the reference alone that come before the `updates`, for every method that can
+            train one first (their `pretrain`); 0 leaves each method's `pretrain`, which is then part of `updates`.
         threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
             lose much when another process holds its core.
     """
@@ -111,6 +113,7 @@ class Scale:
     agent: dict[str, Any] = field(default_factory=dict)
     online: Online | None = None
     threads: int | None = None
+    reference_updates: int = 0
 
     @property
     def all_updates(self) -> int:
@@ -122,6 +125,8 @@ class Scale:
         for name in ("updates", "batch_size", "log_every", "evaluate_every", "checkpoint_every", "episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.reference_updates < 0:
+            raise ValueError(f"reference_updates must be >= 0, got {self.reference_updates}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be >= 1, got {self.threads}")
         if self.checkpoint_every % self.log_every:

@@ -86,7 +86,7 @@ class _Training:
 
     def __init__(self, run: Run, place: Place, monitor: Monitor) -> None:
         """Begin anew, or as the last checkpoint left it."""
-        self.job, self.place, self.monitor, self.scale = run, place, monitor, run.experiment.scale
+        self.job, self.place, self.monitor, self.scale = run, place, monitor, run.scale
         seeds = self.scale.seeds
         dims = check_fit(run.task.name, place.transitions, place.envs)
         self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, place.device)
@@ -105,6 +105,7 @@ class _Training:
         """Train to the end, or to an update after which to leave; see `train`."""
         scale, agent = self.scale, self.agent
         stages = (scale.updates, scale.all_updates)  # ends of the offline and of the online phase
+        alone = getattr(agent.config, "pretrain", 0)  # until then there is no critic to act by
         if agent.updates == 0:
             self._evaluate(scale.test_steps[:1])
         self.clock.start()
@@ -116,7 +117,7 @@ class _Training:
                 done, stage = agent.updates, agent.updates in stages
                 if stage or done % scale.log_every == 0:
                     self._log()
-                if stage or done % scale.evaluate_every == 0:
+                if stage or (done > alone and done % scale.evaluate_every == 0):
                     self._evaluate(scale.test_steps)
                 if stage or done % scale.checkpoint_every == 0:
                     self._checkpoint()
