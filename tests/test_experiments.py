@@ -46,6 +46,7 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
             f"tasks.{TASK}.dataset.quick has no 'sed'; nearest: seed",
         ),
         (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the same task"),
+        (change("scales/quick/reference_updates", -1), "reference_updates must be >= 0, got -1"),
         (change("scales/quick/tasks", ["cube"]), f"scales.quick.tasks has no 'cube'; nearest: {TASK}"),
         (
             change("scales/quick/dataset", None),

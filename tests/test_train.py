@@ -135,6 +135,21 @@ def test_phases_leave_gaps_in_the_curve_and_means_are_over_the_updates_that_repo
     assert own["reference/loss"].isna().tolist() == [False, False, True, True, True]
 
 
+def test_a_reference_with_updates_of_its_own_comes_before_the_others(tmp_path: Path) -> None:
+    """Methods that clone first get more updates in all, and are evaluated once they have a critic; others stay."""
+    sizes = {"agent": {"hidden": [8], "flow_steps": 2}, "evaluate_every": 4}
+    run, plain = (a_run(tmp_path / name, name, sizes | {"reference_updates": 6}) for name in ("mine", "bc"))
+    assert (run.scale.updates, run.method.config.pretrain, run.settings["updates"]) == (16, 6, 16)
+    assert plain.ident == a_run(tmp_path / "again", "bc", sizes).ident
+    for one in (run, plain):
+        do(one)
+    curve, episodes = records.read_record(run.folder).curve, records.read_record(run.folder).episodes
+    assert curve[curve["critic/loss"].notna()]["update"].min() == 8
+    assert curve["update"].max() == 16
+    assert sorted(episodes["update"].unique()) == [0, 8, 12, 16]
+    assert sorted(records.read_record(plain.folder).episodes["update"].unique()) == [0, 4, 8, 10]
+
+
 def test_a_run_with_a_bank_goes_on_bit_for_bit(tmp_path: Path) -> None:
     found = []
     for name, stops in (("whole", []), ("stopped", [3, 6, 9])):

@@ -2,8 +2,8 @@
 
 A file names methods and tasks, and for each scale the sizes. What a field of a method means is said once, in its
 config dataclass. A method's config on a task is its preset, then the task's discount, then what the scale says of every
-method (`reference_updates` is its `pretrain`), then the method's own fields, then what the task says of that method; the
-later wins.
+method (`reference_updates` is its `pretrain`), then the method's own fields, then what the task says of that method;
+the later wins.
 """
 
 from __future__ import annotations
