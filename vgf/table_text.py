@@ -155,11 +155,14 @@ def _run_lines(study: Study) -> list[str]:
     episodes = sorted({int(n) for s in study.sources for n in s.scores["episodes"].unique()})
     steps = [int(s.scores["environment_steps"].max()) for s in study.sources]
     online = f"the last of them online, over {_span(steps)} environment steps a seed; " if max(steps) else ""
+    configs = [run["settings"].get("config", {}) for s in study.sources for run in s.record.runs]
+    alone = sorted({config["pretrain"] for config in configs if config.get("pretrain")})
+    first = f", of which the first {_span(alone)} train the reference alone where a method does so;" if alone else ";"
     fewest = min(len(one) for one in seeds)
     return [
-        f"scale {study.scale}: seeds {' or '.join(_listed(one) for one in seeds)}; {_span(updates)} updates; {online}"
-        f"{_span(episodes)} evaluation episodes for each seed and budget; {_span([len(e) for e in _evaluated(study)])} "
-        "evaluated checkpoints",
+        f"scale {study.scale}: seeds {' or '.join(_listed(one) for one in seeds)}; {_span(updates)} updates{first} "
+        f"{online}{_span(episodes)} evaluation episodes for each seed and budget; "
+        f"{_span([len(e) for e in _evaluated(study)])} evaluated checkpoints",
         f"in brackets, a {100 * stats.LEVEL:.0f} % interval over seeds: percentiles of {stats.DRAWS} bootstrap draws, "
         f"stratified by task; with {fewest} seed{'s' * (fewest > 1)} and normal scores it holds the true mean of a "
         f"task {100 * stats.coverage(fewest):.0f} % of the time",
