@@ -1,8 +1,9 @@
 """Print the built book: one PDF of everything and one of each page, by the Chromium of this machine and without TeX.
 
 The whole book is Sphinx's single page, with a title page and a list of contents put before it. Every PDF is tagged,
-so that a screen reader finds its headings, has an outline, and is light whatever the screen is. All of them land in the
-site too, with links in each page's download menu, which a site without PDFs does not have.
+so that a screen reader finds its headings, has an outline, and is light whatever the screen is. The book is printed
+twice: only then are the pages known that its contents name. All PDFs land in the site too, with links in each page's
+download menu, which a site without PDFs does not have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pdf_file import bookmarks, places, signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -56,7 +58,8 @@ FRONT = """
     const chapter = mark.nextElementSibling;
     chapter.classList.add("chapter");
     if (parts[i]) list.append(make("li", "part", parts[i]));
-    list.append(make("li", "", `<a href="#${mark.id}">${words(chapter.querySelector("h2"))}</a>`));
+    const entry = `<a href="#${mark.id}">${words(chapter.querySelector("h2"))}</a><span class="page"></span>`;
+    list.append(make("li", "", entry));
     chapter.prepend(mark);
   });
   const contents = make("nav", "book-contents", "<h2>Contents</h2>");
@@ -65,6 +68,22 @@ FRONT = """
   article.prepend(make("header", "book-title", `<p class="name">${title}</p>${edition}`), contents);
   return marks.length;
 }
+"""
+NUMBERS = """
+pages => document.querySelectorAll(".book-contents li").forEach(entry => {
+  const link = entry.querySelector("a");
+  if (link) entry.querySelector(".page").textContent = pages[link.getAttribute("href").slice(1)];
+})
+"""
+# The headings that are printed; those with equations are bookmarked in words of Chromium's own.
+HEADINGS = """
+() => [...document.querySelectorAll("article :is(h1, h2, h3, h4)")]
+  .filter(heading => heading.offsetParent && !heading.querySelector("mjx-container"))
+  .map(heading => {
+    const copy = heading.cloneNode(true);
+    copy.querySelector(".headerlink")?.remove();
+    return copy.textContent.trim().replace(/\\s+/g, " ");
+  })
 """
 
 
@@ -124,7 +143,6 @@ def single_page() -> None:
 def front_matter() -> tuple[str, list[str], dict[int, str]]:
     """Return the title, the lines below it, and the caption of each part by the number of its first chapter."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    names = [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in citation["authors"]]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     edition = f"Version {citation['version']}" + (f", {commit.stdout.strip()}" if commit.stdout.strip() else "")
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -132,7 +150,7 @@ def front_matter() -> tuple[str, list[str], dict[int, str]]:
     for part in toc["parts"]:
         parts[number] = escape(part["caption"])
         number += len(toc_pages(part))
-    return escape(citation["title"]), [*map(escape, names), escape(edition), escape(citation["url"])], parts
+    return escape(citation["title"]), [*map(escape, authors()), escape(edition), escape(citation["url"])], parts
 
 
 def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> None:
@@ -143,24 +161,37 @@ def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> N
     found = page.evaluate(FRONT, [title, lines, {str(number): caption for number, caption in parts.items()}])
     if found != chapters:
         sys.exit(f"pdf: {found} chapters in the single page, {chapters} in _toc.yml; the book was not printed")
-    write(page, target)
+    settle(page)
+    numbers = places(printed(page))
+    page.evaluate(NUMBERS, numbers)
+    pdf = printed(page)
+    if places(pdf) != numbers:
+        sys.exit("pdf: the contents took another page once they had numbers; the book was not printed")
+    if torn := sorted(set(page.evaluate(HEADINGS)) - set(bookmarks(pdf))):
+        sys.exit(f"pdf: no bookmark reads {torn[0]!r}; headings may be painted on two pages, see print.css")
+    keep(pdf, target)
+    page.close()
 
 
 def print_page(browser: Browser, source: Path, target: Path) -> None:
     """Print one page of the site."""
     page = browser.new_page()
     page.goto(source.as_uri(), wait_until="load")
-    write(page, target)
+    settle(page)
+    keep(printed(page), target)
+    page.close()
 
 
-def write(page: Any, target: Path) -> None:
-    """Print what is open, once its equations and images are there, and close it."""
+def settle(page: Any) -> None:
+    """Wait for the equations and images of what is open."""
     page.evaluate("() => window.MathJax?.startup?.promise")
     page.evaluate("() => document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
     page.wait_for_function("[...document.images].every(image => image.complete)")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    page.pdf(
-        path=target,
+
+
+def printed(page: Any) -> bytes:
+    """Return what is open as a PDF."""
+    pdf: bytes = page.pdf(
         prefer_css_page_size=True,
         print_background=True,
         tagged=True,
@@ -169,7 +200,19 @@ def write(page: Any, target: Path) -> None:
         header_template="<span></span>",
         footer_template=FOOTER,
     )
-    page.close()
+    return pdf
+
+
+def keep(pdf: bytes, target: Path) -> None:
+    """Write a PDF with the authors of CITATION.cff in its properties."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(signed(pdf, ", ".join(authors())))
+
+
+def authors() -> list[str]:
+    """Return the names in CITATION.cff."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    return [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in citation["authors"]]
 
 
 def link_pages(site: Path, out: Path, pages: list[str]) -> None:
