@@ -75,6 +75,13 @@ pages => document.querySelectorAll(".book-contents li").forEach(entry => {
   if (link) entry.querySelector(".page").textContent = pages[link.getAttribute("href").slice(1)];
 })
 """
+# Links to other files of the site would lead to this machine's disk, and would tell everyone its folders.
+ADDRESSES = """
+([root, address]) => document.querySelectorAll("a[href]").forEach(link => {
+  if (!link.getAttribute("href").startsWith("#") && link.href.startsWith(root))
+    link.href = address + link.href.slice(root.length);
+})
+"""
 # The headings that are printed; those with equations are bookmarked in words of Chromium's own.
 HEADINGS = """
 () => [...document.querySelectorAll("article :is(h1, h2, h3, h4)")]
@@ -105,7 +112,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
             print_book(browser, BUILD / "singlehtml" / "index.html", part / BOOK, len(pages) - 1)
             for page in pages:
-                print_page(browser, site / f"{page}.html", part / "pages" / f"{page}.pdf")
+                print_page(browser, site, page, part / "pages" / f"{page}.pdf")
             browser.close()
         shutil.rmtree(out, ignore_errors=True)
         part.replace(out)
@@ -162,6 +169,7 @@ def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> N
     if found != chapters:
         sys.exit(f"pdf: {found} chapters in the single page, {chapters} in _toc.yml; the book was not printed")
     settle(page)
+    page.evaluate(ADDRESSES, [single.parent.as_uri(), address()])
     numbers = places(printed(page))
     page.evaluate(NUMBERS, numbers)
     pdf = printed(page)
@@ -173,11 +181,12 @@ def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> N
     page.close()
 
 
-def print_page(browser: Browser, source: Path, target: Path) -> None:
+def print_page(browser: Browser, site: Path, name: str, target: Path) -> None:
     """Print one page of the site."""
     page = browser.new_page()
-    page.goto(source.as_uri(), wait_until="load")
+    page.goto((site / f"{name}.html").as_uri(), wait_until="load")
     settle(page)
+    page.evaluate(ADDRESSES, [site.as_uri(), address()])
     keep(printed(page), target)
     page.close()
 
@@ -207,6 +216,11 @@ def keep(pdf: bytes, target: Path) -> None:
     """Write a PDF with the authors of CITATION.cff in its properties."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(signed(pdf, ", ".join(authors())))
+
+
+def address() -> str:
+    """Return where the site is published."""
+    return str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"]).rstrip("/")
 
 
 def authors() -> list[str]:

@@ -70,6 +70,7 @@ def signed(pdf: bytes, author: str) -> bytes:
     kept = re.sub(rb"/(?:Author|Creator) \((?:\\.|[^\\)])*\)\s*", b"", old[1])
     name = b"<FEFF" + author.encode("utf-16-be").hex().upper().encode() + b">"
     new = number[1] + b" 0 obj\n<<" + kept + b"\n/Author " + name + b"\n/Creator (Jupyter Book, Chromium)>>\nendobj\n"
-    table = b"xref\n%s 1\n%010d 00000 n \n" % (number[1], len(pdf) + 1)
+    free = b"0 1\n0000000000 65535 f \n"  # readers expect the list of free objects first
+    table = b"xref\n%s%s 1\n%010d 00000 n \n" % (free, number[1], len(pdf) + 1)
     fields = trailer["fields"].strip() + b"\n/Prev " + trailer["start"]
     return b"%s\n%s%strailer\n<<%s>>\nstartxref\n%d\n%%%%EOF\n" % (pdf, new, table, fields, len(pdf) + 1 + len(new))

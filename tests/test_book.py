@@ -124,6 +124,18 @@ def test_no_page_loads_anything_remote_or_missing(page: str) -> None:
     assert "cdn." not in html
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_a_place_on_the_machine_that_built_it(page: str) -> None:
+    html = (SITE / f"{page}.html").read_text()
+    assert str(ROOT) not in html
+    assert re.findall(r"file:///\S*", html) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_table_of_a_page_is_one(page: str) -> None:
+    assert re.findall(r"<p>\s*\|[^<]*\|", (SITE / f"{page}.html").read_text()) == []
+
+
 class Links(HTMLParser):
     """Collects where a page's links lead, and the names within the page that links may lead to."""
 
@@ -147,7 +159,7 @@ def links(path: Path) -> Links:
     return Links(path)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "genindex", "prf-prf", "search"])
 def test_every_link_and_download_within_the_book_resolves(page: str) -> None:
     path = SITE / f"{page}.html"
     dead = []

@@ -163,6 +163,12 @@ def test_the_archive_holds_the_source_and_what_the_book_made_but_no_weights_of_q
     assert [name for name in held if name.startswith((".git/", ".venv", "data/cache"))] == []
 
 
+def test_nothing_in_the_archive_names_the_folder_it_was_made_in(tmp_path: Path) -> None:
+    assert [name for name, path in release.members().items() if release.names_this_machine(path)] == []
+    (tmp_path / "log").write_text(f"read {ROOT}/data/x.csv\n")
+    assert release.names_this_machine(tmp_path / "log")
+
+
 # --- launch buttons
 
 
