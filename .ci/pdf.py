@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BOOK = "vgf-companion.pdf"
+PATIENCE = 600_000  # milliseconds for any one step of the browser
 FOOTER = (
     '<div style="width:100%;font-size:8px;color:#59636e;text-align:center;font-family:sans-serif">'
     '<span class="pageNumber"></span></div>'
@@ -162,8 +163,7 @@ def front_matter() -> tuple[str, list[str], dict[int, str]]:
 
 def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> None:
     """Print the single page with its front matter; all of so many chapters must be in it."""
-    page = browser.new_page()
-    page.goto(single.as_uri(), wait_until="load")
+    page = opened(browser, single)
     title, lines, parts = front_matter()
     found = page.evaluate(FRONT, [title, lines, {str(number): caption for number, caption in parts.items()}])
     if found != chapters:
@@ -183,12 +183,19 @@ def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> N
 
 def print_page(browser: Browser, site: Path, name: str, target: Path) -> None:
     """Print one page of the site."""
-    page = browser.new_page()
-    page.goto((site / f"{name}.html").as_uri(), wait_until="load")
+    page = opened(browser, site / f"{name}.html")
     settle(page)
     page.evaluate(ADDRESSES, [site.as_uri(), address()])
     keep(printed(page), target)
     page.close()
+
+
+def opened(browser: Browser, source: Path) -> Any:
+    """Return a file opened as a page; on a busy machine the book takes more than Playwright's half minute."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(source.as_uri(), wait_until="load")
+    return page
 
 
 def settle(page: Any) -> None:
