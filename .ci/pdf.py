@@ -1,8 +1,9 @@
 """Print the built book: one PDF of everything and one of each page, by the Chromium of this machine and without TeX.
 
 The whole book is Sphinx's single page, with a title page and a list of contents put before it. Every PDF is tagged,
-so that a screen reader finds its headings, has an outline, and is light whatever the screen is. All of them land in the
-site too, with links in each page's download menu, which a site without PDFs does not have.
+so that a screen reader finds its headings, has an outline, and is light whatever the screen is. The book is printed
+twice: only then are the pages known that its contents name. All PDFs land in the site too, with links in each page's
+download menu, which a site without PDFs does not have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pdf_file import bookmarks, places, signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -26,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BOOK = "vgf-companion.pdf"
+PATIENCE = 600_000  # milliseconds for any one step of the browser
 FOOTER = (
     '<div style="width:100%;font-size:8px;color:#59636e;text-align:center;font-family:sans-serif">'
     '<span class="pageNumber"></span></div>'
@@ -56,7 +59,8 @@ FRONT = """
     const chapter = mark.nextElementSibling;
     chapter.classList.add("chapter");
     if (parts[i]) list.append(make("li", "part", parts[i]));
-    list.append(make("li", "", `<a href="#${mark.id}">${words(chapter.querySelector("h2"))}</a>`));
+    const entry = `<a href="#${mark.id}">${words(chapter.querySelector("h2"))}</a><span class="page"></span>`;
+    list.append(make("li", "", entry));
     chapter.prepend(mark);
   });
   const contents = make("nav", "book-contents", "<h2>Contents</h2>");
@@ -65,6 +69,29 @@ FRONT = """
   article.prepend(make("header", "book-title", `<p class="name">${title}</p>${edition}`), contents);
   return marks.length;
 }
+"""
+NUMBERS = """
+pages => document.querySelectorAll(".book-contents li").forEach(entry => {
+  const link = entry.querySelector("a");
+  if (link) entry.querySelector(".page").textContent = pages[link.getAttribute("href").slice(1)];
+})
+"""
+# Links to other files of the site would lead to this machine's disk, and would tell everyone its folders.
+ADDRESSES = """
+([root, address]) => document.querySelectorAll("a[href]").forEach(link => {
+  if (!link.getAttribute("href").startsWith("#") && link.href.startsWith(root))
+    link.href = address + link.href.slice(root.length);
+})
+"""
+# The headings that are printed; those with equations are bookmarked in words of Chromium's own.
+HEADINGS = """
+() => [...document.querySelectorAll("article :is(h1, h2, h3, h4)")]
+  .filter(heading => heading.offsetParent && !heading.querySelector("mjx-container"))
+  .map(heading => {
+    const copy = heading.cloneNode(true);
+    copy.querySelector(".headerlink")?.remove();
+    return copy.textContent.trim().replace(/\\s+/g, " ");
+  })
 """
 
 
@@ -86,7 +113,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
             print_book(browser, BUILD / "singlehtml" / "index.html", part / BOOK, len(pages) - 1)
             for page in pages:
-                print_page(browser, site / f"{page}.html", part / "pages" / f"{page}.pdf")
+                print_page(browser, site, page, part / "pages" / f"{page}.pdf")
             browser.close()
         shutil.rmtree(out, ignore_errors=True)
         part.replace(out)
@@ -124,7 +151,6 @@ def single_page() -> None:
 def front_matter() -> tuple[str, list[str], dict[int, str]]:
     """Return the title, the lines below it, and the caption of each part by the number of its first chapter."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    names = [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in citation["authors"]]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     edition = f"Version {citation['version']}" + (f", {commit.stdout.strip()}" if commit.stdout.strip() else "")
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -132,35 +158,56 @@ def front_matter() -> tuple[str, list[str], dict[int, str]]:
     for part in toc["parts"]:
         parts[number] = escape(part["caption"])
         number += len(toc_pages(part))
-    return escape(citation["title"]), [*map(escape, names), escape(edition), escape(citation["url"])], parts
+    return escape(citation["title"]), [*map(escape, authors()), escape(edition), escape(citation["url"])], parts
 
 
 def print_book(browser: Browser, single: Path, target: Path, chapters: int) -> None:
     """Print the single page with its front matter; all of so many chapters must be in it."""
-    page = browser.new_page()
-    page.goto(single.as_uri(), wait_until="load")
+    page = opened(browser, single)
     title, lines, parts = front_matter()
     found = page.evaluate(FRONT, [title, lines, {str(number): caption for number, caption in parts.items()}])
     if found != chapters:
         sys.exit(f"pdf: {found} chapters in the single page, {chapters} in _toc.yml; the book was not printed")
-    write(page, target)
+    settle(page)
+    page.evaluate(ADDRESSES, [single.parent.as_uri(), address()])
+    numbers = places(printed(page))
+    page.evaluate(NUMBERS, numbers)
+    pdf = printed(page)
+    if places(pdf) != numbers:
+        sys.exit("pdf: the contents took another page once they had numbers; the book was not printed")
+    if torn := sorted(set(page.evaluate(HEADINGS)) - set(bookmarks(pdf))):
+        sys.exit(f"pdf: no bookmark reads {torn[0]!r}; headings may be painted on two pages, see print.css")
+    keep(pdf, target)
+    page.close()
 
 
-def print_page(browser: Browser, source: Path, target: Path) -> None:
+def print_page(browser: Browser, site: Path, name: str, target: Path) -> None:
     """Print one page of the site."""
+    page = opened(browser, site / f"{name}.html")
+    settle(page)
+    page.evaluate(ADDRESSES, [site.as_uri(), address()])
+    keep(printed(page), target)
+    page.close()
+
+
+def opened(browser: Browser, source: Path) -> Any:
+    """Return a file opened as a page; on a busy machine the book takes more than Playwright's half minute."""
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(source.as_uri(), wait_until="load")
-    write(page, target)
+    return page
 
 
-def write(page: Any, target: Path) -> None:
-    """Print what is open, once its equations and images are there, and close it."""
+def settle(page: Any) -> None:
+    """Wait for the equations and images of what is open."""
     page.evaluate("() => window.MathJax?.startup?.promise")
     page.evaluate("() => document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
     page.wait_for_function("[...document.images].every(image => image.complete)")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    page.pdf(
-        path=target,
+
+
+def printed(page: Any) -> bytes:
+    """Return what is open as a PDF."""
+    pdf: bytes = page.pdf(
         prefer_css_page_size=True,
         print_background=True,
         tagged=True,
@@ -169,7 +216,24 @@ def write(page: Any, target: Path) -> None:
         header_template="<span></span>",
         footer_template=FOOTER,
     )
-    page.close()
+    return pdf
+
+
+def keep(pdf: bytes, target: Path) -> None:
+    """Write a PDF with the authors of CITATION.cff in its properties."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(signed(pdf, ", ".join(authors())))
+
+
+def address() -> str:
+    """Return where the site is published."""
+    return str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"]).rstrip("/")
+
+
+def authors() -> list[str]:
+    """Return the names in CITATION.cff."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    return [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in citation["authors"]]
 
 
 def link_pages(site: Path, out: Path, pages: list[str]) -> None:

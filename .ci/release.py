@@ -61,6 +61,8 @@ def main() -> None:
     book = BUILD / "pdf" / "vgf-companion.pdf"
     if not (BUILD / "html" / "index.html").exists() or not book.exists():
         fail("the book and its PDFs are not built; `make release` builds them")
+    if telling := [member for member, path in files.items() if names_this_machine(path)]:
+        fail(f"{telling[0]} names the folder this was built in, {ROOT}; {len(telling)} files do")
     write_release(BUILD / "release", name, files, book, int(git("log", "-1", "--format=%ct") or 0))
     (BUILD / "release-notes.md").write_text(section.partition("\n")[2].strip() + "\n", encoding="utf-8")
     for path in sorted((BUILD / "release").iterdir()):
@@ -174,6 +176,11 @@ def wanted(path: Path) -> bool:
     """Say whether a file belongs into a release: no locks, no weights of quick runs."""
     quick = any(part.endswith(".quick") for part in path.parts)
     return not (quick and (path.name.startswith(".") or path.name in LEFT_OUT))
+
+
+def names_this_machine(path: Path) -> bool:
+    """Say whether a file tells the folder it was made in; compressed data are not looked into."""
+    return f"{ROOT}/".encode() in path.read_bytes()
 
 
 def write_release(out: Path, name: str, files: Members, book: Path, date: int) -> None:

@@ -1,4 +1,4 @@
-"""The book's sources and its built pages: complete, cited, offline, and without a number typed by hand."""
+"""The book's sources and its built pages: complete, cited, offline. Typed numbers: test_numbers.py."""
 
 from __future__ import annotations
 
@@ -27,48 +27,6 @@ BIB_KEYS = re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").rea
 def name(path: Path) -> str:
     """Return a path as the tests show it."""
     return str(path.relative_to(ROOT))
-
-
-def prose(text: str) -> str:
-    """Return a MyST page without what may hold numbers: front matter, code, maths, roles, options, addresses."""
-    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
-    holds_numbers = r"\{(?:math|code-cell|include|literalinclude|bibliography)\}.*?|[\w ]*"
-    text = re.sub(rf"^(`{{3,}})(?:{holds_numbers})\n.*?^\1\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(
-        r"^\s*[`:]{3,}.*$|^\s*:[\w-]+:.*$", "", text, flags=re.MULTILINE
-    )  # directives stay, less their fences
-    text = re.sub(r"\$\$.*?\$\$|\\begin\{(\w+\*?)\}.*?\\end\{\1\}", "", text, flags=re.DOTALL)
-    text = re.sub(r"(?<!\\)\$[^$]*\$", "", text)
-    text = re.sub(r"\{[\w:.-]+\}`[^`]*`|(`+)[^`]+\1", "", text)
-    text = re.sub(r"https?://\S+|\barXiv \d+\.\d+", "", text)
-    return re.sub(r"\bPython(?: (?:\d+\.\d+|to|below|or|and),?)+", "", text)
-
-
-def typed_numbers(text: str) -> list[str]:
-    """Return the decimal numbers and percentages that stand in a page's prose."""
-    return re.findall(r"(?<![\w.])\d+\.\d+(?!\w|\.\d)|(?<![\w.])\d[\d.]*\s?%", prose(text))
-
-
-@pytest.mark.parametrize(
-    ("page", "found"),
-    [
-        ("We got 71.5 and 3 %.", ["71.5", "3 %"]),
-        ("---\nversion: 1.5\n---\nNone.", []),
-        ("```{code-cell} ipython3\nx = 0.5\n```\n", []),
-        ("```python\nx = 0.5\n```\n", []),
-        ("```{math}\n0.5\n```\n$$0.5$$ (eq-a)\n", []),
-        ("$0.1$, `0.2`, {glue:text}`a:.2f`, https://a.b/1.5, arXiv 2604.14265, Python 3.11 to 3.13", []),
-        ("````{list-table}\n:widths: 10.5\n* - 4.25\n````\n", ["4.25"]),
-        ("```{prf:theorem}\n:label: a-0.5\nBelow 0.61.\n```\n", ["0.61"]),
-    ],
-)
-def test_the_search_for_typed_numbers_finds_them(page: str, found: list[str]) -> None:
-    assert typed_numbers(page) == found
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=name)
-def test_no_number_in_prose_is_typed(source: Path) -> None:
-    assert typed_numbers(source.read_text()) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -166,6 +124,18 @@ def test_no_page_loads_anything_remote_or_missing(page: str) -> None:
     assert "cdn." not in html
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_a_place_on_the_machine_that_built_it(page: str) -> None:
+    html = (SITE / f"{page}.html").read_text()
+    assert str(ROOT) not in html
+    assert re.findall(r"file:///\S*", html) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_table_of_a_page_is_one(page: str) -> None:
+    assert re.findall(r"<p>\s*\|[^<]*\|", (SITE / f"{page}.html").read_text()) == []
+
+
 class Links(HTMLParser):
     """Collects where a page's links lead, and the names within the page that links may lead to."""
 
@@ -189,7 +159,7 @@ def links(path: Path) -> Links:
     return Links(path)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "genindex", "prf-prf", "search"])
 def test_every_link_and_download_within_the_book_resolves(page: str) -> None:
     path = SITE / f"{page}.html"
     dead = []

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin
 
 import pandas as pd
 import pytest
-from conftest import CHAPTERS, ROOT, SITE
+from conftest import CHAPTERS, PAGES, ROOT, SITE
 from svg_marks import Drawing, faults
 
 from vgf import citable, marks
@@ -83,8 +83,14 @@ def words(ident: str) -> dict[str, Any]:
     return found
 
 
-def test_the_book_has_figures() -> None:
-    assert len(FIGURES) > 20
+def test_every_figure_of_every_page_is_tested_here() -> None:
+    shown = {
+        ident
+        for name in PAGES
+        for ident in re.findall(r'<figure[^>]*\bid="fig-([\w-]+)"', (SITE / f"{name}.html").read_text())
+    }
+    assert shown == set(FIGURES)
+    assert len(shown) > 20
 
 
 @pytest.mark.parametrize("ident", FIGURES)

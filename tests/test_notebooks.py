@@ -115,3 +115,10 @@ def test_an_executed_chapter_names_no_place_and_no_host(chapter: str) -> None:
     places = {str(ROOT), str(Path.home()), sys.prefix} - {"/"}
     assert [place for place in places if place in text] == []
     assert not re.search(rf"\b{re.escape(platform.node())}\b", json.dumps(executed(chapter)["metadata"]))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_no_output_names_a_place_on_the_machine_that_ran_it(chapter: str) -> None:
+    outputs = json.dumps([cell["outputs"] for cell in executed(chapter)["cells"] if cell["cell_type"] == "code"])
+    places = rf"(?<![\w.]){re.escape(str(ROOT))}|(?<![\w.:/])/(?:home|root|tmp|private|Users|var|mnt|opt)/[\w.-]+"
+    assert re.findall(places, outputs) == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from conftest import CHAPTERS, PAGES, ROOT
+from conftest import CHAPTERS, PAGES, ROOT, SITE
 
 import vgf
 
@@ -161,6 +163,12 @@ def test_the_archive_holds_the_source_and_what_the_book_made_but_no_weights_of_q
     assert [name for name in held if name.startswith((".git/", ".venv", "data/cache"))] == []
 
 
+def test_nothing_in_the_archive_names_the_folder_it_was_made_in(tmp_path: Path) -> None:
+    assert [name for name, path in release.members().items() if release.names_this_machine(path)] == []
+    (tmp_path / "log").write_text(f"read {ROOT}/data/x.csv\n")
+    assert release.names_this_machine(tmp_path / "log")
+
+
 # --- launch buttons
 
 
@@ -225,23 +233,82 @@ def test_the_first_cell_fetches_the_book_on_colab(
     assert installed == [["-m", "pip", "install", "--quiet", "--editable", str(book)]] * 2
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_the_launch_buttons_of_a_chapter_open_it_executed_and_other_pages_have_none(page: str) -> None:
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
+    owner, name = repository["url"].split("/")[-2:]
+    place = f"{owner}/{name}"
+    opened = set(re.findall(r'href="(https://(?:colab\.|mybinder\.)[^"]+)"', (SITE / f"{page}.html").read_text()))
+    wanted = {
+        f"https://colab.research.google.com/github/{place}/blob/{repository['branch']}/{page}.ipynb",
+        f"https://mybinder.org/v2/gh/{place}/{repository['branch']}?urlpath=lab/tree/{page}.ipynb",
+    }
+    assert opened == (wanted if page in CHAPTERS else set())
+
+
 def test_the_pages_workflow_publishes_what_the_buttons_open() -> None:
     branch = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["branch"]
-    run = commands("pages", "build")
+    run = commands("pages", "executed")
     assert f"checkout --quiet --orphan {branch}" in run
     assert f"push --quiet --force origin {branch}" in run
-    assert run.index("launch.py notebooks/*.ipynb") < run.index("add --force notebooks/*.ipynb")
+    packed = commands("pages", "build")
+    assert packed.index("launch.py notebooks/*.ipynb") < packed.index("--file executed.tar.gz")
     uploads = [i for i, step in enumerate(steps("pages", "build")) if "upload-pages-artifact" in step.get("uses", "")]
     prepares = [i for i, step in enumerate(steps("pages", "build")) if "launch.py" in step.get("run", "")]
     assert uploads < prepares, "the site's own notebooks need no such cell"
-    assert WORKFLOWS["pages"]["jobs"]["build"]["permissions"] == {"contents": "write"}
+
+
+def test_what_the_pages_workflow_packs_arrives_on_the_branch(tmp_path: Path) -> None:
+    made = [
+        "notebooks/a.ipynb",
+        "data/figures/deep/f.csv",
+        "data/results/s.quick/t/m/run.json",
+        "data/tables/s.quick.md",
+    ]
+    left = ["data/results/s.quick/t/m/policy.safetensors", "data/results/s.quick/t/m/.lock"]
+    origin, built, fresh = tmp_path / "origin.git", tmp_path / "built", tmp_path / "fresh"
+    run: Any = functools.partial(subprocess.run, check=True, capture_output=True, text=True)
+    run(["git", "init", "-q", "--bare", "-b", "main", origin])
+    run(["git", "clone", "-q", origin, built])
+    (built / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    (built / "source.py").write_text("1\n")
+    run(["git", "add", "."], cwd=built)
+    run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "one"], cwd=built)
+    run(["git", "push", "-q", "origin", "HEAD:main"], cwd=built)
+    run(["git", "clone", "-q", origin, fresh])
+    for name in (*made, *left):
+        (built / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / name).write_text(name)
+    (pack,) = [step["run"] for step in steps("pages", "build") if "executed.tar.gz" in step.get("run", "")]
+    run(["bash", "-e", "-c", re.sub(r"^.*launch\.py.*$", "", pack, flags=re.MULTILINE)], cwd=built)
+    environment = {**os.environ, "RUNNER_TEMP": str(built), "GITHUB_SHA": "abc"}
+    run(["bash", "-e", "-c", commands("pages", "executed")], cwd=fresh, env=environment)
+    listed = run(["git", "ls-tree", "-r", "--name-only", "executed"], cwd=origin).stdout.splitlines()
+    assert sorted(listed) == sorted([*made, ".gitignore", "source.py"])
 
 
 def test_a_tag_makes_a_tested_release() -> None:
     assert WORKFLOWS["release"][True]["push"]["tags"] == ["v*"]  # YAML reads `on` as true
-    run = commands("release", "release")
-    assert run.index(".ci/run") < run.index("make release TAG=") < run.index("gh release create")
-    assert "_build/release-notes.md" in run
+    run = commands("release", "build")
+    assert run.index(".ci/run") < run.index("make release TAG=")
+    published = commands("release", "publish")
+    assert published.index("sha256sum --check") < published.index("gh release create")
+    kept = next(step["with"]["path"] for step in steps("release", "build") if "upload-artifact" in step.get("uses", ""))
+    assert kept.split() == ["_build/release", "_build/release-notes.md"]  # what they share, _build/, is cut off
+
+
+@pytest.mark.parametrize("workflow", sorted(WORKFLOWS))
+def test_a_job_that_may_write_runs_nothing_but_the_workflow_and_actions_are_pinned(workflow: str) -> None:
+    assert WORKFLOWS[workflow]["permissions"] == {"contents": "read"}
+    for name, job in WORKFLOWS[workflow]["jobs"].items():
+        if "permissions" in job:
+            assert not re.search(r"make|python|\.ci/", commands(workflow, name))
+        else:
+            checkout = next(step for step in job["steps"] if "/checkout@" in step.get("uses", ""))
+            assert checkout["with"]["persist-credentials"] is False
+        assert "timeout-minutes" in job
+        used = [step["uses"] for step in job["steps"] if "uses" in step]
+        assert [action for action in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action)] == []
 
 
 @pytest.mark.parametrize("workflow", sorted(WORKFLOWS))

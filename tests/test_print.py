@@ -1,0 +1,130 @@
+"""PDFs: bookmarks and pages of contents as printed, the author in their properties, links in the download menu."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CHAPTERS, PAGES, ROOT, SITE
+from playwright.sync_api import Browser, Page
+
+sys.path.insert(0, str(ROOT / ".ci"))
+import pdf
+import pdf_file
+
+TITLES = [f"Part {number} whose title is so long that it takes more than a line of the page" for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def printed(browser: Browser) -> bytes:
+    """Print a small document: chapters, each on a sheet of its own and named, under the book's print style."""
+    chapters = [
+        f'<section class="chapter" id="document-book/{i}"><h2>{title}</h2><p>Text.</p>{"<p>More.</p>" * 40}</section>'
+        for i, title in enumerate(TITLES)
+    ]
+    links = "".join(f'<a href="#document-book/{i}">{i}</a>' for i in range(len(TITLES)))
+    style = (ROOT / "book" / "_static" / "print.css").read_text()
+    page = browser.new_page()
+    page.set_content(
+        f"<title>A \N{GREEK SMALL LETTER PHI}</title><style>{style}</style>"
+        f'<article class="bd-article">{links}{"".join(chapters)}</article>'
+    )
+    made = pdf.printed(page)
+    page.close()
+    return made
+
+
+def test_every_heading_has_one_bookmark_that_reads_as_it_does(printed: bytes) -> None:
+    assert pdf_file.bookmarks(printed) == TITLES
+
+
+def test_the_pages_of_named_places_are_those_of_the_document(printed: bytes) -> None:
+    places = pdf_file.places(printed)
+    pages = [places[f"document-book/{i}"] for i in range(len(TITLES))]
+    assert len(pdf_file.page_objects(printed)) == len(printed.split(b"/Type /Page\n")) - 1
+    assert pages == sorted(set(pages))
+    assert pages[0] == 2  # the links before it take the first
+    assert len(set(pages)) < len(pdf_file.page_objects(printed)), "chapters of more than a page"
+
+
+def test_a_signed_pdf_names_its_author_and_its_table_leads_to_the_properties(printed: bytes) -> None:
+    signed = pdf_file.signed(printed, "Jo D\N{LATIN SMALL LETTER O WITH DIAERESIS}e, The makers")
+    assert signed.startswith(printed)
+    start = int(re.findall(rb"startxref\n(\d+)\n%%EOF\n$", signed)[0])
+    assert signed[start:].startswith(b"xref\n")
+    number, offset = re.findall(rb"^(\d+) 1\n(\d{10}) 00000 n \n", signed[start + 5 :])[0]
+    properties = signed[int(offset) : start]
+    assert properties.startswith(number + b" 0 obj\n<<")
+    author = re.findall(rb"/Author <FEFF([0-9A-F]+)>", properties)[0]
+    assert (
+        bytes.fromhex(author.decode()).decode("utf-16-be") == "Jo D\N{LATIN SMALL LETTER O WITH DIAERESIS}e, The makers"
+    )
+    assert b"/Title" in properties
+    assert b"Mozilla" not in properties
+    fields = signed[start:].partition(b"trailer")[2]
+    before = re.findall(rb"startxref\s+(\d+)", printed)[-1]
+    assert b"/Prev " + before in fields
+    assert re.findall(rb"/Root \d+ 0 R", fields) == re.findall(rb"/Root \d+ 0 R", printed)[-1:]
+    assert re.findall(rb"/Size (\d+)", fields) == re.findall(rb"/Size (\d+)", printed)[-1:]
+
+
+def test_what_is_no_pdf_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="no trailer"):
+        pdf_file.signed(b"%PDF-1.4\n", "A")
+
+
+def opened(browser: Browser, name: str) -> Page:
+    """Open a built page for print."""
+    page = browser.new_page()
+    page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
+    pdf.settle(page)
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    return page
+
+
+@pytest.mark.parametrize("name", ["book/intro", CHAPTERS[-1]])
+def test_no_link_of_a_pdf_leads_to_this_machine(browser: Browser, tmp_path: Path, name: str) -> None:
+    pdf.print_page(browser, SITE, name, tmp_path / "page.pdf")
+    content = (tmp_path / "page.pdf").read_bytes()
+    assert f"/URI ({pdf.address()}/".encode() in content
+    assert b"file:" not in content
+    assert str(ROOT).encode() not in content
+
+
+@pytest.mark.parametrize("chapter", [CHAPTERS[0], CHAPTERS[-1]])
+def test_on_paper_a_figure_is_shown_once_and_light_and_provenance_without_its_bibtex(
+    browser: Browser, chapter: str
+) -> None:
+    page = opened(browser, chapter)
+    shown = page.evaluate(
+        "() => [...document.querySelectorAll('article figure')].map(figure => [...figure.querySelectorAll('img')]"
+        ".filter(image => image.offsetParent).map(image => image.className))"
+    )
+    assert shown
+    assert all(len(images) == 1 and "only-dark" not in images[0] for images in shown)
+    assert page.locator(".figure-origin").first.is_visible()
+    assert not page.locator(".figure-origin div.highlight").first.is_visible()
+    assert page.locator("details.hide:visible, .figure-files:visible, .copybtn:visible").count() == 0
+    page.close()
+
+
+def test_each_page_offers_its_pdf_and_the_books_once(tmp_path: Path) -> None:
+    site, out = tmp_path / "html", tmp_path / "pdf"
+    for name in PAGES:
+        source = re.sub(
+            r"<li><a href=\"[^\"]*_pdf/.*?</li>\n", "", (SITE / f"{name}.html").read_text(), flags=re.DOTALL
+        )
+        for path, content in ((site / f"{name}.html", source), (out / "pages" / f"{name}.pdf", "%PDF")):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+    (out / pdf.BOOK).write_text("%PDF")
+    for _ in range(2):  # printing again changes nothing
+        pdf.link_pages(site, out, PAGES)
+        for name in PAGES:
+            links = re.findall(r'href="([^"]*_pdf/[^"]*)"', (site / f"{name}.html").read_text())
+            found = [((site / f"{name}.html").parent / link).resolve() for link in links]
+            assert found == [site / "_pdf" / "pages" / f"{name}.pdf", site / "_pdf" / pdf.BOOK]
+            assert all(path.exists() for path in found)
