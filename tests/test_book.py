@@ -236,6 +236,12 @@ def test_no_style_loads_anything_remote() -> None:
     assert [path.name for path in styles() if remote.search(path.read_text(errors="ignore"))] == []
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_table_is_shown_as_the_text_it_is_written_in(page: str) -> None:
+    shown = re.sub(r"<(pre|code|script)\b.*?</\1>", "", (SITE / f"{page}.html").read_text(), flags=re.DOTALL)
+    assert re.findall(r"\|\s*:?(?:-{2,}|–|—)+:?\s*\|.{0,40}", shown) == []
+
+
 def test_the_scoreboard_shows_every_claim() -> None:
     claims = (ROOT / "data" / "paper" / "claims.csv").read_text().splitlines()[1:]
     html = (SITE / "book" / "intro.html").read_text()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.test_tables import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
@@ -41,6 +42,13 @@ def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tab
     assert hopper.endswith("| 97.9 |")
 
 
+def test_where_the_paper_has_no_number_a_sentence_says_so_and_no_empty_table(study: tables.Study) -> None:
+    vars(study)["numbers"] = study.numbers[study.numbers["checkpoint"] != "paper"]  # a cached property
+    text = result_figures.beside_paper(study, 1)
+    assert "no number" in text
+    assert "|" not in text
+
+
 def test_starts_are_of_the_untrained_policy(study: tables.Study) -> None:
     table = result_figures.starts(study).set_index(["task", "method"])
     assert len(table) == 5
@@ -69,6 +77,20 @@ def test_the_figures_hold_every_seed_and_budget(study: tables.Study) -> None:
     plt.close(figure)
 
 
+def test_captions_say_what_was_drawn() -> None:
+    rows = [(CUBE, 0, 1.0), (CUBE, 2, 1.0), (HOPPER, 0, 1.0), (HOPPER, 2, 3.0), ("other", 0, 2.0), ("other", 2, 1.0)]
+    budgets = pd.DataFrame(rows, columns=["task", "test_steps", "mean"])
+    cube, hopper = result_figures.short(CUBE), result_figures.short(HOPPER)
+    assert result_figures.best_budgets_in_words(budgets).split("; ") == [
+        f"the same at every number of steps on {cube}",
+        f"highest with 2 steps on {hopper}",
+        "highest with no step on other",
+    ]
+    scores = [(0, 0.0), (50, 20.0), (50, 40.0), (100, 10.0)]
+    curves = pd.DataFrame(scores, columns=["update", "score"]).assign(method="BC (flow)")
+    assert result_figures.second_half_in_words(curves) == "BC (flow) from 30 to 10"
+
+
 def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,3 +112,4 @@ def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
     assert len(rows) == 2
     assert all("`abcdef0`" in row and "2026-01-02" in row and row.endswith("| 1 |") for row in rows)
     assert "09_d4rl" in results_index.chapters("d4rl")
+    assert "09_d4rl" in results_index.chapters("tuning")  # reads its records, and names no file of it

@@ -72,7 +72,7 @@ def render_scoreboard(*, verdicts: Path = VERDICTS) -> str:
     lines = [
         _counts([status(row, verdicts) for _, row in claims.iterrows()]),
         "",
-        *_table("scoreboard", "42 14 14 30", ("Claim of the paper", "Chapter", "Status", "Evidence")),
+        *_table("scoreboard", "30 18 14 38", ("Claim of the paper", "Chapter", "Status", "Evidence")),
     ]
     for _, row in claims.iterrows():
         found, evidence = standing(row["claim"], verdicts)
@@ -125,7 +125,7 @@ def _cells(first: str, *others: str) -> str:
 
 
 def _chapter(row: pd.Series) -> str:
-    return f"{{doc}}`read </notebooks/{row['chapter']}>`" if row["chapter"] else "none yet"
+    return f"{{doc}}`/notebooks/{row['chapter']}`" if row["chapter"] else "none yet"
 
 
 def _badge(found: str) -> str:

@@ -74,7 +74,10 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
 
 
 def beside_paper(study: Study, steps: int, names: Mapping[str, str] = NAMES) -> str:
-    """Return a markdown table of ours and the paper's numbers where there are both; methods at L_test = `steps`."""
+    """Return a markdown table of ours and the paper's numbers where there are both; methods at L_test = `steps`.
+
+    Without a task that both have, it is a sentence that says so.
+    """
     n, lines = study.numbers, ["| task | method | ours | the paper's |", "|---|---|--:|--:|"]
     for row in n[n["checkpoint"] == "paper"].itertuples():
         keys = [key for key in study.keys if key[0] == row.method]
@@ -85,7 +88,7 @@ def beside_paper(study: Study, steps: int, names: Mapping[str, str] = NAMES) -> 
             lines.append(
                 f"| {short(row.task)} | {text} | {own.value:.1f} [{own.low:.1f}, {own.high:.1f}] | {row.value:g} |"
             )
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 2 else "The paper has no number for any task that was run here."
 
 
 def starts(study: Study) -> pd.DataFrame:
@@ -96,6 +99,28 @@ def starts(study: Study) -> pd.DataFrame:
         means = own.groupby("update")["score"].mean()
         rows.append((source.task.name, source.method, float(means.loc[0]), float(means.iloc[-1])))
     return pd.DataFrame(rows, columns=["task", "method", "start", "end"])
+
+
+def best_budgets_in_words(drawn: pd.DataFrame) -> str:
+    """Return, of the data of `draw_budgets` for one method, with how many steps it scores highest on each task."""
+    words = []
+    for task, own in drawn.groupby("task", sort=False):
+        scores = own.set_index("test_steps")["mean"]
+        steps = int(scores.idxmax())
+        most = "with no step" if steps == 0 else f"with {steps} step{'s' * (steps > 1)}"
+        level = scores.max() == scores.min()
+        words.append(f"{'the same at every number of steps' if level else f'highest {most}'} on {short(task)}")
+    return "; ".join(words)
+
+
+def second_half_in_words(drawn: pd.DataFrame) -> str:
+    """Return, of the data of `draw_curves`, each method's mean score over tasks at half the training and at its end."""
+    words = []
+    for method, own in drawn.groupby("method", sort=False):
+        scores = own.groupby("update")["score"].mean()
+        half = scores[scores.index >= scores.index.max() / 2].iloc[0]
+        words.append(f"{method} from {half:.0f} to {scores.iloc[-1]:.0f}")
+    return "; ".join(words)
 
 
 def draw_scores(study: Study, names: Mapping[str, str] = NAMES) -> tuple[Figure, pd.DataFrame]:

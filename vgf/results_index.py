@@ -68,6 +68,7 @@ def _row(source: Source) -> str:
 
 
 def chapters(study: str, folder: Path | None = None) -> list[str]:
-    """Return the chapters that show a study: those whose text names its experiment file."""
+    """Return the chapters that show a study: those whose text names its experiment file or reads its records."""
     sources = sorted((folder or data_folder().parent / "notebooks").glob("*.md"))
-    return [path.stem for path in sources if re.search(rf"data/experiments/{study}\.yaml", path.read_text("utf-8"))]
+    named = re.compile(rf'data/experiments/{study}\.yaml|read_study\("{study}"')
+    return [path.stem for path in sources if named.search(path.read_text("utf-8"))]
