@@ -254,7 +254,8 @@ for CHAPTER in CHAPTERS:
             figures_of(CHAPTER),
         params:
             chapter=CHAPTER,
-            scale=([scale_of(study) for study in studies_of(CHAPTER)] or [SCALE])[0],
+            # what the chapter's foot names: of records on language only cpu is in git
+            scale=([scale_of(study) for study in studies_of(CHAPTER)] or (["cpu"] if language_of(CHAPTER) else [SCALE]))[0],
         threads: 1
         shell:
             "OMP_NUM_THREADS={threads} step {params.chapter} chapter {params.chapter} {params.scale}"
