@@ -54,7 +54,9 @@ def test_a_signed_pdf_names_its_author_and_its_table_leads_to_the_properties(pri
     assert signed.startswith(printed)
     start = int(re.findall(rb"startxref\n(\d+)\n%%EOF\n$", signed)[0])
     assert signed[start:].startswith(b"xref\n")
-    number, offset = re.findall(rb"^(\d+) 1\n(\d{10}) 00000 n \n", signed[start + 5 :])[0]
+    table = re.match(rb"xref\n0 1\n0{10} 65535 f \n(\d+) 1\n(\d{10}) 00000 n \n", signed[start:])
+    assert table
+    number, offset = table.groups()
     properties = signed[int(offset) : start]
     assert properties.startswith(number + b" 0 obj\n<<")
     author = re.findall(rb"/Author <FEFF([0-9A-F]+)>", properties)[0]
