@@ -175,11 +175,7 @@ def draw_budgets(study: Study, methods: Sequence[str], names: Mapping[str, str] 
 
 
 def draw_curves(
-    study: Study,
-    keys: Sequence[Key],
-    names: Mapping[str, str] = NAMES,
-    column: str = "update",
-    tasks: Sequence[str] | None = None,
+    study: Study, keys: Sequence[Key], names: Mapping[str, str] = NAMES, column: str = "update"
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw a panel a task: the score over training, thin lines seeds, thick ones their mean.
 
@@ -188,12 +184,11 @@ def draw_curves(
         keys: methods and test budgets to draw.
         names: of methods.
         column: what training is measured in, "update" or "environment_steps" (taken online).
-        tasks: of the study, all by default.
     """
-    table, tasks = [], tasks or study.tasks
+    table = []
     with plots.style():
-        figure, axes = _panels(tasks, height=2.6)
-        for ax, task in zip(axes, tasks, strict=True):
+        figure, axes = _panels(study.tasks, height=2.6)
+        for ax, task in zip(axes, study.tasks, strict=True):
             for i, (method, steps) in enumerate(keys):
                 source = next((s for s in study.sources if (s.task.name, s.method) == (task, method)), None)
                 if source is None:

@@ -71,9 +71,7 @@ def train(
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise ValueError(f"{name}: the loss is {losses[-1]} at step {step}; lower its rate")
-        if step - first + 1 == TIMED and steps - step > TIMED:
-            left = (time.monotonic() - started) / TIMED * (steps - step - 1)
-            note(f"{name}: step {step + 1} of {steps}, about {duration(left)} to go")
+        tell(name, first, step + 1, steps, started)
         if (step + 1) % save_every == 0 or step + 1 == steps:
             facts = {"losses": losses, "seconds": spent + time.monotonic() - started}
             save_checkpoint(folder, step + 1, _state(parameters, adam), facts)
@@ -82,6 +80,13 @@ def train(
         "first_loss": float(np.mean(losses[: max(1, steps // 10)])),
         "seconds": round(spent + time.monotonic() - started, 1),
     }
+
+
+def tell(name: str, first: int, done: int, steps: int, started: float) -> None:
+    """Say once, after a few steps, how long there is to go: `done` of `steps`, begun at `first` and then `started`."""
+    if done - first == TIMED and steps - done >= TIMED:
+        left = (time.monotonic() - started) / TIMED * (steps - done)
+        note(f"{name}: step {done} of {steps}, about {duration(left)} to go")
 
 
 def schedule(step: int, steps: int) -> float:

@@ -14,8 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vgf.records import note
-from vgf.rlhf.loop import TIMED, duration
+from vgf.rlhf.loop import tell
 from vgf.rlhf.models import quiet
 
 
@@ -57,9 +56,7 @@ def _told(name: str, steps: int) -> Any:
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             self.done += 1
             self.bar.update()
-            if self.done == TIMED and steps > 2 * TIMED:
-                left = (time.monotonic() - self.started) / TIMED * (steps - TIMED)
-                note(f"{name}: step {TIMED} of {steps}, about {duration(left)} to go")
+            tell(name, 0, self.done, steps, self.started)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             self.bar.close()
