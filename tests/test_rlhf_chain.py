@@ -18,10 +18,10 @@ from test_rlhf_judge import SECRET, Stub
 
 from vgf import cli, records
 from vgf.rlhf import align as align_module
-from vgf.rlhf import settings, table
+from vgf.rlhf import methods, settings, table
 from vgf.rlhf.evaluate import COLUMNS, faults, read_rows
 from vgf.rlhf.judge import KEY
-from vgf.rlhf.settings import Sizes
+from vgf.rlhf.settings import Setup, Sizes
 
 torch.set_num_threads(1)
 LITTLE = Sizes(
@@ -165,6 +165,37 @@ def test_other_settings_do_not_mix(world: Path, tmp_path: Path, capsys: pytest.C
     assert len(rows_of(tmp_path, "sft", "cpu")) == 5
     runs = records.read_runs(tmp_path / "rlhf" / "cpu" / "reviews" / "sft")
     assert [run["settings"]["sizes"]["prompts"] for run in runs] == [5]
+
+
+def test_rows_of_another_policy_do_not_come_beside_those_of_a_seed(
+    world: Path, aligned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(aligned, copy)
+    words = ("align", "--results", str(copy), "--method")
+    done = next(world.glob("cache/rlhf/work/*/sft/seed0/done.json"))
+    before = done.read_text()
+    half = copy / "rlhf" / "quick" / "reviews" / "swaps_L4"
+    half.mkdir()
+    sibling = copy / "rlhf" / "quick" / "reviews" / "sft"
+    shutil.copy(sibling / "seed0.csv", half / "seed0.csv")
+    setup, method = Setup(sizes=LITTLE), methods.get_method("swaps_L4")
+    wanted = records.fingerprint(align_module.settings_of(setup, method))
+    (half / ".seed0.unsealed").write_text(f"{wanted} {'0' * 12}")
+    try:
+        done.write_text(json.dumps(json.loads(before) | {"loss": 1.25}))
+        assert run(*words, "swaps_L4") == 2
+        assert "best_of_16: seed 0 was made from another policy, reward model or judge" in capsys.readouterr().err
+    finally:
+        done.write_text(before)
+    with pytest.raises(ValueError, match=r"seed0.csv: made from other models; --replace removes it"):
+        align_module.align(setup, [method], copy)
+    shutil.rmtree(half)
+    content = json.loads((sibling / "run.json").read_text())
+    content["runs"][0]["stages"]["reward"]["loss"] = 1.25
+    (sibling / "run.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"sft: seed 0 was made from other models than that of best_of_16"):
+        table.read_study("quick", "reviews", copy)
 
 
 def test_the_table_is_made_from_records_alone(world: Path, aligned: Path, capsys: pytest.CaptureFixture[str]) -> None:

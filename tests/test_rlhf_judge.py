@@ -205,7 +205,42 @@ def test_only_a_plain_word_is_a_verdict(words: str, verdict: str) -> None:
 def test_verdicts_of_another_judge_do_not_mix(stub: Stub, tmp_path: Path) -> None:
     stub.rule = good
     compare(judge(stub), PAIRS[:1], tmp_path / "v.csv", 1.0)
-    assert outcome(tmp_path / "v.csv", "other", ["p1"]).empty
+    assert outcome(tmp_path / "v.csv", "other", PAIRS[:1]).empty
     stub.rule = lambda question: "TIE"
     assert compare(judge(stub, model="other"), PAIRS[:1], tmp_path / "v.csv", 1.0)["win"].tolist() == [0.5]
-    assert outcome(tmp_path / "v.csv", "gpt", ["p1"])["win"].tolist() == [1.0]
+    assert outcome(tmp_path / "v.csv", "gpt", PAIRS[:1])["win"].tolist() == [1.0]
+
+
+def test_a_verdict_on_another_text_is_not_one_on_this(stub: Stub, tmp_path: Path) -> None:
+    stub.rule = good
+    assert compare(judge(stub), PAIRS[:1], tmp_path / "v.csv", 1.0)["win"].tolist() == [1.0]
+    changed = [Pair("p1", "q", "bad", "good")]
+    assert outcome(tmp_path / "v.csv", "gpt", changed).empty
+    assert compare(judge(stub), changed, tmp_path / "v.csv", 1.0)["win"].tolist() == [0.0]
+    assert len(stub.asked) == 4
+    assert compare(judge(stub), PAIRS[:1], tmp_path / "v.csv", 1.0)["win"].tolist() == [1.0]
+    assert len(stub.asked) == 4, "the first verdicts are still there"
+
+
+def test_a_judge_that_sends_elsewhere_gets_no_second_question_and_nobody_the_key(stub: Stub, tmp_path: Path) -> None:
+    elsewhere = Stub()
+    heard: list[str | None] = []
+
+    class Ear(Handler):
+        def do_GET(self) -> None:
+            heard.append(self.headers["Authorization"])
+            self.answer(200, json.dumps({"choices": [{"message": {"content": "A"}}]}))
+
+    class Sender(Handler):
+        def do_POST(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", elsewhere.url + "/chat/completions")
+            self.end_headers()
+
+    elsewhere.RequestHandlerClass, stub.RequestHandlerClass = Ear, Sender
+    threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+    with pytest.raises(ValueError, match="HTTP 302; verdicts so far are kept"):
+        compare(judge(stub), PAIRS, tmp_path / "v.csv", 1.0)
+    elsewhere.shutdown()
+    elsewhere.server_close()
+    assert heard == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,23 @@ def test_the_divergence_of_best_of_n_is_exact_without_ties() -> None:
         assert best_of_n_kl(n) == pytest.approx(exact, abs=1e-4)
     with pytest.raises(ValueError, match="n must be >= 1"):
         best_of_n_kl(0)
+
+
+def test_the_same_prompts_answered_alike_by_three_seeds_are_no_more_evidence_than_by_one() -> None:
+    rng = np.random.default_rng(0)
+    one = pd.DataFrame({"prompt": [f"p{i}" for i in range(40)], "judge": rng.normal(size=40)})
+    one = one.assign(nats=rng.uniform(5, 9, 40), length=rng.integers(3, 9, 40), method="a", seed=0)
+    three = pd.concat([one.assign(seed=seed) for seed in range(3)], ignore_index=True)
+    assert astuple(table.estimate(three, "judge")) == pytest.approx(astuple(table.estimate(one, "judge")))
+    assert astuple(table.perplexity(three)) == pytest.approx(astuple(table.perplexity(one)))
+    found = table.estimate(one, "judge")
+    error = one["judge"].std(ddof=0) / 40**0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    # seeds that answer independently are more evidence
+    apart = three.assign(judge=rng.normal(size=120))
+    wide, narrow = (table.estimate(rows, "judge") for rows in (apart[apart["seed"] == 0], apart))
+    assert narrow.high - narrow.low < 0.75 * (wide.high - wide.low)
+    assert np.isnan(table.estimate(one.assign(judge=np.nan), "judge").value)
 
 
 def test_the_table_pairs_prompts_and_keeps_nats_with_their_tokens() -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from vgf import records
+from vgf.datasets.files import sha256
 from vgf.records import fingerprint, note
 from vgf.rlhf.data import Row, evaluation_prompts
-from vgf.rlhf.evaluate import append, folder_of, made_with, read_rows, seal
+from vgf.rlhf.evaluate import SHARED, append, folder_of, made_from, read_rows, seal
 from vgf.rlhf.flow import Flow, constant_direction
 from vgf.rlhf.group import World, open_group, rows_of
 from vgf.rlhf.loop import duration, read_done
@@ -59,13 +60,15 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         replace: remove rows made with other settings; otherwise they are refused.
 
     Raises:
-        ValueError: if a stage is missing, or a record was made with other settings.
+        ValueError: if a stage is missing, or a record was made with other settings or from other models.
     """
     world, rows = open_world(setup, methods)
     folders = {method.name: folder_of(setup.scale, setup.task_name, method.name, root) for method in methods}
     settings = {method.name: settings_of(setup, method) for method in methods}
+    stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
+    _check_siblings(list(folders.values()), setup.seed, fingerprint(stages), replace)
     for name, folder in folders.items():
-        _check_settings(folder, setup.seed, fingerprint(settings[name]), replace)
+        _check_settings(folder, setup.seed, (fingerprint(settings[name]), fingerprint(stages)), replace)
     size = max(1, setup.sizes.together // setup.sizes.particles)
     parts = [rows[at : at + size] for at in range(0, len(rows), size)]
     started, worked, spent = time.monotonic(), 0, dict.fromkeys(folders, 0.0)
@@ -82,10 +85,17 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         if at + 1 < len(parts):
             left = (time.monotonic() - started) / worked * (len(parts) - at - 1)
             note(f"align: {(at + 1) * size} of {len(rows)} prompts, about {duration(left)} to go")
-    stages = {stage: read_done(setup.folder(stage)) for stage in ("sft", "reward", "judge")}
+    own = {
+        method.name: {method.stage: read_done(setup.folder(method.stage))} if method.stage else {} for method in methods
+    }
     for name, folder in folders.items():
         if spent[name] or _mark(folder, setup.seed).exists():
-            facts = {"scale": setup.scale, "stages": stages, "device": "cpu", "seconds": round(spent[name], 1)}
+            facts = {
+                "scale": setup.scale,
+                "stages": stages | own[name],
+                "device": "cpu",
+                "seconds": round(spent[name], 1),
+            }
             seal(folder, setup.seed, settings[name], facts)
             _mark(folder, setup.seed).unlink(missing_ok=True)
     return list(folders.values())
@@ -98,6 +108,8 @@ def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
     model = Path(setup.model).name if Path(setup.model).is_dir() else setup.model  # a record names no one's folders
     facts = {"model": model, "task": setup.task, "least_rating": setup.least_rating, "sizes": sizes}
     facts["development"] = setup.development
+    if setup.preferences:
+        facts["preferences"] = sha256(setup.preferences)
     return facts | {"method": asdict(method)}
 
 
@@ -105,17 +117,30 @@ def _recorded(folder: Path, seed: int) -> set[str]:
     return set(read_rows(folder, seed)["prompt"])
 
 
-def _check_settings(folder: Path, seed: int, wanted: str, replace: bool) -> None:
-    """Refuse or remove rows made with other settings; until a run is sealed a side file says which it has."""
+def _check_siblings(folders: Sequence[Path], seed: int, models: str, replace: bool) -> None:
+    """Refuse rows beside those of a seed that another policy, reward model or judge made: they would be paired."""
+    there = {path.parent for folder in folders for path in folder.parent.glob("*/run.json")}
+    for folder in sorted(there - set(folders if replace else ())):
+        made = made_from(folder, seed)
+        if made and made[1] != models:
+            raise ValueError(
+                f"{folder}: seed {seed} was made from another policy, reward model or judge than are here now; "
+                "take a seed that has no record, or remove this one's"
+            )
+
+
+def _check_settings(folder: Path, seed: int, wanted: tuple[str, str], replace: bool) -> None:
+    """Refuse or remove rows of other settings or models; until a run is sealed a side file says which it has."""
     path, mark = records.seed_file(folder, seed), _mark(folder, seed)
-    made = mark.read_text(encoding="utf-8") if mark.exists() else made_with(folder, seed)
+    made = tuple(mark.read_text(encoding="utf-8").split()) if mark.exists() else made_from(folder, seed)
     if path.exists() and made != wanted:
         if not replace:
-            raise ValueError(f"{path}: made with other settings; --replace removes it")
+            other = "with other settings" if not made or made[0] != wanted[0] else "from other models"
+            raise ValueError(f"{path}: made {other}; --replace removes it")
         path.unlink()
-    if made_with(folder, seed) != wanted or not path.exists():
+    if made_from(folder, seed) != wanted or not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(wanted, encoding="utf-8")
+        mark.write_text(" ".join(wanted), encoding="utf-8")
 
 
 def _mark(folder: Path, seed: int) -> Path:

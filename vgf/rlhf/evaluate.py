@@ -19,6 +19,7 @@ from vgf import records
 from vgf.datasets.files import sha256
 
 KEYS = ("prompt",)
+SHARED = ("sft", "reward", "judge")  # stages whose outcome every method of a seed starts from or is measured by
 COLUMNS = (
     "prompt",  # name of the snippet or pair
     "reward",  # proxy reward
@@ -95,12 +96,15 @@ def seal(folder: Path, seed: int, settings: Mapping[str, Any], facts: Mapping[st
     records.merge_run(folder, run | dict(facts) | told)
 
 
-def made_with(folder: Path, seed: int) -> str | None:
-    """Return the digest of the settings a seed's rows were made with, or None where there are none."""
+def made_from(folder: Path, seed: int) -> tuple[str, str] | None:
+    """Return the digests of a seed's settings and of the stages all methods share, or None where it has no run."""
     if not (folder / "run.json").exists():
         return None
-    digests = [str(run["digest"]) for run in records.read_runs(folder) if seed in run["seeds"]]
-    return digests[-1] if digests else None
+    runs = [run for run in records.read_runs(folder) if seed in run["seeds"]]
+    if not runs:
+        return None
+    stages = {stage: runs[-1]["stages"].get(stage) for stage in SHARED}
+    return str(runs[-1]["digest"]), records.fingerprint(stages)
 
 
 def faults(folder: Path) -> list[str]:

@@ -3,7 +3,8 @@
 Language models prefer a place (zheng2023judge), so a pair is asked both ways and counts as won only where both say so;
 disagreement is a tie. The protocol is one POST of JSON, so the standard library does it and any compatible server may
 answer. The key comes from the environment and goes into one header: it is in no record, no message and no log. What a
-verdict cost and the judge's own words are stored as they come; asked again, only what is missing is asked.
+verdict cost and the judge's own words are stored as they come; asked again, only what is missing is asked, and a
+verdict on other texts than today's counts as missing.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 
 from vgf.records import append_rows, note
 
 KEY = "OPENAI_API_KEY"
 BASE = "OPENAI_BASE_URL"
-KEYS = ("pair", "order", "model")
+KEYS = ("pair", "order", "model", "question_sha256")
 ANSWER_TOKENS = 8
 CHARACTERS_A_TOKEN = 3.5  # English text, on the safe side
 UNCLEAR_MOST = 0.1  # of all verdicts; above it the judge is of no use
@@ -114,29 +116,29 @@ def compare(judge: ApiJudge, pairs: Sequence[Pair], path: Path, most_dollars: fl
     """
     address, key = judge.address(), api_key()
     asked = _answered(path, judge.model)
-    missing = [pair for pair in pairs if not {(pair.name, 0), (pair.name, 1)} <= asked]
+    open_questions = {key: text for key, text in _questions(pairs).items() if (*key, _digest(text)) not in asked}
+    missing = [pair for pair in pairs if {(pair.name, 0), (pair.name, 1)} & open_questions.keys()]
     questions, dollars = estimate(judge, missing)
     note(f"judge {judge.model}: {questions} questions, about {dollars:.2f} dollars")
     if dollars > most_dollars:
         raise ValueError(f"about {dollars:.2f} dollars, more than --most-dollars {most_dollars:g}; nothing was asked")
-    for pair in missing:
-        for place in (0, 1):
-            if (pair.name, place) not in asked:
-                first, second = (pair.ours, pair.other) if place == 0 else (pair.other, pair.ours)
-                question = QUESTION.format(prompt=pair.prompt, a=first, b=second)
-                reply = ask(judge, address, key, question, f"{pair.name} ({place + 1} of 2)")
-                append_rows(path, pd.DataFrame([_row(pair, place, judge, question, reply)]), KEYS)
-    return outcome(path, judge.model, [pair.name for pair in pairs])
+    for (name, place), question in open_questions.items():
+        reply = ask(judge, address, key, question, f"{name} ({place + 1} of 2)")
+        append_rows(path, pd.DataFrame([_row(name, place, judge, question, reply)]), KEYS)
+    return outcome(path, judge.model, pairs)
 
 
-def outcome(path: Path, model: str, names: Sequence[str]) -> pd.DataFrame:
-    """Return wins from stored verdicts: 1 or 0 where both orders agree, else 0.5.
+def outcome(path: Path, model: str, pairs: Sequence[Pair]) -> pd.DataFrame:
+    """Return wins from stored verdicts on these very texts: 1 or 0 where both orders agree, else 0.5.
 
     Raises:
         ValueError: if too many answers were unclear to mean anything.
     """
-    table = pd.read_csv(path, dtype={"pair": str}) if path.exists() else pd.DataFrame(columns=["pair", "model"])
-    table = table[(table["model"] == model) & table["pair"].isin(set(names))]
+    if not path.exists():
+        return pd.DataFrame({"pair": [], "win": [], "agree": []})
+    table = pd.read_csv(path, dtype={"pair": str})
+    wanted = {(*key, _digest(text)) for key, text in _questions(pairs).items()}
+    table = table[(table["model"] == model) & np.array([key in wanted for key in _keys(table)], bool)]
     if not len(table):
         return pd.DataFrame({"pair": [], "win": [], "agree": []})
     unclear = float((table["verdict"] == "UNCLEAR").mean())
@@ -166,14 +168,14 @@ def ask(judge: ApiJudge, address: str, key: str, question: str, what: str) -> di
     """
     body = {"model": judge.model, "temperature": 0, "max_tokens": ANSWER_TOKENS}
     body |= {"messages": [{"role": "user", "content": question}]}
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     fault, last = "", None
     for attempt in range(judge.retries + 1):
         if attempt:
             time.sleep(judge.pause * 2 ** (attempt - 1))
         try:
-            request = urllib.request.Request(address, json.dumps(body).encode(), headers)
-            with urllib.request.urlopen(request, timeout=judge.timeout) as response:
+            request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
+            with _OPENER.open(request, timeout=judge.timeout) as response:
                 content = json.loads(response.read())
             words = str(content["choices"][0]["message"]["content"])
             usage = content.get("usage") or {}
@@ -202,10 +204,24 @@ def parse(words: str) -> str:
     return said if said in ("A", "B", "TIE") else "UNCLEAR"
 
 
-def _row(pair: Pair, place: int, judge: ApiJudge, question: str, reply: dict[str, Any]) -> dict[str, Any]:
+def _questions(pairs: Sequence[Pair]) -> dict[tuple[str, int], str]:
+    """Return what is asked about each pair, ours in the first place and in the second."""
+    places = (((pair.ours, pair.other), (pair.other, pair.ours)) for pair in pairs)
+    return {
+        (pair.name, place): QUESTION.format(prompt=pair.prompt, a=a, b=b)
+        for pair, orders in zip(pairs, places, strict=True)
+        for place, (a, b) in enumerate(orders)
+    }
+
+
+def _digest(question: str) -> str:
+    return hashlib.sha256(question.encode()).hexdigest()
+
+
+def _row(pair: str, place: int, judge: ApiJudge, question: str, reply: dict[str, Any]) -> dict[str, Any]:
     """Return the stored verdict: the judge's words, and a digest in place of the question's third-party text."""
     return {
-        "pair": pair.name,
+        "pair": pair,
         "order": place,
         "model": judge.model,
         "verdict": reply["verdict"],
@@ -213,14 +229,27 @@ def _row(pair: Pair, place: int, judge: ApiJudge, question: str, reply: dict[str
         "served": reply["served"] or "(unnamed)",
         "tokens_in": reply["tokens_in"],
         "tokens_out": reply["tokens_out"],
-        "question_sha256": hashlib.sha256(question.encode()).hexdigest(),
+        "question_sha256": _digest(question),
     }
 
 
-def _answered(path: Path, model: str) -> set[tuple[str, int]]:
-    """Return which pairs have a verdict of this model, and in which order."""
+def _answered(path: Path, model: str) -> set[tuple[str, int, str]]:
+    """Return pair, order and digest of the questions that have an answer of this model."""
     if not path.exists():
         return set()
     table = pd.read_csv(path, dtype={"pair": str})
-    table = table[table["model"] == model]
-    return set(zip(table["pair"], table["order"].astype(int), strict=True))
+    return set(_keys(table[table["model"] == model]))
+
+
+def _keys(table: pd.DataFrame) -> list[tuple[str, int, str]]:
+    return list(zip(table["pair"], table["order"].astype(int), table["question_sha256"], strict=True))
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A judge that sends elsewhere is refused: elsewhere may be in the open, and a redirected question is lost."""
+
+    def redirect_request(self, *args: Any, **given: Any) -> None:
+        """Follow nothing; the redirection is then an HTTP error."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)

@@ -19,7 +19,7 @@ from vgf.rlhf.data import Row
 from vgf.rlhf.models import Policy
 from vgf.rlhf.reward import RewardModel, embedded
 from vgf.rlhf.settings import Setup
-from vgf.rlhf.trainers import run
+from vgf.rlhf.trainers import padding_token, run
 
 KL_WEIGHT = 0.05
 
@@ -84,7 +84,9 @@ def ppo(
     )
     tokenizer = policy.tokenizer
     tokenizer.padding_side = "left"
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    # TRL takes the first padding for a response's end and leaves it out of the loss: padded with the end itself, a
+    # policy would never learn when to stop
+    tokenizer.pad_token_id = padding_token(tokenizer)
     value.config.pad_token_id = tokenizer.pad_token_id
     data = Dataset.from_list([{"input_ids": list(row.prompt)} for row in rows])
     trainer = PPOTrainer(

@@ -4,7 +4,8 @@ TRL is pinned to the last release that still has PPO (1.12.0), so that all three
 dependency, and so is peft, whose low-rank adapters keep a second copy of the policy out of memory; they are merged
 before the policy is saved, so that it is sampled exactly as every other. DPO learns from pairs: the human response and
 a rejected one, or, where people gave ratings instead, the best and the worst of N of the policy's own responses by the
-reward model. RLOO and PPO ask the reward model about what they sample.
+reward model. RLOO and PPO ask the reward model about what they sample, from the tokens the policy may sample, but
+without the cut to the likeliest forty under which every policy is evaluated: their trainers know no such thing.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from vgf.rlhf.data import Row
 from vgf.rlhf.loop import read_done, write_done
 from vgf.rlhf.models import Policy
 from vgf.rlhf.reward import RewardModel, load_reward, padded, rewards_of
-from vgf.rlhf.sampling import generate
+from vgf.rlhf.sampling import generate, seed_of
 from vgf.rlhf.settings import Setup
 from vgf.rlhf.stages import open_sft
-from vgf.rlhf.trainers import hush, run
+from vgf.rlhf.trainers import hush, run, within_vocabulary
 
 TRL = "1.12.0"
 NEEDED = ("trl", "peft", "datasets", "accelerate")
@@ -66,7 +67,9 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         started = time.monotonic()
         hush()
         rows = splits.sft[: setup.sizes.bc_prompts]
-        model = {"dpo": _dpo, "rloo": _rloo, "ppo": _ppo}[method](setup, policy, reward, rows, folder)
+        torch.manual_seed(seed_of(method, setup.seed))  # adapters and value heads are made before TRL seeds anything
+        with within_vocabulary(policy):
+            model = {"dpo": _dpo, "rloo": _rloo, "ppo": _ppo}[method](setup, policy, reward, rows, folder)
         model.save_pretrained(folder)
         shutil.rmtree(folder / "trl", ignore_errors=True)
         facts = {"prompts": len(rows), "steps": setup.sizes.bc_steps, "trl": TRL}
@@ -144,15 +147,17 @@ def _dpo(setup: Setup, policy: Policy, reward: RewardModel, rows: Sequence[Row],
     from trl import DPOConfig, DPOTrainer
 
     decode = policy.tokenizer.decode
-    pairs = [{key: decode(ids) for key, ids in pair.items()} for pair in own_pairs(setup, policy, reward, rows)]
+    pairs = own_pairs(setup, policy, reward, rows)
     config = DPOConfig(**_common(setup, folder), beta=0.1)
     trainer = DPOTrainer(
         policy.model,
         args=config,
-        train_dataset=Dataset.from_list(pairs),
+        train_dataset=Dataset.from_list([{key: decode(ids) for key, ids in pair.items()} for pair in pairs]),
         processing_class=policy.tokenizer,
         peft_config=_adapter(setup),
     )
+    # TRL puts an end behind every text, also behind one that was cut at the most tokens: the ids go in as they are
+    trainer.train_dataset = Dataset.from_list([{f"{key}_ids": ids for key, ids in pair.items()} for pair in pairs])
     run(trainer, "dpo", config.max_steps)
     return trainer.model.merge_and_unload()
 

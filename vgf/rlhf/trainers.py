@@ -9,13 +9,17 @@ from __future__ import annotations
 import io
 import time
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from vgf.rlhf.loop import tell
-from vgf.rlhf.models import quiet
+from vgf.rlhf.models import Policy, quiet
+
+OUTSIDE = -1e4  # logit of a token that may not be sampled; finite, because trainers multiply logits by probabilities
 
 
 def run(trainer: Any, name: str, steps: int) -> None:
@@ -33,6 +37,37 @@ def run(trainer: Any, name: str, steps: int) -> None:
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         trainer.train()
+
+
+@contextmanager
+def within_vocabulary(policy: Policy) -> Iterator[None]:
+    """Keep a trainer to the tokens the policy may sample: it was tuned on them alone and is sampled from them alone.
+
+    Without it a trainer would sample, and measure its divergence, over tokens whose logits nothing has trained.
+    """
+    head: nn.Module = policy.model.get_output_embeddings()
+    outside = policy.index < 0
+
+    def silence(module: nn.Module, given: Any, logits: Tensor) -> Tensor:
+        return logits.masked_fill(outside[: logits.shape[-1]], OUTSIDE)
+
+    handle = head.register_forward_hook(silence) if bool(outside.any()) else None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()
+
+
+def padding_token(tokenizer: Any) -> int:
+    """Return the id a trainer may pad with: a special token that is not the end, which means something of its own.
+
+    The end itself is returned only where a tokenizer has no other special token.
+    """
+    end = int(tokenizer.eos_token_id)
+    own = tokenizer.pad_token_id
+    others = [i for i, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special and i != end]
+    return int(own) if own is not None and own != end else (others or [end])[0]
 
 
 def hush() -> None:

@@ -64,11 +64,13 @@ def pairs_of(
         reference = read_rows(folder_of(setup.scale, setup.task_name, "sft", root), setup.seed).fillna({"response": ""})
         others = dict(zip(reference["prompt"], reference["response"], strict=True))
     rows = rows.fillna({"response": ""})
+    if method == "human":  # a record never holds the human text
+        rows["response"] = [texts.get(name, ("", ""))[1] for name in rows["prompt"]]
     missing = [name for name in rows["prompt"] if name not in others or name not in texts]
     if missing:
         raise ValueError(f"{missing[0]}: no {against} response of it; run `vgf rlhf align` with sft among the methods")
-    return [
-        Pair(name, texts[name][0], response, others[name])
+    return [  # spaces made single on both sides, as records have them: no side looks neater than the other
+        Pair(name, texts[name][0], " ".join(response.split()), " ".join(others[name].split()))
         for name, response in zip(rows["prompt"], rows["response"], strict=True)
     ]
 
