@@ -45,7 +45,7 @@ MAP = "data/paper/map.csv"  # names chapters, so no chapter waits for it
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) != MAP)
 SHOWING = {  # parts of the package that no training depends on
     *("bench", "citable", "claims", "cli", "explorer", "explorer_figure", "fitting", "marks", "moved", "own", "paper_map"),
-    *("plots", "practice", "result_figures", "results_index", "stats", "table_commands", "table_text", "tables"),
+    *("plots", "practice", "ranking", "result_figures", "results_index", "stats", "table_commands", "table_text", "tables"),
     *("rlhf", "theory", "toy"),
 }
 TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]

@@ -11,22 +11,45 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 import tyro
 from gymnasium.vector import VectorEnv
+from torch import Tensor
 
-from vgf.agents import Agent
 from vgf.datasets import get_task, make_env
 from vgf.datasets.progress import Progress
+from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.sizes import Signal
 from vgf.workers import Workers
 
 EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here
+
+
+class Actor(Protocol):
+    """What is evaluated: an agent, or something that acts with one."""
+
+    @property
+    def transports(self) -> bool:
+        """Whether `act` depends on the budget."""
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds of the leading axis of observations and actions."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    def budget(self, steps: int) -> Budget:
+        """Return the budget of so many flow steps."""
+
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
+        """Return actions [S, B, d] for observations [S, B, o]."""
 
 
 def make_envs(task: str, count: int) -> VectorEnv[Any, Any, Any]:
@@ -35,7 +58,7 @@ def make_envs(task: str, count: int) -> VectorEnv[Any, Any, Any]:
 
 
 def evaluate(
-    agent: Agent,
+    agent: Actor,
     envs: VectorEnv[Any, Any, Any],
     *,
     test_steps: Sequence[int],
@@ -81,7 +104,7 @@ def evaluate(
 
 
 def _round(
-    agent: Agent,
+    agent: Actor,
     envs: VectorEnv[Any, Any, Any],
     test_steps: int,
     index: int,

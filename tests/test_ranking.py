@@ -1,0 +1,78 @@
+"""A critic's order put to the test: it sees the same actions for every choice, and a right one orders the scores."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from vgf import ranking
+from vgf.agents import VGF, Dims
+from vgf.agents.vgf_config import PRESETS
+from vgf.checkpoints import save_policy
+from vgf.networks import SeedStreams
+
+CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
+SEEDS, DIMS = (0, 3), Dims(11, 3)
+HOPPER = "hopper-medium-v2"
+
+
+def test_best_and_worst_are_of_the_actions_any_is_one_of() -> None:
+    agent = VGF.create(CONFIG, DIMS, SEEDS)
+    states = torch.randn(2, 7, 11, generator=torch.Generator().manual_seed(0))
+    noise = SeedStreams(SEEDS, "evaluation").normal(7, 5, 3)
+    actions = agent.reference.sample(states, noise)
+    values = agent.value(states, actions, agent.config.target_q)
+    chosen = {
+        choice: ranking.Chooser(agent, choice, 5).act(states, agent.budget(0), SeedStreams(SEEDS, "evaluation"))
+        for choice in ("best", "any", "worst")
+    }
+    torch.testing.assert_close(chosen["any"], actions[..., 0, :])
+    torch.testing.assert_close(agent.value(states, chosen["best"].unsqueeze(-2), "mean").squeeze(-1), values.amax(-1))
+    torch.testing.assert_close(agent.value(states, chosen["worst"].unsqueeze(-2), "mean").squeeze(-1), values.amin(-1))
+
+
+def test_scores_have_a_row_a_seed_and_choice_and_noise_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def evaluated(actor: Any, envs: Any, **how: Any) -> pd.DataFrame:
+        seen.append((actor.choice, actor.particles))
+        assert how["episodes"] == 2
+        assert not actor.transports
+        return pd.DataFrame({"seed": [0, 0, 3, 3], "return": [0.0, 200.0, 3234.3, 3234.3], "success": 0})
+
+    monkeypatch.setattr(ranking, "evaluate", evaluated)
+    monkeypatch.setattr(ranking, "make_envs", lambda task, count: None)
+    rows = pd.concat(ranking.scores(VGF.create(CONFIG, DIMS, SEEDS), ranking.get_task(HOPPER), 2))
+    assert seen == list(ranking.CHOICES)
+    assert len(rows) == 2 * len(ranking.CHOICES)
+    assert rows[rows["seed"] == 3]["score"].tolist() == pytest.approx([100.0] * 5)
+
+
+def test_a_study_s_policies_are_acted_on_in_the_real_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "d4rl.cpu" / HOPPER / "vgf"
+    folder.mkdir(parents=True)
+    save_policy(folder / "policy.safetensors", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
+    monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--episodes", "1", "--results", str(tmp_path)])
+    assert ranking.main() == 0
+    rows = pd.read_csv(tmp_path / "d4rl.cpu" / "ranking.csv")
+    assert rows["task"].unique().tolist() == [HOPPER]
+    assert len(rows) == 2 * len(ranking.CHOICES)
+    assert rows["score"].between(-1, 20).all(), "an untrained hopper falls soon"
+    assert "ranking.csv: 10 rows" in capsys.readouterr().err
+
+
+def test_a_study_without_policies_gets_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--results", str(tmp_path)])
+    assert ranking.main() == 2
+    assert "no policy of vgf; `vgf train` leaves them" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
