@@ -186,6 +186,9 @@ def test_rows_of_another_policy_do_not_come_beside_those_of_a_seed(
         done.write_text(json.dumps(json.loads(before) | {"loss": 1.25}))
         assert run(*words, "swaps_L4") == 2
         assert "best_of_16: seed 0 was made from another policy, reward model or judge" in capsys.readouterr().err
+        before_rows = (sibling / "seed0.csv").stat().st_mtime_ns
+        assert run(*words, "sft", "best_of_16") == 0, "what is complete is left as it is"
+        assert (sibling / "seed0.csv").stat().st_mtime_ns == before_rows
     finally:
         done.write_text(before)
     with pytest.raises(ValueError, match=r"seed0.csv: made from other models; --replace removes it"):

@@ -23,10 +23,11 @@ from vgf.rlhf.group import World, open_group, rows_of
 from vgf.rlhf.loop import duration, read_done
 from vgf.rlhf.methods import Method
 from vgf.rlhf.minilm import load_judge
-from vgf.rlhf.prepare import minilm_folder
+from vgf.rlhf.models import find_model, load_tokenizer
+from vgf.rlhf.prepare import minilm_folder, model_folder
 from vgf.rlhf.reward import load_reward
-from vgf.rlhf.settings import Setup
-from vgf.rlhf.stages import open_policy, open_sft
+from vgf.rlhf.settings import SMOLLM2, Setup
+from vgf.rlhf.stages import load_splits, open_policy, open_sft
 
 CALIBRATION = 64  # human responses the constant direction is the mean gradient of
 
@@ -53,6 +54,8 @@ def open_world(setup: Setup, methods: Sequence[Method]) -> tuple[World, list[Row
 def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, replace: bool = False) -> list[Path]:
     """Run methods on the test prompts and record each response; return the records' folders.
 
+    Records that are complete are left as they are. Rows to be added must come from the models of those beside them.
+
     Args:
         setup: which experiment.
         methods: of `vgf.rlhf.methods`.
@@ -62,8 +65,10 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
     Raises:
         ValueError: if a stage is missing, or a record was made with other settings or from other models.
     """
-    world, rows = open_world(setup, methods)
     folders = {method.name: folder_of(setup.scale, setup.task_name, method.name, root) for method in methods}
+    if complete(setup, methods, root):
+        return list(folders.values())
+    world, rows = open_world(setup, methods)
     settings = {method.name: settings_of(setup, method) for method in methods}
     stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
     _check_siblings(list(folders.values()), setup.seed, fingerprint(stages), replace)
@@ -101,6 +106,21 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
     return list(folders.values())
 
 
+def complete(setup: Setup, methods: Sequence[Method], root: Path | None = None) -> bool:
+    """Return whether every prompt has a row of every method, made with these settings."""
+    tokenizer = load_tokenizer(find_model(setup.model, model_folder(), SMOLLM2))
+    splits = load_splits(setup, tokenizer)
+    names = {
+        r.name for r in evaluation_prompts(splits.test, setup.sizes.prompts, setup.least_rating, setup.development)
+    }
+    for method in methods:
+        folder = folder_of(setup.scale, setup.task_name, method.name, root)
+        made = made_from(folder, setup.seed)
+        if not made or made[0] != fingerprint(settings_of(setup, method)) or names - _recorded(folder, setup.seed):
+            return False
+    return True
+
+
 def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
     """Return what a method's numbers depend on."""
     sizes = asdict(setup.sizes)
@@ -125,7 +145,7 @@ def _check_siblings(folders: Sequence[Path], seed: int, models: str, replace: bo
         if made and made[1] != models:
             raise ValueError(
                 f"{folder}: seed {seed} was made from another policy, reward model or judge than are here now; "
-                "take a seed that has no record, or remove this one's"
+                "take a seed that has no record, another --results, or remove this one's"
             )
 
 

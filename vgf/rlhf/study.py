@@ -19,7 +19,7 @@ import yaml
 
 from vgf.records import note
 from vgf.rlhf import methods, preferred, stages, table
-from vgf.rlhf.align import align
+from vgf.rlhf.align import align, complete
 from vgf.rlhf.prepare import prepare
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
 from vgf.sizes import SCALES, ScaleName
@@ -119,6 +119,8 @@ def run(path: Path, scale: ScaleName, root: Path | None = None) -> str:
     for comparison in comparisons:
         chosen = _methods(comparison, scale)
         for setup in setups_of(plan, comparison, scale):
+            if complete(setup, chosen, root):
+                continue
             note(f"{setup.task_name}, seed {setup.seed}: {', '.join(method.name for method in chosen)}")
             _stages(setup, sorted({method.stage for method in chosen if method.stage}))
             align(setup, chosen, root, replace=scale == "quick")
