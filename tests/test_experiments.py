@@ -16,8 +16,10 @@ from vgf.datasets import get_task
 from vgf.experiments import read_experiment
 
 
-def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None]:
     def apply(tree: dict[str, Any]) -> None:
+        if more:
+            change(*more)(tree)
         *parents, last = path.split("/")
         for parent in parents:
             tree = tree[parent]
@@ -47,6 +49,14 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the same task"),
         (change("scales/quick/reference_updates", -1), "reference_updates must be >= 0, got -1"),
+        (
+            change("methods/mine/pretrain", 10),
+            "methods.mine: the reference alone takes 10 of 10 updates (pretrain), so no critic would be trained",
+        ),
+        (
+            change("methods/mine/pretrain", 0, "scales/quick/reference_updates", 2),
+            "methods.mine.pretrain: the scale has reference_updates; leave one of the two out",
+        ),
         (change("scales/quick/tasks", ["cube"]), f"scales.quick.tasks has no 'cube'; nearest: {TASK}"),
         (
             change("scales/quick/dataset", None),

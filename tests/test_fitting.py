@@ -205,13 +205,14 @@ def test_every_method_can_be_fitted(method: str, tmp_path: Path, flights: dict[s
         ({"seeds": (1, 1)}, "seeds must be distinct integers"),
         ({"device": "tpu"}, "device must be auto, cpu or cuda"),
         ({"test_steps": (-1,)}, "test_steps must be integers >= 0"),
+        ({"config": replace(SMALL, pretrain=6)}, "vgf: the reference alone takes 6 of 6 updates (pretrain)"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(
     change: dict[str, Any], fault: str, tmp_path: Path, flights: dict[str, np.ndarray]
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(fault)):
-        vgf.fit(flights, tmp_path / "mine", SMALL, **(SIZES | change))
+        vgf.fit(flights, tmp_path / "mine", **({"config": SMALL} | SIZES | change))
     assert list(tmp_path.iterdir()) == []
 
 

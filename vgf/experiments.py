@@ -156,15 +156,32 @@ def _methods(
         known(own, hints, f"methods.{name}")
         given = {"discount": discount, **sizes.agent}
         if sizes.reference_updates:
+            if "pretrain" in own:
+                raise ValueError(f"methods.{name}.pretrain: the scale has reference_updates; leave one of the two out")
             given["pretrain"] = sizes.reference_updates
         chosen = {key: value for key, value in given.items() if key in hints} | own
         values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
         methods.append(Method(name, agent, replace(config, **values)))
+        check_critic(f"methods.{name}", methods[-1].config, sizes.updates + sizes.reference_updates)
         if sizes.online is not None:
             _check_online(methods[-1])
     every = {f.name for method in methods for f in fields(method.config)}
     known(sizes.agent, every, "agent")
     return tuple(methods)
+
+
+def check_critic(name: str, config: Any, updates: int) -> None:
+    """Refuse a config whose reference would be trained first and take every update, so that no critic is trained.
+
+    Raises:
+        ValueError: with both numbers.
+    """
+    alone = getattr(config, "pretrain", 0)
+    if alone and alone >= updates:
+        raise ValueError(
+            f"{name}: the reference alone takes {alone:,} of {updates:,} updates (pretrain), so no critic would be "
+            "trained; give more updates or a smaller pretrain"
+        )
 
 
 def _check_online(method: Method) -> None:

@@ -24,7 +24,7 @@ from vgf.checkpoints import choose_device
 from vgf.datasets import Task, Transitions
 from vgf.datasets.own import own_transitions
 from vgf.evaluate import close
-from vgf.experiments import Experiment, Method, TaskPlan
+from vgf.experiments import Experiment, Method, TaskPlan, check_critic
 from vgf.runs import Run, is_done
 from vgf.sizes import DatasetSource, Scale
 from vgf.strict import known
@@ -84,10 +84,11 @@ def fit(
     config = default if config is None else config
     if type(config) is not type(default):
         raise ValueError(f"{method} is configured by a {type(default).__name__}, got {type(config).__name__}")
+    scale = _scale(tuple(seeds), updates, batch_size, tuple(test_steps), episodes)
+    check_critic(method, config, scale.updates)
     folder, where = _empty_or_record(Path(out)), choose_device(device)
-    sizes = (tuple(seeds), updates, batch_size, tuple(test_steps), episodes)
     transitions = own_transitions(data, where)
-    run = _run(folder, method, config, _scale(*sizes), transitions, episode_steps)
+    run = _run(folder, method, config, scale, transitions, episode_steps)
     if not is_done(run, replace):
         with records.locked(run.work, "run"), ExitStack() as stack:
             envs = None if make_env is None else Workers(make_env, len(seeds) * episodes, processes=1)
