@@ -91,6 +91,28 @@ def test_captions_say_what_was_drawn() -> None:
     assert result_figures.second_half_in_words(curves) == "BC (flow) from 30 to 10"
 
 
+def test_a_critic_knows_where_the_best_leads_the_worst_on_every_seed() -> None:
+    def rows(task: str, best: list[float], worst: list[float]) -> pd.DataFrame:
+        table = {("best", 5): best, ("worst", 5): worst, ("best", 32): best, ("worst", 32): worst, ("any", 5): worst}
+        parts = [(choice, n, seed, x) for (choice, n), scores in table.items() for seed, x in enumerate(scores)]
+        return pd.DataFrame(parts, columns=["choice", "particles", "seed", "score"]).assign(task=task)
+
+    ranked = pd.concat([rows(HOPPER, [3.0, 5.0], [1.0, 2.0]), rows(CUBE, [9.0, 1.0], [1.0, 2.0])])
+    assert result_figures.critic_knows(ranked, HOPPER)
+    assert not result_figures.critic_knows(ranked, CUBE)
+    hopper, cube = result_figures.short(HOPPER), result_figures.short(CUBE)
+    assert result_figures.leads_in_words(ranked).split("; ") == [
+        f"+2.5 with 5 particles and +2.5 with 32 particles on {hopper}",
+        f"+3.5 with 5 particles and +3.5 with 32 particles on {cube}",
+    ]
+    figure = result_figures.draw_ranking(ranked, "return")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [
+        *("worst\nof 32", "worst\nof 5", "any", "best\nof 5", "best\nof 32")
+    ]
+    assert figure.axes[0].lines[-1].get_ydata().tolist() == [1.5, 1.5, 1.5, 4.0, 4.0]  # type: ignore[union-attr]
+    plt.close(figure)
+
+
 def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

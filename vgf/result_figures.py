@@ -210,6 +210,51 @@ def draw_curves(
     return figure, pd.concat(table)
 
 
+def leads(ranked: pd.DataFrame, task: str) -> pd.Series:
+    """Return how far the best of N leads the worst by particles and seed, of rows as `vgf.ranking` leaves them."""
+    own = ranked[(ranked["task"] == task) & (ranked["choice"] != "any")]
+    wide = own.pivot(index=["particles", "seed"], columns="choice", values="score")
+    return wide["best"] - wide["worst"]
+
+
+def critic_knows(ranked: pd.DataFrame, task: str) -> bool:
+    """Return whether the best of N is ahead of the worst of N at every number of particles and for every seed."""
+    return bool((leads(ranked, task) > 0).all())
+
+
+def leads_in_words(ranked: pd.DataFrame) -> str:
+    """Return, for each task, by how much the best of N leads the worst of N."""
+    words = []
+    for task in dict.fromkeys(ranked["task"]):
+        by = leads(ranked, task).groupby("particles").mean()
+        words.append(" and ".join(f"{lead:+.1f} with {n} particles" for n, lead in by.items()) + f" on {short(task)}")
+    return "; ".join(words)
+
+
+def draw_ranking(ranked: pd.DataFrame, score: str) -> Figure:
+    """Draw a panel a task: the score by which of the reference's actions is taken; dots are seeds, squares their mean.
+
+    Args:
+        ranked: as `vgf.ranking` leaves it.
+        score: a key of `SCORE`.
+    """
+    tasks = list(dict.fromkeys(ranked["task"]))
+    with plots.style():
+        figure, axes = _panels(tasks, height=2.8)
+        for ax, task in zip(axes, tasks, strict=True):
+            own = ranked[ranked["task"] == task].set_index(["choice", "particles"])["score"]
+            order = sorted(set(own.index), key=lambda key: {"worst": -key[1], "any": 0, "best": key[1]}[key[0]])
+            for place, key in enumerate(order):
+                seeds = own.loc[[key]]
+                ax.plot([place] * len(seeds), seeds, ".", color=plots.MUTED, ms=5)
+            ax.plot(range(len(order)), [own.loc[[key]].mean() for key in order], "s-", color=OWN, ms=5)
+            ax.set_xticks(range(len(order)), ["any" if c == "any" else f"{c}\nof {n}" for c, n in order])
+            ax.set_ylim(min(0, own.min()), None)
+            ax.set_title(short(task), fontsize=9.5)
+            ax.set_ylabel(SCORE[score])
+    return figure
+
+
 def _panels(tasks: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     """Return a figure of at most two panels a row, so that it can be read on a phone."""
     columns = min(2, len(tasks))
