@@ -210,24 +210,23 @@ def draw_curves(
     return figure, pd.concat(table)
 
 
-def leads(ranked: pd.DataFrame, task: str) -> pd.Series:
-    """Return how far the best of N leads the worst by particles and seed, of rows as `vgf.ranking` leaves them."""
-    own = ranked[(ranked["task"] == task) & (ranked["choice"] != "any")]
-    wide = own.pivot(index=["particles", "seed"], columns="choice", values="score")
-    return wide["best"] - wide["worst"]
+def ranking_in_words(ranked: pd.DataFrame) -> str:
+    """Return, for each task, whether the critic picks among few and among many of the reference's actions.
 
-
-def critic_knows(ranked: pd.DataFrame, task: str) -> bool:
-    """Return whether the best of N is ahead of the worst of N at every number of particles and for every seed."""
-    return bool((leads(ranked, task) > 0).all())
-
-
-def leads_in_words(ranked: pd.DataFrame) -> str:
-    """Return, for each task, by how much the best of N leads the worst of N."""
+    Args:
+        ranked: rows as `vgf.ranking` leaves them.
+    """
     words = []
     for task in dict.fromkeys(ranked["task"]):
-        by = leads(ranked, task).groupby("particles").mean()
-        words.append(" and ".join(f"{lead:+.1f} with {n} particles" for n, lead in by.items()) + f" on {short(task)}")
+        mean = ranked[ranked["task"] == task].groupby(["choice", "particles"])["score"].mean()
+        few, many = (int(of(mean.loc["best"].index)) for of in (min, max))
+        best, worst, any_one = mean["best", few], mean["worst", few], mean.loc["any"].iloc[0]
+        picks = "picks better than chance" if best > any_one >= worst else "picks no better than chance"
+        then = "better still" if mean["best", many] > best else "worse"
+        words.append(
+            f"on {short(task)} the critic {picks} among {few} actions ({best:.0f} for the best, {any_one:.0f} for any, "
+            f"{worst:.0f} for the worst) and {then} among {many} ({mean['best', many]:.0f} for the best)"
+        )
     return "; ".join(words)
 
 
