@@ -31,9 +31,17 @@ def bookmarks(pdf: bytes) -> list[str]:
     return list(titles(PdfReader(BytesIO(pdf)).outline))
 
 
+def links(pdf: bytes) -> list[str]:
+    """Return the addresses that links of the document lead to."""
+    notes = (note.get_object() for page in PdfReader(BytesIO(pdf)).pages for note in page.get("/Annots") or ())
+    return [str(note["/A"]["/URI"]) for note in notes if "/URI" in note.get("/A", {})]
+
+
 def signed(pdf: bytes, author: str) -> bytes:
     """Return the PDF with its author's name, and without that of the browser, in its properties."""
-    writer, out = PdfWriter(clone_from=BytesIO(pdf)), BytesIO()
+    reader, out = PdfReader(BytesIO(pdf)), BytesIO()
+    writer = PdfWriter(clone_from=reader)
+    writer.pdf_header = reader.pdf_header  # the version that has tags
     writer.add_metadata({"/Author": author, "/Creator": MADE_WITH})
     writer.write(out)
     return out.getvalue()
