@@ -173,13 +173,13 @@ def test_rows_of_another_policy_do_not_come_beside_those_of_a_seed(
     copy = tmp_path / "copy"
     shutil.copytree(aligned, copy)
     words = ("align", "--results", str(copy), "--method")
-    done = next(world.glob("cache/rlhf/work/*/sft/seed0/done.json"))
+    setup, method = Setup(sizes=LITTLE), methods.get_method("swaps_L4")
+    done = setup.folder("sft") / "done.json"
     before = done.read_text()
     half = copy / "rlhf" / "quick" / "reviews" / "swaps_L4"
     half.mkdir()
     sibling = copy / "rlhf" / "quick" / "reviews" / "sft"
     shutil.copy(sibling / "seed0.csv", half / "seed0.csv")
-    setup, method = Setup(sizes=LITTLE), methods.get_method("swaps_L4")
     wanted = records.fingerprint(align_module.settings_of(setup, method))
     (half / ".seed0.unsealed").write_text(f"{wanted} {'0' * 12}")
     try:
