@@ -46,6 +46,7 @@ class Known(nn.Module):
 def known(config: VGFConfig, online: Any, target: Any | None = None, offsets: tuple[float, ...] = (0.0, 0.0)) -> VGF:
     agent = VGF.create(config, DIMS, (0, 1))
     agent.critic, agent.target = Known(online), Known(target or online, offsets)
+    agent.core = None  # it holds the networks' weights, and these have none
     return agent
 
 

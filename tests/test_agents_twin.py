@@ -74,13 +74,17 @@ def numpy_flow(twins: list[Twin], s: np.ndarray, a: np.ndarray, config: VGFConfi
     return a
 
 
+@pytest.mark.parametrize("eager", [True, False], ids=["modules", "core"])
 @pytest.mark.parametrize("over", ["mean", "min"])
-def test_one_critic_update_equals_an_independent_numpy_twin_in_float64(over: Any) -> None:
+def test_one_critic_update_equals_an_independent_numpy_twin_in_float64(over: Any, eager: bool) -> None:
     agent, g = VGF.create(replace(SMALL, target_q=over), DIMS, (3, 5)), torch.Generator().manual_seed(0)
     for network in (agent.critic, agent.target):
         network.double()
         for p in network.parameters():
             p.data += 0.3 * torch.randn(p.shape, generator=g, dtype=torch.float64)
+    assert agent.core is not None
+    agent.core.refresh()
+    agent.core = None if eager else agent.core
     b = Batch(*(x.double() for x in batch(size=6)[:5]))
     a0 = 2 * torch.rand(2, 6, 3, 2, dtype=torch.float64, generator=g) - 1
     loss, _ = agent.critic_loss(b, a0)

@@ -235,3 +235,12 @@ def test_transitions_are_taken_as_they_are(tmp_path: Path, flights: dict[str, np
     b = vgf.fit(flights, tmp_path / "b" / "mine", SMALL, **SIZES)
     assert (a.folder / "policy.safetensors").read_bytes() == (b.folder / "policy.safetensors").read_bytes()
     assert a.runs[0]["dataset"] == b.runs[0]["dataset"]
+
+
+@pytest.mark.parametrize(("gain", "told"), [(0.5, True), (2.0, False)])
+def test_who_asks_for_bfloat16_where_it_is_slower_is_told(
+    flights: dict[str, np.ndarray], gain: float, told: bool, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr("vgf.train.pays", lambda device: gain)
+    vgf.fit(flights, tmp_path / "mine", replace(SMALL, precision="bfloat16"), **SIZES)
+    assert ("2.0 times as long as in float32" in capsys.readouterr().err) == told

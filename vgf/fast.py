@@ -1,10 +1,12 @@
-"""The gradient-free part of an update in low precision: the fast twin of what `VGF` evaluates without training it.
+"""The gradient-free part of an update: the fast twin of what `VGF` evaluates without training it.
 
 Nearly all of an update (96 % of its floating-point operations at the paper's size) evaluates networks whose weights do
 not learn from it: the reference is integrated, particles follow the critic's gradient, the target critic values them.
-Here that runs in bfloat16, while losses, Adam and every weight stay float32. Five things make it fast:
+Here that runs in float32 on the weights themselves, or in bfloat16 on copies of them, while losses, Adam and every
+weight stay float32. Which is faster the processor decides, also among those with bfloat16 instructions, and
+`pays` finds out. Five things save time:
 
-- matrix products in bfloat16, accumulated in float32 by the hardware;
+- matrix products in bfloat16, accumulated in float32 by the hardware, where it has them and they pay;
 - the gradient in the action is written out, so that nothing is kept for gradients that nobody asks for:
   with h_i = W_i y_(i-1) + b_i and y_i = relu(LN(h_i)),  grad_a Q = W_1^T J_1 W_2^T J_2 ... w,  J_i = LN'(h_i) relu';
 - a state's share of the first layer is computed once, in float32, for all its particles and all flow steps, so that
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,12 +45,12 @@ FUSED = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf1
 
 
 class Slice(NamedTuple):
-    """Weights of one perceptron in low precision; with a leading axis of slices, of all of them.
+    """Weights of one perceptron as the core uses them; with a leading axis of slices, of all of them.
 
     Attributes:
         state: first layer's rows for the state, in float32, [o, h].
         bias: of the first layer, float32, [1, h].
-        rest: first layer's other rows (action, time), [k, h].
+        rest: first layer's other rows (action, time), [k, h]; like `weights` and `biases` in the core's precision.
         weights: the layers after it, [h, h'] each.
         biases: theirs, [h'] each.
         gains, offsets: of the normalisation before each activation, float32 (quicker there too), [h] each; or empty.
@@ -63,34 +66,36 @@ class Slice(NamedTuple):
 
 
 class Frozen:
-    """A snapshot of an `MLP` on which nothing learns; `refresh` takes over the weights as they are now.
+    """An `MLP` on which nothing learns: in float32 a view of its weights, in lower precision a snapshot of them.
 
     Args:
         net: whose weights.
         state: how many of its first inputs are the state.
-        dtype: of the snapshot.
+        dtype: of the evaluation; None is the weights' own, and copies nothing.
     """
 
-    def __init__(self, net: MLP, state: int, dtype: torch.dtype = torch.bfloat16) -> None:
-        self.net, self.state, self.dtype = net, state, dtype
-        self.seeds, self.members, self.version = net.seeds, net.members, -1
+    def __init__(self, net: MLP, state: int, dtype: torch.dtype | None = torch.bfloat16) -> None:
+        self.net, self.state, self.asked = net, state, dtype
+        self.seeds, self.members = net.seeds, net.members
+        self.version: tuple[tuple[int, int], ...] = ()
         self.refresh()
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Copy the weights, unless nothing has written to them since; costs about as much as one Adam step reads."""
-        version = sum(parameter._version for parameter in self.net.parameters())
+        """Take over the weights as they are now, unless nothing wrote to them; copies cost what an Adam step reads."""
+        version = tuple((parameter._version, parameter.data_ptr()) for parameter in self.net.parameters())
         if version == self.version:
             return
         self.version = version
-        low, flat = self.dtype, [w.flatten(0, 1) for w in self.net.weights]
+        self.dtype = low = self.asked or self.net.weights[0].dtype
+        flat = [w.flatten(0, 1) for w in self.net.weights]
         bias = [b.flatten(0, 2) for b in self.net.biases]
         self.all = Slice(
             flat[0][:, : self.state],
             bias[0].unsqueeze(1),
-            flat[0][:, self.state :].to(low, copy=True),
-            [w.to(low, copy=True) for w in flat[1:]],
-            [b.to(low, copy=True) for b in bias[1:]],
+            flat[0][:, self.state :].to(low),
+            [w.to(low) for w in flat[1:]],
+            [b.to(low) for b in bias[1:]],
             [g.flatten(0, 2) for g in self.net.gains],
             [o.flatten(0, 2) for o in self.net.offsets],
         )
@@ -123,8 +128,12 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tenso
     return h.relu_() if relu else h
 
 
+def _full(x: Tensor) -> Tensor:
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
 def forward(net: Slice, base: Tensor, rest: Tensor) -> tuple[Tensor]:
-    """Evaluate one perceptron: base [R, h] and the inputs after the state [R, k] to [R, out], float32."""
+    """Evaluate one perceptron: base [R, h] and the inputs after the state [R, k] to [R, out], in float32 or above."""
     h = torch.addmm(base, rest.to(base.dtype), net.rest)
     if not net.gains:
         h = h.relu_()
@@ -133,11 +142,11 @@ def forward(net: Slice, base: Tensor, rest: Tensor) -> tuple[Tensor]:
         if net.gains:
             h = torch.native_layer_norm(h, h.shape[-1:], net.gains[i], net.offsets[i], LAYER_NORM_EPS)[0].relu_()
         h = affine(h, weight, bias, relu=not net.gains and i < last)
-    return (h.float(),)
+    return (_full(h),)
 
 
 def value_and_gradient(net: Slice, base: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-    """Evaluate a value and its gradient in the action: base [R, h] and actions [R, d] to [R] and [R, d], float32."""
+    """Evaluate a value and its gradient in the action: base [R, h], actions [R, d] to [R], [R, d], float32 or above."""
     h, kept = torch.addmm(base, action.to(base.dtype), net.rest), []
     for i, (weight, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
         y, mean, scale = h, None, None
@@ -153,7 +162,7 @@ def value_and_gradient(net: Slice, base: Tensor, action: Tensor) -> tuple[Tensor
             arguments = (g, x, x.shape[-1:], mean, scale, net.gains[i], net.offsets[i], [True, False, False])
             g = torch.ops.aten.native_layer_norm_backward(*arguments)[0]
         g = g @ (net.weights[i - 1] if i > 0 else net.rest).mT
-    return value.float(), g.float()
+    return _full(value), _full(g)
 
 
 def hold_memory() -> None:
@@ -173,8 +182,24 @@ def hold_memory() -> None:
         mallopt(option, value)
 
 
+def pays(device: torch.device, rows: int = 1280, width: int = 256, times: int = 5) -> float:
+    """Return how many times as fast a product is in bfloat16 as in float32, by the best of a few; takes some 20 ms."""
+    best = []
+    for dtype in (torch.bfloat16, torch.float32):
+        x, w = (torch.ones(shape, dtype=dtype, device=device) for shape in ((rows, width), (width, width)))
+        seconds = []
+        for _ in range(times):
+            start = time.perf_counter()
+            x @ w
+            if x.is_cuda:
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+        best.append(min(seconds))
+    return best[1] / best[0]
+
+
 class Core:
-    """What an update evaluates without training it, in low precision; the calls are those of the modules themselves.
+    """What an update evaluates without training it; the calls are those of the modules themselves.
 
     Args:
         reference: the reference policy; a Gaussian one is a single evaluation and stays as it is.
@@ -182,7 +207,7 @@ class Core:
         target: the target critic, which values them.
         gradient: the network fitted to the gradient, in place of it, or None.
         over: the ensemble's value whose gradient is meant, its "mean" or its "min".
-        dtype: of the evaluations.
+        dtype: of the evaluations; None is the weights' own.
     """
 
     def __init__(
@@ -192,7 +217,7 @@ class Core:
         target: Critic,
         gradient: VectorField | None,
         over: str,
-        dtype: torch.dtype = torch.bfloat16,
+        dtype: torch.dtype | None = None,
     ) -> None:
         hold_memory()
         self.reference, self.over = reference, over

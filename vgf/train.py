@@ -23,6 +23,7 @@ from vgf.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from vgf.datasets import Batch, Transitions
 from vgf.datasets.progress import Progress
 from vgf.evaluate import evaluate
+from vgf.fast import pays
 from vgf.monitor import Monitor
 from vgf.networks import SeedStreams
 from vgf.online import FineTuning
@@ -97,6 +98,11 @@ class _Training:
             assert place.acting is not None, "fine-tuning online needs environments to act in"
             sizes = (self.scale.online, seeds, self.scale.updates)
             self.online = FineTuning(*sizes, place.transitions, place.acting, run.task, place.reward)
+        if getattr(run.method.config, "precision", "float32") == "bfloat16" and (gain := pays(place.device)) < 1:
+            records.note(
+                f"train {run.method.name}: products in bfloat16 take {1 / gain:.1f} times as long as in float32 here; "
+                "precision: float32 is faster"
+            )
         checkpoint = load_checkpoint(run.work)
         if checkpoint is not None:
             self._resume(checkpoint)

@@ -58,10 +58,10 @@ class VGF(Agent):
         for name in self.networks.keys() - {"target"}:
             self._adam(name, config.learning_rate)
         self.bank: ActionBank | None = None
-        self.core: Core | None = None
-        if config.precision == "bfloat16":
-            gradient = self.gradient if config.direction == "amortised" else None
-            self.core = Core(self.reference, self.critic, self.target, gradient, config.flow_q)
+        gradient = self.gradient if config.direction == "amortised" else None
+        dtype = torch.bfloat16 if config.precision == "bfloat16" else None
+        # None lets the modules themselves do it: the eager twin, for tests and benchmarks
+        self.core: Core | None = Core(self.reference, self.critic, self.target, gradient, config.flow_q, dtype)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ class VGF(Agent):
         return (self.core or self.reference).sample(observations, noise)
 
     def _refresh(self) -> None:
-        """Let the low-precision core see the weights as they are."""
+        """Let the core see the weights as they are."""
         if self.core:
             self.core.refresh()
 

@@ -41,6 +41,7 @@ class VGFConfig:
         bank: with a frozen reference, actions drawn once for each state of the dataset, to take the N from; 0 draws
             anew at every update.
         precision: of what an update evaluates without training it, see `vgf.fast`; acting is always in float32.
+            bfloat16 pays where the processor multiplies in it faster: `vgf.fast.pays` tells.
         hidden: widths of the hidden layers, of every network.
         layer_norm: normalise before the activations of the critic.
         learning_rate: of Adam, for every network.

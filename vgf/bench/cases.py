@@ -45,7 +45,7 @@ class Case:
     Attributes:
         preset: of `VGFConfig`, "paper" or "release".
         size: of `SIZES`.
-        path: "eager": float32, and the reference integrated anew; "fast": what `vgf.fast` and a bank offer.
+        path: "eager": the modules themselves, the reference integrated anew; "fast": what `vgf.fast` and a bank offer.
         seeds: trained together.
         particles, train_steps: N and L_train, where they differ from the size's.
         device, threads: where.
@@ -79,7 +79,7 @@ class Case:
             pretrain=min(1, preset.pretrain),
             bank=particles if quick and preset.pretrain and "bank" not in self.without else 0,
             direction="autograd" if "amortised" in self.without else preset.direction,
-            precision="bfloat16" if quick else "float32",
+            precision="bfloat16" if quick and "bfloat16" not in self.without else "float32",
         )
 
     def facts(self) -> dict[str, Any]:
@@ -124,9 +124,8 @@ class Updates:
         seeds = tuple(range(case.seeds))
         _deny(case)
         self.agent = VGF.create(case.config, size.dims, seeds, device)
-        if "bfloat16" in case.without and (core := self.agent.core):
-            for net in core.nets.values():
-                net.dtype, net.version = torch.float32, -1
+        if case.path == "eager":
+            self.agent.core = None
         self.agent.updates = case.config.pretrain
         self.streams = SeedStreams(seeds, "batches", device)
         self.agent.prepare(self.transitions)
