@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vgf import moved, theory
+from vgf import derived, moved, theory
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
 from vgf.kernels import median_bandwidth
@@ -55,6 +55,6 @@ def test_a_study_without_policies_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["moved", "ablations.cpu", "--results", str(tmp_path)])
-    assert moved.main() == 2
+    assert derived.main(moved.command, "vgf.moved") == 2
     assert "no policy of value gradient flow" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

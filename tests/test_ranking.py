@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import pandas as pd
 import pytest
 import torch
 
-from vgf import ranking
+from vgf import derived, ranking
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
 from vgf.checkpoints import save_policy
+from vgf.datasets.files import sha256
 from vgf.networks import SeedStreams
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
@@ -61,18 +63,33 @@ def test_a_study_s_policies_are_acted_on_in_the_real_environment(
     folder.mkdir(parents=True)
     save_policy(folder / "policy.safetensors", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
     monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--episodes", "1", "--results", str(tmp_path)])
-    assert ranking.main() == 0
+    assert derived.main(ranking.command, "vgf.ranking") == 0
     rows = pd.read_csv(tmp_path / "d4rl.cpu" / "ranking.csv")
     assert rows["task"].unique().tolist() == [HOPPER]
     assert len(rows) == 2 * len(ranking.CHOICES)
     assert rows["score"].between(-1, 20).all(), "an untrained hopper falls soon"
     assert "ranking.csv: 10 rows" in capsys.readouterr().err
+    facts = json.loads((tmp_path / "d4rl.cpu" / "ranking.json").read_text())
+    assert facts["policies"] == {f"{HOPPER}/vgf": sha256(folder / "policy.safetensors")}
+    assert {"commit", "versions"} <= facts.keys()
+
+
+def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "ranking.csv"
+    derived.write(path, pd.DataFrame({"score": [1.5]}), {})
+    assert list(derived.faults(tmp_path)) == []
+    path.write_text(path.read_text().replace("1.5", "2.5"))
+    (line,) = derived.faults(tmp_path)
+    assert "ranking.csv: changed since it was made" in line
+    (tmp_path / "ranking.json").unlink()
+    (line,) = derived.faults(tmp_path)
+    assert "no ranking.json beside it" in line
 
 
 def test_a_study_without_policies_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--results", str(tmp_path)])
-    assert ranking.main() == 2
+    assert derived.main(ranking.command, "vgf.ranking") == 2
     assert "no policy of vgf; `vgf train` leaves them" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

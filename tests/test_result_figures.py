@@ -35,7 +35,9 @@ def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: table
 
 
 def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tables.Study) -> None:
-    rows = [line for line in result_figures.beside_paper(study, 1).splitlines() if "VGF" in line]
+    rows = [
+        line for line in result_figures.beside_paper(study, {"return": 1, "success": 1}).splitlines() if "VGF" in line
+    ]
     assert len(rows) == 2
     (hopper,) = [row for row in rows if "hopper" in row]
     assert f"| VGF, L = 1 | {by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [" in hopper
@@ -44,7 +46,7 @@ def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tab
 
 def test_where_the_paper_has_no_number_a_sentence_says_so_and_no_empty_table(study: tables.Study) -> None:
     vars(study)["numbers"] = study.numbers[study.numbers["checkpoint"] != "paper"]  # a cached property
-    text = result_figures.beside_paper(study, 1)
+    text = result_figures.beside_paper(study, {"return": 1, "success": 1})
     assert "no number" in text
     assert "|" not in text
 
@@ -87,8 +89,10 @@ def test_captions_say_what_was_drawn() -> None:
         "highest with no step on other",
     ]
     scores = [(0, 0.0), (50, 20.0), (50, 40.0), (100, 10.0)]
-    curves = pd.DataFrame(scores, columns=["update", "score"]).assign(method="BC (flow)")
-    assert result_figures.second_half_in_words(curves) == "BC (flow) from 30 to 10"
+    curves = pd.DataFrame(scores, columns=["update", "score"]).assign(method="BC (flow)", task=HOPPER)
+    up = curves[curves["update"] == 50].assign(update=100, score=31.0, task=CUBE)
+    curves = pd.concat([curves, curves.assign(task=CUBE).iloc[:3], up])
+    assert result_figures.second_half_in_words(curves) == "BC (flow) on 1 of 2"
 
 
 def test_a_critic_picks_where_the_best_is_ahead_of_any_one() -> None:

@@ -21,15 +21,14 @@ import torch
 import tyro
 from torch import Tensor
 
-from vgf import records, theory
+from vgf import derived, records, theory
 from vgf.agents.vgf import VGF, aggregate
-from vgf.checkpoints import load_agent
+from vgf.checkpoints import POLICY, load_agent
 from vgf.datasets import get_task, load
 from vgf.datasets.progress import Progress
 from vgf.experiments import read_experiment
 from vgf.kernels import median_bandwidth
 from vgf.networks import SeedStreams
-from vgf.plots import write_atomically
 from vgf.runs import dataset_file
 
 STATES = 512  # of the dataset, the same for every agent of a task
@@ -74,17 +73,17 @@ def moved(agent: VGF, observations: Tensor, test_steps: Sequence[int]) -> pd.Dat
     return pd.concat(parts, ignore_index=True)
 
 
-def of_study(name: str, scale: str, experiments: Path, root: Path) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each of a study's records of value gradient flow, with its task and method.
+def of_study(name: str, scale: str, experiments: Path, root: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """Yield the folder and the rows of each of a study's records of value gradient flow, with its task and method.
 
     Raises:
         ValueError: if a policy or a dataset is not there.
     """
     experiment = read_experiment(experiments / f"{name}.yaml", scale)
     for plan in experiment.tasks:
-        folders = [records.record_folder(name, scale, plan.name, method.name, root) for method in plan.methods]
-        folders = [f for f in folders if (f / "run.json").exists()]
-        loaded = {folder.name: load_agent(folder)[0] for folder in folders}
+        places = [records.record_folder(name, scale, plan.name, method.name, root) for method in plan.methods]
+        folders = {f.name: f for f in places if (f / "run.json").exists()}
+        loaded = {method: load_agent(folder)[0] for method, folder in folders.items()}
         agents = {method: a for method, a in loaded.items() if isinstance(a, VGF) and a.transports}
         if not agents:
             continue
@@ -94,7 +93,7 @@ def of_study(name: str, scale: str, experiments: Path, root: Path) -> Iterator[p
             rows = moved(agent, transitions.observations[chosen], experiment.scale.test_steps)
             rows.insert(0, "method", method)
             rows.insert(0, "task", plan.name)
-            yield rows
+            yield folders[method], rows
 
 
 def command(
@@ -108,29 +107,18 @@ def command(
     """
     root = results or records.results_folder()
     name, _, scale = study.rpartition(".")
-    found = []
+    found, policies = [], dict[str, Path]()
     with Progress(f"moved {study}", len(list((root / study).glob("*/*/run.json"))), "record") as counter:
-        for rows in of_study(name, scale, records.results_folder().parent / "experiments", root):
+        for folder, rows in of_study(name, scale, records.results_folder().parent / "experiments", root):
             found.append(rows)
+            policies[f"{folder.parent.name}/{folder.name}"] = folder / POLICY
             counter.update()
     if not found:
         raise ValueError(
             f"{root / study}: no policy of value gradient flow; `vgf train` leaves them beside its records"
         )
-    text = pd.concat(found).to_csv(index=False, float_format="%.8g", lineterminator="\n")
-    write_atomically(root / study / FILE, text.encode())
-    records.note(f"{root / study / FILE}: {sum(map(len, found))} rows")
-
-
-def main() -> int:
-    """Run `python -m vgf.moved`; return 2 for bad input."""
-    try:
-        tyro.cli(command, prog="python -m vgf.moved")
-    except (ValueError, OSError) as error:
-        print(f"moved: {error}", file=sys.stderr)
-        return 2
-    return 0
+    derived.write(root / study / FILE, pd.concat(found), policies)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(derived.main(command, "vgf.moved"))

@@ -21,16 +21,15 @@ import torch
 import tyro
 from torch import Tensor
 
-from vgf import records
+from vgf import derived, records
 from vgf.agents.vgf import VGF
-from vgf.checkpoints import load_agent
+from vgf.checkpoints import POLICY, load_agent
 from vgf.datasets import Task, get_task
 from vgf.datasets.progress import Progress
 from vgf.evaluate import close, evaluate, make_envs
 from vgf.experiments import read_experiment
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
-from vgf.plots import write_atomically
 
 Choice = Literal["best", "any", "worst"]
 CHOICES: tuple[tuple[Choice, int], ...] = (("any", 5), ("best", 5), ("worst", 5), ("best", 32), ("worst", 32))  # of N
@@ -90,7 +89,7 @@ def policies(name: str, scale: str, experiments: Path, root: Path, methods: tupl
         for method in plan.methods
         if method.name in methods
     ]
-    return [(task, folder) for task, folder in there if (folder / "policy.safetensors").exists()]
+    return [(task, folder) for task, folder in there if (folder / POLICY).exists()]
 
 
 def command(
@@ -124,20 +123,9 @@ def command(
                 found.append(rows.assign(task=task, method=folder.name, updates=agent.updates))
                 counter.update()
     columns = ["task", "method", "updates", "choice", "particles", "seed", "episodes", "score"]
-    text = pd.concat(found)[columns].to_csv(index=False, float_format="%.8g", lineterminator="\n")
-    write_atomically(root / study / FILE, text.encode())
-    records.note(f"{root / study / FILE}: {sum(map(len, found))} rows")
-
-
-def main() -> int:
-    """Run `python -m vgf.ranking`; return 2 for bad input."""
-    try:
-        tyro.cli(command, prog="python -m vgf.ranking")
-    except (ValueError, OSError) as error:
-        print(f"ranking: {error}", file=sys.stderr)
-        return 2
-    return 0
+    files = {f"{task}/{folder.name}": folder / POLICY for task, folder in there}
+    derived.write(root / study / FILE, pd.concat(found)[columns], files)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(derived.main(command, "vgf.ranking"))

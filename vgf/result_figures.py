@@ -73,15 +73,16 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
     return "\n".join(lines)
 
 
-def beside_paper(study: Study, steps: int, names: Mapping[str, str] = NAMES) -> str:
-    """Return a markdown table of ours and the paper's numbers where there are both; methods at L_test = `steps`.
+def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, str] = NAMES) -> str:
+    """Return a markdown table of ours and the paper's numbers where there are both; L_test by kind of score.
 
     Without a task that both have, it is a sentence that says so.
     """
+    kinds = {source.task.name: source.task.score for source in study.sources}
     n, lines = study.numbers, ["| task | method | ours | the paper's |", "|---|---|--:|--:|"]
     for row in n[n["checkpoint"] == "paper"].itertuples():
         keys = [key for key in study.keys if key[0] == row.method]
-        key = next((k for k in keys if k[1] == steps), keys[0])
+        key = next((k for k in keys if k[1] == budgets[kinds[row.task]]), keys[0])
         own = found(study, row.task, key)
         if own is not None:
             text = label(key, len(keys) > 1, names)
@@ -114,12 +115,14 @@ def best_budgets_in_words(drawn: pd.DataFrame) -> str:
 
 
 def second_half_in_words(drawn: pd.DataFrame) -> str:
-    """Return, of the data of `draw_curves`, each method's mean score over tasks at half the training and at its end."""
+    """Return, of the data of `draw_curves`, on how many tasks each method's mean is higher at the end than half-way."""
     words = []
     for method, own in drawn.groupby("method", sort=False):
-        scores = own.groupby("update")["score"].mean()
-        half = scores[scores.index >= scores.index.max() / 2].iloc[0]
-        words.append(f"{method} from {half:.0f} to {scores.iloc[-1]:.0f}")
+        gains = []
+        for _, task in own.groupby("task"):
+            scores = task.groupby("update")["score"].mean()
+            gains.append(scores.iloc[-1] > scores[scores.index >= scores.index.max() / 2].iloc[0])
+        words.append(f"{method} on {sum(gains)} of {len(gains)}")
     return "; ".join(words)
 
 

@@ -1,9 +1,9 @@
 """`vgf tables`: print the tables, write them for the book, or check that what is shown is what the records give.
 
 The check has three parts, for there are three ways to show a wrong number: a table in `data/tables` that no longer
-follows from the per-seed files, a number glued into a chapter that was executed before its record changed, and a
-per-seed file that is no longer as its run left it. It computes everything anew, so it costs as much as making the
-tables.
+follows from the per-seed files, a number glued into a chapter that was executed before its record changed, and a file
+that is no longer as it was made: a seed's, or a table made from trained policies (`vgf.derived`). It computes
+everything anew, so it costs as much as making the tables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from vgf import records
+from vgf import derived, records
 from vgf.datasets.files import written_whole
 from vgf.datasets.recipes import data_folder
 from vgf.table_text import FORMATS
@@ -72,6 +72,7 @@ def check(studies: Sequence[tuple[str, str]], results: Path, tables: Path, chapt
                     yield f"{other}: not what the records give; `vgf tables --out {tables}` writes it"
         for source in study.sources:
             yield from records.faults(source.record.folder)
+        yield from derived.faults(results / study.label)
     for chapter, address, value in glued(chapters):
         if address.split("/")[0] in {f"{name}.{scale}" for name, scale in studies}:
             yield from (f"{chapter}: {line}" for line in differences({address: value}, everything))

@@ -1,0 +1,96 @@
+"""The rule by which VGF is held against its rivals: the budget comes from tuning, and only the paper's tasks judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_tables import CUBE, HOPPER, by_hand, write_record
+from vgf import comparison, tables
+from vgf.comparison import Comparison
+
+A, B, C, D = (f"task-{letter}" for letter in "abcd")
+
+
+def made(own: dict[str, float], named: list[str]) -> Comparison:
+    """Rivals that score 1 and 2 everywhere."""
+    return Comparison(own, {task: {"iql": 1.0, "fql": 2.0} for task in own}, named)
+
+
+@pytest.mark.parametrize(
+    ("own", "named", "status"),
+    [
+        ({A: 3, B: 3, C: 3}, [A, B], "undecided"),  # the third is not the paper's
+        ({A: 3, B: 3, C: 1}, [A, B, C], "held"),
+        ({A: 3, B: 3, C: 1, D: 1}, [A, B, C, D], "held in part"),  # half is not most
+        ({A: 2, B: 1, C: 0}, [A, B, C], "did not hold"),  # level with the best is not ahead of it
+        ({A: 2.5, B: 1, C: 0}, [A, B, C], "held in part"),
+    ],
+)
+def test_a_claim_about_most_tasks_needs_most_of_at_least_three_of_the_papers(
+    own: dict[str, float], named: list[str], status: str
+) -> None:
+    assert made(own, named).status == status
+
+
+def test_the_evidence_counts_the_papers_tasks_apart() -> None:
+    text = made({A: 3, B: 1.5, C: 3, D: 0}, [A, B]).evidence
+    assert "on 1 of 2 tasks of the paper's table (3 of 4 single comparisons), and on 1 of 2 others" in text
+    assert made({A: 3}, []).evidence.startswith("no task of the paper's table was run")
+    assert "others" not in made({A: 3}, [A]).evidence
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> tables.Study:
+    for task in (HOPPER, CUBE):
+        for method in ("bc", "iql", "vgf"):
+            write_record(tmp_path, task, method)
+    return tables.read_study("both", "cpu", tmp_path)
+
+
+def test_scores_are_those_after_the_last_update_at_the_chosen_budget(study: tables.Study) -> None:
+    found = comparison.compare(study, ("iql", "fql"), {"return": 1, "success": 0}, "d4rl")
+    assert found.own == pytest.approx(
+        {HOPPER: by_hand("last", HOPPER, "vgf", 1).mean(), CUBE: by_hand("last", CUBE, "vgf", 0).mean()}
+    )
+    assert set(found.others[HOPPER]) == {"iql"}  # fql was not run
+    assert found.others[CUBE]["iql"] == pytest.approx(by_hand("last", CUBE, "iql", 0).mean())
+    assert found.named == [HOPPER]
+
+
+def test_the_budget_is_the_best_one_of_the_tuning_for_each_kind_of_score(
+    study: tables.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = tables.Study("tuning", "cpu", tuple(s for s in study.sources if s.method == "vgf"))
+    for source in tuned.sources:
+        source.record.runs[-1]["settings"]["config"] = {"temperature": 0.1}
+    table, budgets = comparison.chosen_budgets(tuned, study, "temperature")
+    expected = {
+        kind: max((0, 1), key=lambda steps, task=task: by_hand("last", task, "vgf", steps).mean())
+        for kind, task in (("return", HOPPER), ("success", CUBE))
+    }
+    assert budgets == expected
+    assert set(table["task"]) == {HOPPER, CUBE}
+    assert set(table["temperature"]) == {0.1}
+    alone = tables.Study("tuning", "cpu", tuple(s for s in tuned.sources if s.task.name == HOPPER))
+    with pytest.raises(ValueError, match=f"{CUBE}: no tuning record"):
+        comparison.chosen_budgets(alone, study, "temperature")
+
+
+def test_words_for_budgets_tell_kinds_apart_unless_none_moves() -> None:
+    assert comparison.budgets_in_words({"return": 0, "success": 0}).startswith("no test step")
+    assert comparison.budgets_in_words({"return": 0, "success": 2}) == (
+        "no test step on locomotion and 2 test steps on tasks that are won or not"
+    )
+    assert comparison.budgets_in_words({"return": 1}) == "1 test step on locomotion"
+
+
+def test_the_datas_own_score_is_that_of_the_very_file() -> None:
+    study = tables.read_study("d4rl", "cpu")
+    found = comparison.data_scores(study)
+    assert set(found) <= set(study.tasks)
+    assert 40 < found[HOPPER] < 60  # a third of the way to an expert is what "medium" means here
+    for source in study.sources:
+        source.record.runs[-1]["dataset"]["content"] = "another file"
+    assert comparison.data_scores(study) == {}

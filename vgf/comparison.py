@@ -1,0 +1,141 @@
+"""The paper's comparison, made with our records: which budget VGF acts with, and whether it is ahead of the rivals.
+
+Both suites are judged by the same rule, written down here once so that no chapter can bend it. The budget is the one
+that scored highest in the tuning records, whose seed the compared records do not use. Only tasks of the paper's own
+table count towards a verdict on it, and fewer than three are no verdict on "most tasks". Ahead means a higher mean;
+with few seeds that is little, and the tables beside it have the intervals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from vgf.claims import Status
+from vgf.datasets.recipes import data_folder
+from vgf.tables import Study
+
+ENOUGH = 3  # tasks of the paper's table, to say anything of most of them
+KINDS = {"return": "locomotion", "success": "tasks that are won or not"}  # what the tasks of a score are called
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """VGF at its chosen budgets beside the rivals, on every task that has both.
+
+    Attributes:
+        own: VGF's mean score by task.
+        others: the rivals' mean scores by task and method.
+        named: the tasks that are in the paper's table, of those.
+    """
+
+    own: Mapping[str, float]
+    others: Mapping[str, Mapping[str, float]]
+    named: Sequence[str]
+
+    @property
+    def ahead(self) -> list[str]:
+        """The paper's tasks on which VGF's mean is above every rival's."""
+        return [task for task in self.named if self.own[task] > max(self.others[task].values())]
+
+    @property
+    def status(self) -> Status:
+        """What that makes of a claim about most tasks."""
+        if len(self.named) < ENOUGH:
+            return "undecided"
+        if len(self.ahead) > len(self.named) / 2:
+            return "held"
+        return "held in part" if self.ahead else "did not hold"
+
+    @property
+    def evidence(self) -> str:
+        """One sentence: on how many tasks VGF is ahead, of the paper's and of all."""
+        rest = [task for task in self.own if task not in self.named]
+        best = sum(self.own[task] > max(self.others[task].values()) for task in rest)
+        others = f"{best} of {len(rest)} other{'s' * (len(rest) != 1)}"
+        if not self.named:
+            return f"no task of the paper's table was run; VGF's mean is above all its rivals' on {others}"
+        won = [self.own[task] > score for task in self.named for score in self.others[task].values()]
+        of = f"{len(self.named)} task{'s' * (len(self.named) != 1)} of the paper's table"
+        text = f"after little training VGF's mean is above all its rivals' on {len(self.ahead)} of {of}"
+        text += f" ({sum(won)} of {len(won)} single comparisons)"
+        return f"{text}, and on {others}" if rest else text
+
+
+def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return what was tried on a seed that `study` does not use, and the best test budget for each kind of score.
+
+    Args:
+        tuned: the tuning records, of VGF with two values of one field.
+        study: the records to be compared; only tuning on its tasks, or on its data, counts.
+        varied: the field.
+
+    Returns:
+        A row for each value tried (task, the field, the score at each L_test), and the L_test of the best row by what
+        a task's score is, "return" or "success".
+
+    Raises:
+        ValueError: if a kind of score in `study` has no tuning record.
+    """
+    data, rows, best = {s.task.dataset for s in study.sources}, [], dict[str, tuple[float, int]]()
+    for source in tuned.sources:
+        if source.task.dataset not in data:
+            continue
+        last = source.scores[source.scores["update"] == source.scores["update"].max()]
+        scores = last.groupby("test_steps")["score"].mean()
+        value = source.record.runs[-1]["settings"]["config"][varied]
+        row = {"task": source.task.name, varied: value}
+        rows.append(row | {f"L = {steps}": f"{score:.1f}" for steps, score in scores.items()})
+        found = (float(scores.max()), int(scores.idxmax()))
+        if source.task.score not in best or found[0] > best[source.task.score][0]:
+            best[source.task.score] = found
+    for source in study.sources:
+        if source.task.score not in best:
+            raise ValueError(f"{source.task.name}: no tuning record says with how many test steps VGF acts there")
+    return pd.DataFrame(rows), {kind: steps for kind, (_, steps) in best.items()}
+
+
+def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int], paper: str) -> Comparison:
+    """Hold VGF at `budgets` against the rivals, by the mean over seeds after the last update.
+
+    Args:
+        study: records of VGF and rivals.
+        rivals: agents the paper's table has.
+        budgets: of `chosen_budgets`.
+        paper: which file of `data/paper` has the table.
+    """
+    table = set(pd.read_csv(data_folder() / "paper" / f"{paper}.csv")["dataset"])
+    own, others, named = dict[str, float](), dict[str, dict[str, float]](), list[str]()
+    for source in study.sources:
+        name = source.task.name
+        if source.method != "vgf":
+            continue
+        key = ("vgf", budgets[source.task.score])
+        beside = {r: float(runs[name].mean()) for r in rivals if name in (runs := study.runs("last", (r, 0)))}
+        runs = study.runs("last", key)
+        if name not in runs or not beside:
+            continue
+        own[name], others[name] = float(runs[name].mean()), beside
+        named += [name] * (source.task.dataset in table)
+    return Comparison(own, others, named)
+
+
+def budgets_in_words(budgets: Mapping[str, int]) -> str:
+    """Return with how many steps VGF acts, for each kind of task."""
+    if set(budgets.values()) == {0}:
+        return "no test step: VGF acts below as best-of-N, and only its critic was trained with the flow"
+    words = [f"{n or 'no'} test step{'s' * (n > 1)} on {KINDS[kind]}" for kind, n in sorted(budgets.items())]
+    return " and ".join(words)
+
+
+def data_scores(study: Study) -> dict[str, float]:
+    """Return the mean score of the episodes each task was learnt from, where the file is on record."""
+    text = (data_folder() / "datasets.json").read_text(encoding="utf-8")
+    known = {
+        entry["content"]: entry["score_mean"] for entry in json.loads(text)["regenerated"] if "score_mean" in entry
+    }
+    contents = {s.task.name: s.record.runs[-1]["dataset"].get("content") for s in study.sources}
+    return {task: known[content] for task, content in contents.items() if content in known}

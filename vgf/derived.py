@@ -1,0 +1,59 @@
+"""Tables made from a study's trained policies: what a chapter reads, since policies are not in git.
+
+NAME.csv lies in `data/results/STUDY.SCALE` with NAME.json beside it, which has the csv's checksum, those of the
+policies it was made from, and code, libraries and machine. Nobody without the policies can compute such a table
+again, so `vgf tables --check` holds it to its checksum. `main` is what every module that makes one runs as.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tyro
+
+from vgf import records
+from vgf.datasets.files import sha256
+from vgf.plots import write_atomically
+
+
+def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None:
+    """Write a table and what it was made from.
+
+    Args:
+        path: of the csv.
+        table: its rows.
+        policies: files by what they are called, TASK/METHOD.
+    """
+    write_atomically(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
+    facts: dict[str, Any] = {
+        "sha256": sha256(path),
+        "policies": {name: sha256(file) for name, file in sorted(policies.items())},
+        **records.provenance(),
+    }
+    write_atomically(path.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
+    records.note(f"{path}: {len(table)} rows")
+
+
+def faults(folder: Path) -> Iterator[str]:
+    """Yield a line for each table of a study that is not as it was written."""
+    for path in sorted(folder.glob("*.csv")):
+        facts = path.with_suffix(".json")
+        if not facts.exists():
+            yield f"{path}: there is no {facts.name} beside it with its checksum"
+        elif json.loads(facts.read_text(encoding="utf-8"))["sha256"] != sha256(path):
+            yield f"{path}: changed since it was made (its checksum is not the one in {facts.name})"
+
+
+def main(command: Callable[..., object], name: str) -> int:
+    """Run a command of `python -m NAME`; return 2 for bad input, said in one line."""
+    try:
+        tyro.cli(command, prog=f"python -m {name}")
+    except (ValueError, OSError) as error:
+        print(f"{name.rpartition('.')[2]}: {error}", file=sys.stderr)
+        return 2
+    return 0
