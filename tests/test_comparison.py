@@ -14,8 +14,10 @@ A, B, C, D = (f"task-{letter}" for letter in "abcd")
 
 
 def made(own: dict[str, float], named: list[str]) -> Comparison:
-    """Rivals that score 1 and 2 everywhere."""
-    return Comparison(own, {task: {"iql": 1.0, "fql": 2.0} for task in own}, named)
+    """Rivals that score 1 and 2, and nothing on "nobody"."""
+    rivals = {"iql": 1.0, "fql": 2.0}
+    others = {task: dict.fromkeys(rivals, 0.0) if task == "nobody" else rivals for task in own}
+    return Comparison(own, others, named)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ def made(own: dict[str, float], named: list[str]) -> Comparison:
         ({A: 3, B: 3, C: 1, D: 1}, [A, B, C, D], "held in part"),  # half is not most
         ({A: 2, B: 1, C: 0}, [A, B, C], "did not hold"),  # level with the best is not ahead of it
         ({A: 2.5, B: 1, C: 0}, [A, B, C], "held in part"),
+        ({A: 3, B: 3, C: 3, "nobody": 0}, [A, B, "nobody"], "undecided"),  # where nobody scores nothing is judged
     ],
 )
 def test_a_claim_about_most_tasks_needs_most_of_at_least_three_of_the_papers(
@@ -36,8 +39,12 @@ def test_a_claim_about_most_tasks_needs_most_of_at_least_three_of_the_papers(
 
 def test_the_evidence_counts_the_papers_tasks_apart() -> None:
     text = made({A: 3, B: 1.5, C: 3, D: 0}, [A, B]).evidence
-    assert "on 1 of 2 tasks of the paper's table (3 of 4 single comparisons), and on 1 of 2 others" in text
-    assert made({A: 3}, []).evidence.startswith("no task of the paper's table was run")
+    assert "on 1 of 2 tasks of the paper's table, in 3 of 4 single comparisons, and on 1 of 2 others" in text
+    assert made({A: 3}, []).evidence.startswith("no task of the paper's table tells; ")
+    assert (
+        "1 of 1 task of the paper's table (on 1 more nobody scores)"
+        in made({A: 3, "nobody": 0}, [A, "nobody"]).evidence
+    )
     assert "others" not in made({A: 3}, [A]).evidence
 
 

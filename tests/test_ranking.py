@@ -70,17 +70,27 @@ def test_a_study_s_policies_are_acted_on_in_the_real_environment(
     assert rows["score"].between(-1, 20).all(), "an untrained hopper falls soon"
     assert "ranking.csv: 10 rows" in capsys.readouterr().err
     facts = json.loads((tmp_path / "d4rl.cpu" / "ranking.json").read_text())
-    assert facts["policies"] == {f"{HOPPER}/vgf": sha256(folder / "policy.safetensors")}
-    assert {"commit", "versions"} <= facts.keys()
+    assert list(facts["made"]) == [f"{HOPPER}/vgf"]
+    assert facts["made"][f"{HOPPER}/vgf"]["policy"] == sha256(folder / "policy.safetensors")
+    assert {"commit", "versions"} <= facts["made"][f"{HOPPER}/vgf"].keys()
 
 
 def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> None:
     path = tmp_path / "ranking.csv"
-    derived.write(path, pd.DataFrame({"score": [1.5]}), {})
+    policy = tmp_path / "policy"
+    policy.write_text("weights")
+    rows = pd.DataFrame({"task": ["a"], "method": ["vgf"], "score": [1.5]})
+    derived.write(path, rows, {"a/vgf": policy})
+    derived.write(path, rows.assign(task="b", score=4.0), {"b/vgf": policy})
+    derived.write(path, rows.assign(task="b", score=3.0), {"b/vgf": policy})  # in the place of the row before
+    assert pd.read_csv(path)["score"].tolist() == [1.5, 3.0]
+    assert list(json.loads(path.with_suffix(".json").read_text())["made"]) == ["a/vgf", "b/vgf"]
     assert list(derived.faults(tmp_path)) == []
     path.write_text(path.read_text().replace("1.5", "2.5"))
     (line,) = derived.faults(tmp_path)
     assert "ranking.csv: changed since it was made" in line
+    with pytest.raises(ValueError, match="changed since it was made"):
+        derived.write(path, rows, {"a/vgf": policy})
     (tmp_path / "ranking.json").unlink()
     (line,) = derived.faults(tmp_path)
     assert "no ranking.json beside it" in line

@@ -2,8 +2,8 @@
 
 Both suites are judged by the same rule, written down here once so that no chapter can bend it. The budget is the one
 that scored highest in the tuning records, whose seed the compared records do not use. Only tasks of the paper's own
-table count towards a verdict on it, and fewer than three are no verdict on "most tasks". Ahead means a higher mean;
-with few seeds that is little, and the tables beside it have the intervals.
+table count towards a verdict on it, and of them those on which somebody scores; fewer than three are no verdict on
+"most tasks". Ahead means a higher mean; with few seeds that is little, and the tables beside it have the intervals.
 """
 
 from __future__ import annotations
@@ -37,16 +37,26 @@ class Comparison:
     named: Sequence[str]
 
     @property
+    def silent(self) -> list[str]:
+        """The paper's tasks on which nobody scores."""
+        return [task for task in self.named if max(self.own[task], *self.others[task].values()) <= 0]
+
+    @property
+    def judged(self) -> list[str]:
+        """The paper's tasks on which somebody does."""
+        return [task for task in self.named if task not in self.silent]
+
+    @property
     def ahead(self) -> list[str]:
         """The paper's tasks on which VGF's mean is above every rival's."""
-        return [task for task in self.named if self.own[task] > max(self.others[task].values())]
+        return [task for task in self.judged if self.own[task] > max(self.others[task].values())]
 
     @property
     def status(self) -> Status:
         """What that makes of a claim about most tasks."""
-        if len(self.named) < ENOUGH:
+        if len(self.judged) < ENOUGH:
             return "undecided"
-        if len(self.ahead) > len(self.named) / 2:
+        if len(self.ahead) > len(self.judged) / 2:
             return "held"
         return "held in part" if self.ahead else "did not hold"
 
@@ -56,12 +66,13 @@ class Comparison:
         rest = [task for task in self.own if task not in self.named]
         best = sum(self.own[task] > max(self.others[task].values()) for task in rest)
         others = f"{best} of {len(rest)} other{'s' * (len(rest) != 1)}"
-        if not self.named:
-            return f"no task of the paper's table was run; VGF's mean is above all its rivals' on {others}"
-        won = [self.own[task] > score for task in self.named for score in self.others[task].values()]
-        of = f"{len(self.named)} task{'s' * (len(self.named) != 1)} of the paper's table"
+        none = f" (on {len(self.silent)} more nobody scores)" if self.silent else ""
+        if not self.judged:
+            return f"no task of the paper's table tells{none}; VGF's mean is above all its rivals' on {others}"
+        won = [self.own[task] > score for task in self.judged for score in self.others[task].values()]
+        of = f"{len(self.judged)} task{'s' * (len(self.judged) != 1)} of the paper's table{none}"
         text = f"after little training VGF's mean is above all its rivals' on {len(self.ahead)} of {of}"
-        text += f" ({sum(won)} of {len(won)} single comparisons)"
+        text += f", in {sum(won)} of {len(won)} single comparisons"
         return f"{text}, and on {others}" if rest else text
 
 

@@ -1,7 +1,7 @@
 """Tables made from a study's trained policies: what a chapter reads, since policies are not in git.
 
-NAME.csv lies in `data/results/STUDY.SCALE` with NAME.json beside it, which has the csv's checksum, those of the
-policies it was made from, and code, libraries and machine. Nobody without the policies can compute such a table
+NAME.csv lies in `data/results/STUDY.SCALE` with NAME.json beside it, which has the csv's checksum and, for each policy
+it was made from, the policy's, with code, libraries and machine. Nobody without the policies can compute such a table
 again, so `vgf tables --check` holds it to its checksum. `main` is what every module that makes one runs as.
 """
 
@@ -22,26 +22,33 @@ from vgf.plots import write_atomically
 
 
 def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None:
-    """Write a table and what it was made from.
+    """Write a table and what it was made from; what is there of other policies is kept.
 
     Args:
         path: of the csv.
-        table: its rows.
+        table: its rows, with columns task and method.
         policies: files by what they are called, TASK/METHOD.
+
+    Raises:
+        ValueError: if the table that is there is not as it was written.
     """
+    made = {name: {"policy": sha256(file), **records.provenance()} for name, file in policies.items()}
+    if path.exists():
+        for line in faults(path.parent, path.name):
+            raise ValueError(f"{line}; remove it, and make it anew with all policies")
+        before = pd.read_csv(path)
+        other = ~(before["task"] + "/" + before["method"]).isin(made)
+        table = pd.concat([before[other], table])
+        made = {**json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["made"], **made}
     write_atomically(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
-    facts: dict[str, Any] = {
-        "sha256": sha256(path),
-        "policies": {name: sha256(file) for name, file in sorted(policies.items())},
-        **records.provenance(),
-    }
+    facts: dict[str, Any] = {"sha256": sha256(path), "made": dict(sorted(made.items()))}
     write_atomically(path.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
     records.note(f"{path}: {len(table)} rows")
 
 
-def faults(folder: Path) -> Iterator[str]:
+def faults(folder: Path, name: str = "*.csv") -> Iterator[str]:
     """Yield a line for each table of a study that is not as it was written."""
-    for path in sorted(folder.glob("*.csv")):
+    for path in sorted(folder.glob(name)):
         facts = path.with_suffix(".json")
         if not facts.exists():
             yield f"{path}: there is no {facts.name} beside it with its checksum"
