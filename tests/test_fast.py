@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -129,6 +130,26 @@ def test_the_core_sees_what_every_network_has_learnt(config: VGFConfig) -> None:
             weight = live.flatten(0, 1)
             assert torch.equal(own, weight[:, -own.shape[1] :].to(torch.bfloat16)), name
         assert not torch.equal(frozen.all.rest, before[name].rest), f"{name} learns, and its snapshot has to"
+
+
+@pytest.mark.parametrize("config", [LOW, replace(AMORTISED, precision="bfloat16")], ids=["adam", "amortised"])
+def test_a_target_is_computed_with_the_weights_of_the_moment(config: VGFConfig, monkeypatch: Any) -> None:
+    """Whoever forgets to refresh trains on, quickly and without an error, against the first weights."""
+    agent, looked = VGF.create(config, DIMS, SEEDS), []
+    td_target = agent.td_target
+
+    def watched(*arguments: Any) -> Any:
+        assert agent.core is not None
+        for name, frozen in agent.core.nets.items():
+            for own, live in zip([frozen.all.rest, *frozen.all.weights], frozen.net.weights, strict=True):
+                assert torch.equal(own, live.flatten(0, 1)[:, -own.shape[1] :].to(torch.bfloat16)), name
+        looked.append(agent.updates)
+        return td_target(*arguments)
+
+    monkeypatch.setattr(agent, "td_target", watched)
+    for i in range(3):
+        agent.update(batch(seed=i))
+    assert looked == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

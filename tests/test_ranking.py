@@ -61,6 +61,7 @@ def test_a_study_s_policies_are_acted_on_in_the_real_environment(
 ) -> None:
     folder = tmp_path / "d4rl.cpu" / HOPPER / "vgf"
     folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
     save_policy(folder / "policy.safetensors", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
     monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--episodes", "1", "--results", str(tmp_path)])
     assert derived.main(ranking.command, "vgf.ranking") == 0
@@ -77,15 +78,22 @@ def test_a_study_s_policies_are_acted_on_in_the_real_environment(
 
 def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> None:
     path = tmp_path / "ranking.csv"
-    policy = tmp_path / "policy"
-    policy.write_text("weights")
+    policy, other = tmp_path / "a" / "vgf" / "policy", tmp_path / "b" / "vgf" / "policy"
+    for file in (policy, other):
+        file.parent.mkdir(parents=True)
+        file.write_text("weights")
+        (file.parent / "run.json").write_text("{}")
     rows = pd.DataFrame({"task": ["a"], "method": ["vgf"], "score": [1.5]})
     derived.write(path, rows, {"a/vgf": policy})
-    derived.write(path, rows.assign(task="b", score=4.0), {"b/vgf": policy})
-    derived.write(path, rows.assign(task="b", score=3.0), {"b/vgf": policy})  # in the place of the row before
+    derived.write(path, rows.assign(task="b", score=4.0), {"b/vgf": other})
+    derived.write(path, rows.assign(task="b", score=3.0), {"b/vgf": other})  # in the place of the row before
     assert pd.read_csv(path)["score"].tolist() == [1.5, 3.0]
     assert list(json.loads(path.with_suffix(".json").read_text())["made"]) == ["a/vgf", "b/vgf"]
     assert list(derived.faults(tmp_path)) == []
+    (other.parent / "run.json").write_text('{"trained": "anew"}')
+    (line,) = derived.faults(tmp_path)
+    assert "the record of b/vgf is not the one whose policy it was made from" in line
+    (other.parent / "run.json").write_text("{}")
     path.write_text(path.read_text().replace("1.5", "2.5"))
     (line,) = derived.faults(tmp_path)
     assert "ranking.csv: changed since it was made" in line

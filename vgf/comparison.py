@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,7 @@ KINDS = {"return": "locomotion", "success": "tasks that are won or not"}  # what
 
 @dataclass(frozen=True)
 class Comparison:
-    """VGF at its chosen budgets beside the rivals, on every task that has both.
+    """VGF at its chosen budgets beside the rivals, on every task that has them all.
 
     Attributes:
         own: VGF's mean score by task.
@@ -71,7 +72,7 @@ class Comparison:
             return f"no task of the paper's table tells{none}; VGF's mean is above all its rivals' on {others}"
         won = [self.own[task] > score for task in self.judged for score in self.others[task].values()]
         of = f"{len(self.judged)} task{'s' * (len(self.judged) != 1)} of the paper's table{none}"
-        text = f"after little training VGF's mean is above all its rivals' on {len(self.ahead)} of {of}"
+        text = f"VGF's mean is above all its rivals' on {len(self.ahead)} of {of}"
         text += f", in {sum(won)} of {len(won)} single comparisons"
         return f"{text}, and on {others}" if rest else text
 
@@ -89,9 +90,9 @@ def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFram
         a task's score is, "return" or "success".
 
     Raises:
-        ValueError: if a kind of score in `study` has no tuning record.
+        ValueError: if a kind of score in `study` has no tuning record, or VGF another value than the one that came out.
     """
-    data, rows, best = {s.task.dataset for s in study.sources}, [], dict[str, tuple[float, int]]()
+    data, rows, best = {s.task.dataset for s in study.sources}, [], dict[str, tuple[float, int, Any]]()
     for source in tuned.sources:
         if source.task.dataset not in data:
             continue
@@ -100,13 +101,18 @@ def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFram
         value = source.record.runs[-1]["settings"]["config"][varied]
         row = {"task": source.task.name, varied: value}
         rows.append(row | {f"L = {steps}": f"{score:.1f}" for steps, score in scores.items()})
-        found = (float(scores.max()), int(scores.idxmax()))
+        found = (float(scores.max()), int(scores.idxmax()), value)
         if source.task.score not in best or found[0] > best[source.task.score][0]:
             best[source.task.score] = found
     for source in study.sources:
         if source.task.score not in best:
             raise ValueError(f"{source.task.name}: no tuning record says with how many test steps VGF acts there")
-    return pd.DataFrame(rows), {kind: steps for kind, (_, steps) in best.items()}
+        value = source.record.runs[-1]["settings"].get("config", {}).get(varied)
+        if source.method == "vgf" and value != best[source.task.score][2]:
+            raise ValueError(
+                f"{source.task.name}: VGF has {varied} {value}, the tuning chose {best[source.task.score][2]}"
+            )
+    return pd.DataFrame(rows), {kind: steps for kind, (_, steps, _) in best.items()}
 
 
 def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int], paper: str) -> Comparison:
@@ -127,7 +133,7 @@ def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int], pap
         key = ("vgf", budgets[source.task.score])
         beside = {r: float(runs[name].mean()) for r in rivals if name in (runs := study.runs("last", (r, 0)))}
         runs = study.runs("last", key)
-        if name not in runs or not beside:
+        if name not in runs or len(beside) < len(rivals):
             continue
         own[name], others[name] = float(runs[name].mean()), beside
         named += [name] * (source.task.dataset in table)

@@ -1,8 +1,9 @@
 """Tables made from a study's trained policies: what a chapter reads, since policies are not in git.
 
 NAME.csv lies in `data/results/STUDY.SCALE` with NAME.json beside it, which has the csv's checksum and, for each policy
-it was made from, the policy's, with code, libraries and machine. Nobody without the policies can compute such a table
-again, so `vgf tables --check` holds it to its checksum. `main` is what every module that makes one runs as.
+it was made from, those of policy and record, with code, libraries and machine. Nobody without the policies can compute
+such a table again, so `vgf tables --check` holds it to its checksum, and its records to theirs. `main` is what every
+module that makes one runs as.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from vgf import records
 from vgf.datasets.files import sha256
 from vgf.plots import write_atomically
 
+RUN = "run.json"
+
 
 def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None:
     """Write a table and what it was made from; what is there of other policies is kept.
@@ -32,7 +35,10 @@ def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None
     Raises:
         ValueError: if the table that is there is not as it was written.
     """
-    made = {name: {"policy": sha256(file), **records.provenance()} for name, file in policies.items()}
+    made = {
+        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **records.provenance()}
+        for name, file in policies.items()
+    }
     if path.exists():
         for line in faults(path.parent, path.name):
             raise ValueError(f"{line}; remove it, and make it anew with all policies")
@@ -52,8 +58,14 @@ def faults(folder: Path, name: str = "*.csv") -> Iterator[str]:
         facts = path.with_suffix(".json")
         if not facts.exists():
             yield f"{path}: there is no {facts.name} beside it with its checksum"
-        elif json.loads(facts.read_text(encoding="utf-8"))["sha256"] != sha256(path):
+            continue
+        content = json.loads(facts.read_text(encoding="utf-8"))
+        if content["sha256"] != sha256(path):
             yield f"{path}: changed since it was made (its checksum is not the one in {facts.name})"
+        for name, made in content["made"].items():
+            run = folder / name / RUN
+            if "record" in made and (not run.exists() or sha256(run) != made["record"]):
+                yield f"{path}: the record of {name} is not the one whose policy it was made from"
 
 
 def main(command: Callable[..., object], name: str) -> int:

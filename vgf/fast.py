@@ -219,7 +219,6 @@ class Core:
         over: str,
         dtype: torch.dtype | None = None,
     ) -> None:
-        hold_memory()
         self.reference, self.over = reference, over
         state = critic.observation
         nets = {"critic": critic.net, "target": target.net}
@@ -228,9 +227,13 @@ class Core:
         if gradient is not None:
             nets["gradient"] = gradient.net
         self.nets = {name: Frozen(net, state, dtype) for name, net in nets.items()}
+        self.holding = False
 
     def refresh(self) -> None:
-        """Take over the weights as they are now."""
+        """Take over the weights as they are now, before an update; who only acts never asks, and keeps no memory."""
+        if not self.holding:
+            hold_memory()
+            self.holding = True
         for net in self.nets.values():
             net.refresh()
 

@@ -82,6 +82,9 @@ def train(run: Run, place: Place, monitor: Monitor | None = None, stop_at: int |
         raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
 
 
+SLOWER = 0.9  # bfloat16's speed beside float32's, under which training says so; nearer to 1 it is chance
+
+
 class _Training:
     """The loop and what it holds: agent, streams, rows not yet written."""
 
@@ -98,7 +101,7 @@ class _Training:
             assert place.acting is not None, "fine-tuning online needs environments to act in"
             sizes = (self.scale.online, seeds, self.scale.updates)
             self.online = FineTuning(*sizes, place.transitions, place.acting, run.task, place.reward)
-        if getattr(run.method.config, "precision", "float32") == "bfloat16" and (gain := pays(place.device)) < 1:
+        if getattr(run.method.config, "precision", "float32") == "bfloat16" and (gain := pays(place.device)) < SLOWER:
             records.note(
                 f"train {run.method.name}: products in bfloat16 take {1 / gain:.1f} times as long as in float32 here; "
                 "precision: float32 is faster"

@@ -170,7 +170,7 @@ class Updates:
 
 def _deny(case: Case) -> None:
     """Take from this process what the case does without, for good: each case has a process of its own."""
-    if "memory" in case.without:
+    if "memory" in case.without or case.path == "eager":
         fast.hold_memory = lambda: None
     if "one call" in case.without:
         fast.FUSED = False
