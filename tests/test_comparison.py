@@ -87,7 +87,7 @@ def test_the_budget_is_the_best_one_of_the_tuning_for_each_kind_of_score(
     )
     for source in apart.sources:
         source.record.runs[-1]["settings"]["config"] = {"temperature": 0.1}
-    with pytest.raises(ValueError, match="VGF has temperature 0.2, the tuning chose 0.1"):
+    with pytest.raises(ValueError, match=r"VGF has temperature 0\.2, the tuning chose 0\.1"):
         comparison.chosen_budgets(apart, study, "temperature")
     alone = tables.Study("tuning", "cpu", tuple(s for s in tuned.sources if s.task.name == HOPPER))
     with pytest.raises(ValueError, match=f"{CUBE}: no tuning record"):
