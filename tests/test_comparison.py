@@ -40,7 +40,10 @@ def test_a_claim_about_most_tasks_needs_most_of_at_least_three_of_the_papers(
 def test_the_evidence_counts_the_papers_tasks_apart() -> None:
     text = made({A: 3, B: 1.5, C: 3, D: 0}, [A, B]).evidence
     assert "on 1 of 2 tasks of the paper's table, in 3 of 4 single comparisons, and on 1 of 2 others" in text
-    assert made({A: 3}, []).evidence.startswith("no task of the paper's table tells; ")
+    assert made({A: 3}, []).evidence.startswith("no task of the paper's table was run; ")
+    assert made({A: 3, "nobody": 0}, ["nobody"]).evidence.startswith(
+        "on the 1 of the paper's table that were run nobody"
+    )
     assert (
         "1 of 1 task of the paper's table (on 1 more nobody scores)"
         in made({A: 3, "nobody": 0}, [A, "nobody"]).evidence

@@ -69,7 +69,9 @@ class Comparison:
         others = f"{best} of {len(rest)} other{'s' * (len(rest) != 1)}"
         none = f" (on {len(self.silent)} more nobody scores)" if self.silent else ""
         if not self.judged:
-            return f"no task of the paper's table tells{none}; VGF's mean is above all its rivals' on {others}"
+            nobody = f"on the {len(self.named)} of the paper's table that were run nobody scores"
+            nothing = nobody if self.named else "no task of the paper's table was run"
+            return f"{nothing}; VGF's mean is above all its rivals' on {others}"
         won = [self.own[task] > score for task in self.judged for score in self.others[task].values()]
         of = f"{len(self.judged)} task{'s' * (len(self.judged) != 1)} of the paper's table{none}"
         text = f"VGF's mean is above all its rivals' on {len(self.ahead)} of {of}"
