@@ -9,6 +9,7 @@ import pytest
 from tests.test_tables import CUBE, HOPPER, by_hand, write_record
 from vgf import comparison, tables
 from vgf.comparison import Comparison
+from vgf.datasets import get_task
 
 A, B, C, D = (f"task-{letter}" for letter in "abcd")
 
@@ -60,11 +61,11 @@ def study(tmp_path: Path) -> tables.Study:
 
 
 def test_scores_are_those_after_the_last_update_at_the_chosen_budget(study: tables.Study) -> None:
-    found = comparison.compare(study, ("iql",), {"return": 1, "success": 0}, "d4rl")
+    found = comparison.compare(study, ("iql",), {"gait": 1, "goal": 0}, "d4rl")
     assert found.own == pytest.approx(
         {HOPPER: by_hand("last", HOPPER, "vgf", 1).mean(), CUBE: by_hand("last", CUBE, "vgf", 0).mean()}
     )
-    assert comparison.compare(study, ("iql", "fql"), {"return": 1, "success": 0}, "d4rl").own == {}  # fql was not run
+    assert comparison.compare(study, ("iql", "fql"), {"gait": 1, "goal": 0}, "d4rl").own == {}  # fql was not run
     assert found.others[CUBE]["iql"] == pytest.approx(by_hand("last", CUBE, "iql", 0).mean())
     assert found.named == [HOPPER]
 
@@ -78,7 +79,7 @@ def test_the_budget_is_the_best_one_of_the_tuning_for_each_kind_of_score(
     table, budgets = comparison.chosen_budgets(tuned, study, "temperature")
     expected = {
         kind: max((0, 1), key=lambda steps, task=task: by_hand("last", task, "vgf", steps).mean())
-        for kind, task in (("return", HOPPER), ("success", CUBE))
+        for kind, task in (("gait", HOPPER), ("goal", CUBE))
     }
     assert budgets == expected
     assert set(table["task"]) == {HOPPER, CUBE}
@@ -97,12 +98,17 @@ def test_the_budget_is_the_best_one_of_the_tuning_for_each_kind_of_score(
         comparison.chosen_budgets(alone, study, "temperature")
 
 
+def test_a_maze_whose_score_is_a_return_has_a_goal_all_the_same() -> None:
+    assert comparison.kind(get_task("antmaze-umaze-diverse-v2")) == comparison.kind(get_task(CUBE)) == "goal"
+    assert comparison.kind(get_task(HOPPER)) == "gait"
+
+
 def test_words_for_budgets_tell_kinds_apart_unless_none_moves() -> None:
-    assert comparison.budgets_in_words({"return": 0, "success": 0}).startswith("no test step")
-    assert comparison.budgets_in_words({"return": 0, "success": 2}) == (
-        "no test step on locomotion and 2 test steps on tasks that are won or not"
+    assert comparison.budgets_in_words({"gait": 0, "goal": 0}).startswith("no test step")
+    assert comparison.budgets_in_words({"gait": 0, "goal": 2}) == (
+        "no test step on locomotion and 2 test steps on tasks with a goal"
     )
-    assert comparison.budgets_in_words({"return": 1}) == "1 test step on locomotion"
+    assert comparison.budgets_in_words({"gait": 1}) == "1 test step on locomotion"
 
 
 def test_the_datas_own_score_is_that_of_the_very_file() -> None:

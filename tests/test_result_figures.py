@@ -35,9 +35,7 @@ def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: table
 
 
 def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tables.Study) -> None:
-    rows = [
-        line for line in result_figures.beside_paper(study, {"return": 1, "success": 1}).splitlines() if "VGF" in line
-    ]
+    rows = [line for line in result_figures.beside_paper(study, {"gait": 1, "goal": 1}).splitlines() if "VGF" in line]
     assert len(rows) == 2
     (hopper,) = [row for row in rows if "hopper" in row]
     assert f"| VGF, L = 1 | {by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [" in hopper
@@ -46,7 +44,7 @@ def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tab
 
 def test_where_the_paper_has_no_number_a_sentence_says_so_and_no_empty_table(study: tables.Study) -> None:
     vars(study)["numbers"] = study.numbers[study.numbers["checkpoint"] != "paper"]  # a cached property
-    text = result_figures.beside_paper(study, {"return": 1, "success": 1})
+    text = result_figures.beside_paper(study, {"gait": 1, "goal": 1})
     assert "no number" in text
     assert "|" not in text
 

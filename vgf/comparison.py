@@ -11,16 +11,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from vgf.claims import Status
+from vgf.datasets import Task
 from vgf.datasets.recipes import data_folder
 from vgf.tables import Study
 
 ENOUGH = 3  # tasks of the paper's table, to say anything of most of them
-KINDS = {"return": "locomotion", "success": "tasks that are won or not"}  # what the tasks of a score are called
+Kind = Literal["gait", "goal"]
+KINDS: dict[Kind, str] = {"gait": "locomotion", "goal": "tasks with a goal"}
+
+
+def kind(task: Task) -> Kind:
+    """Return which kind a task is of, since a budget is chosen for each: with a goal, 1 is reaching it and 0 is not."""
+    return "goal" if (task.score_min, task.score_max) == (0, 1) else "gait"
 
 
 @dataclass(frozen=True)
@@ -79,24 +86,24 @@ class Comparison:
         return f"{text}, and on {others}" if rest else text
 
 
-def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFrame, dict[Kind, int]]:
     """Return what was tried on a seed that `study` does not use, and the best test budget for each kind of score.
 
     Args:
-        tuned: the tuning records, of VGF with two values of one field.
-        study: the records to be compared; only tuning on its tasks, or on its data, counts.
+        tuned: the tuning records, of VGF with two values of one field, of which those of the study's suite count.
+        study: the records to be compared.
         varied: the field.
 
     Returns:
-        A row for each value tried (task, the field, the score at each L_test), and the L_test of the best row by what
-        a task's score is, "return" or "success".
+        A row for each value tried (task, the field, the score at each L_test), and the L_test of the best row for each
+        kind of task.
 
     Raises:
-        ValueError: if a kind of score in `study` has no tuning record, or VGF another value than the one that came out.
+        ValueError: if a kind of task in `study` has no tuning record, or VGF another value than the one that came out.
     """
-    data, rows, best = {s.task.dataset for s in study.sources}, [], dict[str, tuple[float, int, Any]]()
+    suites, rows, best = {s.task.suite for s in study.sources}, [], dict[Kind, tuple[float, int, Any]]()
     for source in tuned.sources:
-        if source.task.dataset not in data:
+        if source.task.suite not in suites:
             continue
         last = source.scores[source.scores["update"] == source.scores["update"].max()]
         scores = last.groupby("test_steps")["score"].mean()
@@ -104,20 +111,19 @@ def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFram
         row = {"task": source.task.name, varied: value}
         rows.append(row | {f"L = {steps}": f"{score:.1f}" for steps, score in scores.items()})
         found = (float(scores.max()), int(scores.idxmax()), value)
-        if source.task.score not in best or found[0] > best[source.task.score][0]:
-            best[source.task.score] = found
+        if kind(source.task) not in best or found[0] > best[kind(source.task)][0]:
+            best[kind(source.task)] = found
     for source in study.sources:
-        if source.task.score not in best:
-            raise ValueError(f"{source.task.name}: no tuning record says with how many test steps VGF acts there")
-        value = source.record.runs[-1]["settings"].get("config", {}).get(varied)
-        if source.method == "vgf" and value != best[source.task.score][2]:
-            raise ValueError(
-                f"{source.task.name}: VGF has {varied} {value}, the tuning chose {best[source.task.score][2]}"
-            )
-    return pd.DataFrame(rows), {kind: steps for kind, (_, steps, _) in best.items()}
+        name = source.task.name
+        if kind(source.task) not in best:
+            raise ValueError(f"{name}: no tuning record says with how many test steps VGF acts there")
+        own, chosen = source.record.runs[-1]["settings"].get("config", {}).get(varied), best[kind(source.task)][2]
+        if source.method == "vgf" and own != chosen:
+            raise ValueError(f"{name}: VGF has {varied} {own}, the tuning chose {chosen}")
+    return pd.DataFrame(rows), {of: steps for of, (_, steps, _) in best.items()}
 
 
-def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int], paper: str) -> Comparison:
+def compare(study: Study, rivals: Sequence[str], budgets: Mapping[Kind, int], paper: str) -> Comparison:
     """Hold VGF at `budgets` against the rivals, by the mean over seeds after the last update.
 
     Args:
@@ -132,7 +138,7 @@ def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int], pap
         name = source.task.name
         if source.method != "vgf":
             continue
-        key = ("vgf", budgets[source.task.score])
+        key = ("vgf", budgets[kind(source.task)])
         beside = {r: float(runs[name].mean()) for r in rivals if name in (runs := study.runs("last", (r, 0)))}
         runs = study.runs("last", key)
         if name not in runs or len(beside) < len(rivals):
@@ -142,11 +148,11 @@ def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int], pap
     return Comparison(own, others, named)
 
 
-def budgets_in_words(budgets: Mapping[str, int]) -> str:
+def budgets_in_words(budgets: Mapping[Kind, int]) -> str:
     """Return with how many steps VGF acts, for each kind of task."""
     if set(budgets.values()) == {0}:
         return "no test step: VGF acts below as best-of-N, and only its critic was trained with the flow"
-    words = [f"{n or 'no'} test step{'s' * (n > 1)} on {KINDS[kind]}" for kind, n in sorted(budgets.items())]
+    words = [f"{n or 'no'} test step{'s' * (n > 1)} on {KINDS[of]}" for of, n in sorted(budgets.items())]
     return " and ".join(words)
 
 
