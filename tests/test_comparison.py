@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.test_tables import CUBE, HOPPER, by_hand, write_record
@@ -40,7 +41,10 @@ def test_a_claim_about_most_tasks_needs_most_of_at_least_three_of_the_papers(
 
 def test_the_evidence_counts_the_papers_tasks_apart() -> None:
     text = made({A: 3, B: 1.5, C: 3, D: 0}, [A, B]).evidence
-    assert "on 1 of 2 tasks of the paper's table, in 3 of 4 single comparisons, and on 1 of 2 others" in text
+    assert (
+        "on 1 of 2 tasks of the paper's table, its interval above theirs on 0, its mean higher in 3 of 4 single" in text
+    )
+    assert text.endswith("comparisons, and on 1 of 2 others")
     assert made({A: 3}, []).evidence.startswith("no task of the paper's table was run; ")
     assert made({A: 3, "nobody": 0}, ["nobody"]).evidence.startswith(
         "on the 1 of the paper's table that were run nobody"
@@ -68,6 +72,18 @@ def test_scores_are_those_after_the_last_update_at_the_chosen_budget(study: tabl
     assert comparison.compare(study, ("iql", "fql"), {"gait": 1, "goal": 0}, "d4rl").own == {}  # fql was not run
     assert found.others[CUBE]["iql"] == pytest.approx(by_hand("last", CUBE, "iql", 0).mean())
     assert found.named == [HOPPER]
+
+
+@pytest.mark.parametrize(("theirs", "clear"), [([1.0, 2.0, 3.0], [HOPPER]), ([9.0, 10.0, 10.5], [])])
+def test_ahead_is_clear_where_intervals_do_not_touch(
+    study: tables.Study, monkeypatch: pytest.MonkeyPatch, theirs: list[float], clear: list[str]
+) -> None:
+    scores = {"vgf": np.array([10.0, 11.0, 12.0]), "iql": np.array(theirs)}
+    monkeypatch.setattr(tables.Study, "runs", lambda self, checkpoint, key: {HOPPER: scores[key[0]]})
+    found = comparison.compare(study, ("iql",), {"gait": 0, "goal": 0}, "d4rl")
+    assert found.ahead == [HOPPER]
+    assert found.clear == clear
+    assert ("above theirs on 1" in found.evidence) == bool(clear)
 
 
 def test_the_budget_is_the_best_one_of_the_tuning_for_each_kind_of_score(

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from vgf import stats
 from vgf.claims import Status
 from vgf.datasets import Task
 from vgf.datasets.recipes import data_folder
@@ -38,11 +39,13 @@ class Comparison:
         own: VGF's mean score by task.
         others: the rivals' mean scores by task and method.
         named: the tasks that are in the paper's table, of those.
+        clear: the tasks on which VGF's interval lies above every rival's.
     """
 
     own: Mapping[str, float]
     others: Mapping[str, Mapping[str, float]]
     named: Sequence[str]
+    clear: Sequence[str] = ()
 
     @property
     def silent(self) -> list[str]:
@@ -82,7 +85,10 @@ class Comparison:
         won = [self.own[task] > score for task in self.judged for score in self.others[task].values()]
         of = f"{len(self.judged)} task{'s' * (len(self.judged) != 1)} of the paper's table{none}"
         text = f"VGF's mean is above all its rivals' on {len(self.ahead)} of {of}"
-        text += f", in {sum(won)} of {len(won)} single comparisons"
+        clear = sum(task in self.clear for task in self.ahead)
+        text += (
+            f", its interval above theirs on {clear}, its mean higher in {sum(won)} of {len(won)} single comparisons"
+        )
         return f"{text}, and on {others}" if rest else text
 
 
@@ -133,19 +139,21 @@ def compare(study: Study, rivals: Sequence[str], budgets: Mapping[Kind, int], pa
         paper: which file of `data/paper` has the table.
     """
     table = set(pd.read_csv(data_folder() / "paper" / f"{paper}.csv")["dataset"])
-    own, others, named = dict[str, float](), dict[str, dict[str, float]](), list[str]()
+    own, others, named, clear = dict[str, float](), dict[str, dict[str, float]](), list[str](), list[str]()
     for source in study.sources:
         name = source.task.name
         if source.method != "vgf":
             continue
         key = ("vgf", budgets[kind(source.task)])
-        beside = {r: float(runs[name].mean()) for r in rivals if name in (runs := study.runs("last", (r, 0)))}
-        runs = study.runs("last", key)
-        if name not in runs or len(beside) < len(rivals):
+        runs = {r: of[name] for r in rivals if name in (of := study.runs("last", (r, 0)))}
+        if name not in study.runs("last", key) or len(runs) < len(rivals):
             continue
-        own[name], others[name] = float(runs[name].mean()), beside
+        found = stats.estimate(stats.mean, [study.runs("last", key)[name]])
+        beside = {rival: stats.estimate(stats.mean, [scores]) for rival, scores in runs.items()}
+        own[name], others[name] = found.value, {rival: each.value for rival, each in beside.items()}
         named += [name] * (source.task.dataset in table)
-    return Comparison(own, others, named)
+        clear += [name] * (found.low > max(each.high for each in beside.values()))
+    return Comparison(own, others, named, clear)
 
 
 def budgets_in_words(budgets: Mapping[Kind, int]) -> str:
