@@ -139,3 +139,15 @@ def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
     assert all("`abcdef0`" in row and "2026-01-02" in row and row.endswith("| 1 |") for row in rows)
     assert "09_d4rl" in results_index.chapters("d4rl")
     assert "09_d4rl" in results_index.chapters("tuning")  # reads its records, and names no file of it
+
+
+def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothing() -> None:
+    scores = {("best", 5): 9.0, ("any", 5): 13.0, ("worst", 5): 1.0, ("best", 32): 6.0, ("worst", 32): 0.0}
+    ranked = pd.DataFrame(
+        [(c, n, 0, x) for (c, n), x in scores.items()], columns=["choice", "particles", "seed", "score"]
+    )
+    (text,) = result_figures.ranking_in_words(ranked.assign(task=HOPPER)).split("; ")
+    assert (
+        "tells the worst apart on every seed, but picks no better than chance among 5 actions (9 for the best, 13 for any"
+        in text
+    )

@@ -222,10 +222,13 @@ def ranking_in_words(ranked: pd.DataFrame) -> str:
     """
     words = []
     for task in dict.fromkeys(ranked["task"]):
-        mean = ranked[ranked["task"] == task].groupby(["choice", "particles"])["score"].mean()
+        own = ranked[ranked["task"] == task].groupby(["choice", "particles"])["score"]
+        mean = own.mean()
         few, many = (int(of(mean.loc["best"].index)) for of in (min, max))
         best, worst, any_one = mean["best", few], mean["worst", few], mean.loc["any"].iloc[0]
         picks = "picks better than chance" if best > any_one >= worst else "picks no better than chance"
+        if picks.endswith("no better than chance") and own.max()["worst", few] < own.min()["best", few]:
+            picks = f"tells the worst apart on every seed, but {picks}"
         then = "better still" if mean["best", many] > best else "worse"
         words.append(
             f"on {short(task)} the critic {picks} among {few} actions ({best:.0f} for the best, {any_one:.0f} for any, "
