@@ -98,7 +98,7 @@ def test_a_snapshot_is_taken_anew_only_when_a_weight_was_written() -> None:
 def test_a_large_coordinate_of_the_state_loses_nothing() -> None:
     """A position of 1,000 m, in steps of 1 cm, is far below bfloat16's digits; the first layer sees it in float32."""
     net = stirred(replace(SMALL, layer_norm=False)).critic.net
-    frozen = Frozen(net, 4)
+    frozen = Frozen(net, 4, torch.bfloat16)
     s = torch.tensor([1000.0, 0.0, 0.0, 0.0]).repeat(2, 2, 1)
     s[:, 1, 0] += 0.01
     low = torch.baddbmm(frozen.all.bias, s.repeat_interleave(2, 0), frozen.all.state).diff(dim=1)

@@ -8,27 +8,19 @@ table count towards a verdict on it, and of them those on which somebody scores;
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from vgf import stats
 from vgf.claims import Status
-from vgf.datasets import Task
-from vgf.datasets.recipes import data_folder
+from vgf.datasets.check import recorded_files
+from vgf.result_figures import found
 from vgf.tables import Study
 
 ENOUGH = 3  # tasks of the paper's table, to say anything of most of them
-Kind = Literal["gait", "goal"]
-KINDS: dict[Kind, str] = {"gait": "locomotion", "goal": "tasks with a goal"}
-
-
-def kind(task: Task) -> Kind:
-    """Return which kind a task is of, since a budget is chosen for each: with a goal, 1 is reaching it and 0 is not."""
-    return "goal" if (task.score_min, task.score_max) == (0, 1) else "gait"
+KINDS = {"gait": "locomotion", "goal": "tasks with a goal"}  # of `Task.kind`, in words
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Comparison:
     own: Mapping[str, float]
     others: Mapping[str, Mapping[str, float]]
     named: Sequence[str]
-    clear: Sequence[str] = ()
+    clear: Sequence[str]
 
     @property
     def silent(self) -> list[str]:
@@ -92,8 +84,8 @@ class Comparison:
         return f"{text}, and on {others}" if rest else text
 
 
-def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFrame, dict[Kind, int]]:
-    """Return what was tried on a seed that `study` does not use, and the best test budget for each kind of score.
+def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return what was tried on a seed that `study` does not use, and the best test budget for each kind of task.
 
     Args:
         tuned: the tuning records, of VGF with two values of one field, of which those of the study's suite count.
@@ -107,56 +99,53 @@ def chosen_budgets(tuned: Study, study: Study, varied: str) -> tuple[pd.DataFram
     Raises:
         ValueError: if a kind of task in `study` has no tuning record, or VGF another value than the one that came out.
     """
-    suites, rows, best = {s.task.suite for s in study.sources}, [], dict[Kind, tuple[float, int, Any]]()
+    suites, rows, best = {s.task.suite for s in study.sources}, [], dict[str, tuple[float, int, Any]]()
     for source in tuned.sources:
         if source.task.suite not in suites:
             continue
-        last = source.scores[source.scores["update"] == source.scores["update"].max()]
-        scores = last.groupby("test_steps")["score"].mean()
+        budgets = sorted(source.scores["test_steps"].unique())
+        scores = {int(steps): float(runs.mean()) for steps in budgets if len(runs := source.runs("last", steps))}
+        best_steps = max(scores, key=scores.__getitem__)  # the least of them when they tie
         value = source.record.runs[-1]["settings"]["config"][varied]
         row = {"task": source.task.name, varied: value}
         rows.append(row | {f"L = {steps}": f"{score:.1f}" for steps, score in scores.items()})
-        found = (float(scores.max()), int(scores.idxmax()), value)
-        if kind(source.task) not in best or found[0] > best[kind(source.task)][0]:
-            best[kind(source.task)] = found
+        if source.task.kind not in best or scores[best_steps] > best[source.task.kind][0]:
+            best[source.task.kind] = (scores[best_steps], best_steps, value)
     for source in study.sources:
         name = source.task.name
-        if kind(source.task) not in best:
+        if source.task.kind not in best:
             raise ValueError(f"{name}: no tuning record says with how many test steps VGF acts there")
-        own, chosen = source.record.runs[-1]["settings"].get("config", {}).get(varied), best[kind(source.task)][2]
+        own, chosen = source.record.runs[-1]["settings"].get("config", {}).get(varied), best[source.task.kind][2]
         if source.method == "vgf" and own != chosen:
             raise ValueError(f"{name}: VGF has {varied} {own}, the tuning chose {chosen}")
     return pd.DataFrame(rows), {of: steps for of, (_, steps, _) in best.items()}
 
 
-def compare(study: Study, rivals: Sequence[str], budgets: Mapping[Kind, int], paper: str) -> Comparison:
-    """Hold VGF at `budgets` against the rivals, by the mean over seeds after the last update.
+def compare(study: Study, rivals: Sequence[str], budgets: Mapping[str, int]) -> Comparison:
+    """Hold VGF at `budgets` against the rivals, by the table's means and intervals after the last update.
 
     Args:
         study: records of VGF and rivals.
         rivals: agents the paper's table has.
         budgets: of `chosen_budgets`.
-        paper: which file of `data/paper` has the table.
     """
-    table = set(pd.read_csv(data_folder() / "paper" / f"{paper}.csv")["dataset"])
-    own, others, named, clear = dict[str, float](), dict[str, dict[str, float]](), list[str](), list[str]()
+    own, others, clear = dict[str, float](), dict[str, dict[str, float]](), list[str]()
     for source in study.sources:
         name = source.task.name
         if source.method != "vgf":
             continue
-        key = ("vgf", budgets[kind(source.task)])
-        runs = {r: of[name] for r in rivals if name in (of := study.runs("last", (r, 0)))}
-        if name not in study.runs("last", key) or len(runs) < len(rivals):
+        ours = found(study, name, ("vgf", budgets[source.task.kind]))
+        beside = {rival: cell for rival in rivals if (cell := found(study, name, (rival, 0))) is not None}
+        if ours is None or len(beside) < len(rivals):
             continue
-        found = stats.estimate(stats.mean, [study.runs("last", key)[name]])
-        beside = {rival: stats.estimate(stats.mean, [scores]) for rival, scores in runs.items()}
-        own[name], others[name] = found.value, {rival: each.value for rival, each in beside.items()}
-        named += [name] * (source.task.dataset in table)
-        clear += [name] * (found.low > max(each.high for each in beside.values()))
-    return Comparison(own, others, named, clear)
+        own[name], others[name] = ours.value, {rival: cell.value for rival, cell in beside.items()}
+        clear += [name] * bool(ours.low > max(cell.high for cell in beside.values()))
+    n = study.numbers
+    paper = set(n[n["checkpoint"] == "paper"]["task"])
+    return Comparison(own, others, [task for task in own if task in paper], clear)
 
 
-def budgets_in_words(budgets: Mapping[Kind, int]) -> str:
+def budgets_in_words(budgets: Mapping[str, int]) -> str:
     """Return with how many steps VGF acts, for each kind of task."""
     if set(budgets.values()) == {0}:
         return "no test step: VGF acts below as best-of-N, and only its critic was trained with the flow"
@@ -166,9 +155,6 @@ def budgets_in_words(budgets: Mapping[Kind, int]) -> str:
 
 def data_scores(study: Study) -> dict[str, float]:
     """Return the mean score of the episodes each task was learnt from, where the file is on record."""
-    text = (data_folder() / "datasets.json").read_text(encoding="utf-8")
-    known = {
-        entry["content"]: entry["score_mean"] for entry in json.loads(text)["regenerated"] if "score_mean" in entry
-    }
+    known = {fact["content"]: fact["score_mean"] for fact in recorded_files().values() if "score_mean" in fact}
     contents = {s.task.name: s.record.runs[-1]["dataset"].get("content") for s in study.sources}
     return {task: known[content] for task, content in contents.items() if content in known}

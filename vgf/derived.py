@@ -12,13 +12,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import tyro
 
 from vgf import records
-from vgf.datasets.files import sha256
+from vgf.datasets.files import sha256, write_json
 from vgf.plots import write_atomically
 
 RUN = "run.json"
@@ -47,14 +46,13 @@ def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None
         table = pd.concat([before[other], table])
         made = {**json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["made"], **made}
     write_atomically(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
-    facts: dict[str, Any] = {"sha256": sha256(path), "made": dict(sorted(made.items()))}
-    write_atomically(path.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
+    write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": made})
     records.note(f"{path}: {len(table)} rows")
 
 
-def faults(folder: Path, name: str = "*.csv") -> Iterator[str]:
+def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:
     """Yield a line for each table of a study that is not as it was written."""
-    for path in sorted(folder.glob(name)):
+    for path in sorted(folder.glob(pattern)):
         facts = path.with_suffix(".json")
         if not facts.exists():
             yield f"{path}: there is no {facts.name} beside it with its checksum"

@@ -74,7 +74,7 @@ class Frozen:
         dtype: of the evaluation; None is the weights' own, and copies nothing.
     """
 
-    def __init__(self, net: MLP, state: int, dtype: torch.dtype | None = torch.bfloat16) -> None:
+    def __init__(self, net: MLP, state: int, dtype: torch.dtype | None) -> None:
         self.net, self.state, self.asked = net, state, dtype
         self.seeds, self.members = net.seeds, net.members
         self.version: tuple[tuple[int, int], ...] = ()
@@ -182,20 +182,24 @@ def hold_memory() -> None:
         mallopt(option, value)
 
 
-def pays(device: torch.device, rows: int = 1280, width: int = 256, times: int = 5) -> float:
-    """Return how many times as fast a product is in bfloat16 as in float32, by the best of a few; takes some 20 ms."""
-    best = []
-    for dtype in (torch.bfloat16, torch.float32):
-        x, w = (torch.ones(shape, dtype=dtype, device=device) for shape in ((rows, width), (width, width)))
-        seconds = []
-        for _ in range(times):
-            start = time.perf_counter()
-            x @ w
-            if x.is_cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - start)
-        best.append(min(seconds))
-    return best[1] / best[0]
+def product_seconds(
+    dtype: torch.dtype, device: torch.device, rows: int = 1280, width: int = 256, seconds: float = 0.0
+) -> float:
+    """Return the least time of a product [rows, width] x [width, width], tried for `seconds` and at least thrice."""
+    x, w = (torch.randn(shape, dtype=dtype, device=device) for shape in ((rows, width), (width, width)))
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < seconds:
+        start = time.perf_counter()
+        torch.mm(x, w)
+        if x.is_cuda:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def pays(device: torch.device) -> float:
+    """Return how many times as fast a product of an update's shape is in bfloat16 as in float32; takes some 20 ms."""
+    return product_seconds(torch.float32, device) / product_seconds(torch.bfloat16, device)
 
 
 class Core:

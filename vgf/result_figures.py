@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vgf import plots
-from vgf.comparison import Kind, kind
 from vgf.tables import ALL, Key, Study
 
 NAMES = {  # of agents, as the literature writes them
@@ -74,12 +73,12 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
     return "\n".join(lines)
 
 
-def beside_paper(study: Study, budgets: Mapping[Kind, int], names: Mapping[str, str] = NAMES) -> str:
+def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, str] = NAMES) -> str:
     """Return a markdown table of ours and the paper's numbers where there are both; L_test by kind of task.
 
     Without a task that both have, it is a sentence that says so.
     """
-    kinds = {source.task.name: kind(source.task) for source in study.sources}
+    kinds = {source.task.name: source.task.kind for source in study.sources}
     n, lines = study.numbers, ["| task | method | ours | the paper's |", "|---|---|--:|--:|"]
     for row in n[n["checkpoint"] == "paper"].itertuples():
         keys = [key for key in study.keys if key[0] == row.method]

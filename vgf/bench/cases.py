@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -187,21 +185,6 @@ def _count(call: Callable[[], object]) -> int:
 
 def matmul_flop_per_s(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
     """Return the most FLOP/s that matrix products reach: of 2,048 x 2,048, and of an update's own shape."""
-    best = 0.0
-    for rows, width in ((2048, 2048), (2560, 512)):
-        x, w = (torch.randn(shape, dtype=dtype, device=device) for shape in ((rows, width), (width, width)))
-        times = _times(x, w, seconds / 2)
-        best = max(best, 2 * rows * width * width / min(times))
-    return best
-
-
-def _times(x: Tensor, w: Tensor, seconds: float) -> list[float]:
-    """Return the seconds of single products, repeated for some time, at least three times."""
-    times: list[float] = []
-    while len(times) < 3 or sum(times) < seconds:
-        start = time.perf_counter()
-        torch.mm(x, w)
-        if x.is_cuda:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return times
+    shapes = ((2048, 2048), (2560, 512))
+    times = [fast.product_seconds(dtype, device, *shape, seconds=seconds / 2) for shape in shapes]
+    return max(2 * rows * width * width / least for (rows, width), least in zip(shapes, times, strict=True))

@@ -149,6 +149,11 @@ class Task:
     observation_size: int
     action_size: int
 
+    @property
+    def kind(self) -> Literal["gait", "goal"]:
+        """Whether there is a goal, reached (1) or not (0), or a gait, whose return is what counts."""
+        return "goal" if (self.score_min, self.score_max) == (0, 1) else "gait"
+
     def normalised(self, value: float) -> float:
         """Return the score of a return (or of a success rate in [0, 1]): 100 at `score_max`, 0 at `score_min`."""
         return 100 * (value - self.score_min) / (self.score_max - self.score_min)
