@@ -13,7 +13,7 @@ import torch
 from vgf import cli, fast
 from vgf.bench import collect, turns
 from vgf.bench.cases import SIZES, Case, Updates
-from vgf.bench.gains import COMPILED, LADDER
+from vgf.bench.gains import COMPILED, LADDER, ladder
 from vgf.bench.machine import machine
 
 KEYS = {  # what a reader of the JSON may rely on
@@ -101,6 +101,30 @@ def test_update_prints_a_list_of_objects_with_the_promised_keys(capsys: pytest.C
         assert row["share_of_peak"] == pytest.approx(row["flop_per_s"] / row["matmul_peak_flop_per_s"])
         assert row["peak_memory_bytes"] > 0
     assert rows[0]["flop_per_update"] == sum(closed_form("release").values())
+
+
+def test_update_times_both_precisions_of_the_fast_path_against_their_own_peaks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--size", "small", "--preset", "release", "--threads", "1", "--blocks", "1", "--device", "cpu", "--json")
+    status, out, _ = run(capsys, "update", *words, "--precision", "float32", "bfloat16")
+    rows = json.loads(out)
+    assert status == 0
+    assert [(row["path"], row["precision"]) for row in rows] == [
+        ("eager", "float32"),
+        ("fast", "float32"),
+        ("fast", "bfloat16"),
+    ]
+    peaks = [row["matmul_peak_flop_per_s"] for row in rows]
+    assert peaks[0] == peaks[1] != peaks[2]
+
+
+def test_a_ladder_in_float32_climbs_the_same_steps_but_one() -> None:
+    low, single = (dict(ladder(precision, compiled=True)) for precision in ("bfloat16", "float32"))
+    assert list(single) == [added for added in low if added != "bfloat16"]
+    assert {case.config.precision for case in single.values()} == {"float32"}
+    for added, case in single.items():
+        assert {*case.without} == {*low[added].without, "bfloat16"}
 
 
 def test_transport_prints_rate_and_memory_and_leaves_out_what_is_too_large(capsys: pytest.CaptureFixture[str]) -> None:

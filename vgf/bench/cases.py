@@ -81,9 +81,10 @@ class Case:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return the case for a line of JSON, N and L_train spelled out."""
+        """Return the case for a line of JSON, N, L_train and the precision of what learns nothing spelled out."""
         config = self.config
-        return asdict(self) | {"particles": config.particles, "train_steps": config.train_steps}
+        told = {"particles": config.particles, "train_steps": config.train_steps, "precision": config.precision}
+        return asdict(self) | told
 
 
 def random_transitions(dims: Dims, device: torch.device, rows: int = ROWS) -> Transitions:

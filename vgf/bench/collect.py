@@ -34,6 +34,10 @@ PARTS: dict[str, Sequence[str]] = {
     "official-small": ("update", "--size", "small", "--preset", "release", "--path", "fast"),
     "gains-paper": ("gains", "--size", "paper"),
     "gains-small": ("gains", "--size", "small", "--compiled"),
+    **{
+        f"precision-{size}": ("update", "--size", size, "--preset", "release", "--precision", "float32", "bfloat16")
+        for size in ("paper", "small")
+    },
     "threads": ("update", "--size", "paper", "--path", "fast", "--threads", "1"),
     "particles": ("update", "--size", "small", "--preset", "release", "--particles", "1", "2", "5", "10", "20", "40"),
     "steps": ("update", "--size", "small", "--preset", "release", "--train-steps", "0", "1", "2", "4", "8"),

@@ -18,7 +18,7 @@ from vgf.bench.cases import SIZES, Case
 from vgf.bench.gains import Gains
 from vgf.bench.loading import time_data
 from vgf.bench.rows import release_row, update_row, update_table
-from vgf.bench.turns import DTYPES, SLOW_SECONDS, Worker, python_worker, release_worker, take_turns
+from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, take_turns
 from vgf.checkpoints import choose_device
 from vgf.datasets.progress import Progress
 
@@ -30,7 +30,9 @@ class Update:
     preset: tuple[Literal["paper", "release"], ...] = ("paper", "release")
     size: tuple[Literal["paper", "small"], ...] = ("paper", "small")
     path: tuple[Literal["eager", "fast"], ...] = ("eager", "fast")
-    """eager: float32; fast: the gradient-free part in bfloat16 and, with a frozen reference, a bank of its actions."""
+    """eager: the modules themselves; fast: vgf.fast where nothing learns and, with a frozen reference, a bank."""
+    precision: tuple[Literal["bfloat16", "float32"], ...] = ("bfloat16",)
+    """Of what learns nothing, on the fast path; eager is float32."""
     seeds: tuple[int, ...] = (1,)
     """Seeds trained together; several numbers are timed one after the other."""
     particles: tuple[int, ...] = ()
@@ -62,12 +64,16 @@ class Update:
             self.size, self.preset, self.path, self.seeds, self.particles or (None,), self.train_steps or (None,)
         )
         cases = [
-            Case(preset, size, path, s, n, steps, device, self.threads) for size, preset, path, s, n, steps in grid
+            Case(
+                preset, size, path, s, n, steps, device, self.threads, () if precision == "bfloat16" else ("bfloat16",)
+            )
+            for size, preset, path, s, n, steps in grid
+            for precision in (self.precision if path == "fast" else ("bfloat16",))
         ]
         try:
-            for path in self.path:
-                facts = {"dtype": DTYPES[path], "device": device, "threads": self.threads}
-                peaks[path] = python_worker(facts, "the peak")
+            for dtype in dict.fromkeys(case.config.precision for case in cases):
+                facts = {"dtype": dtype, "device": device, "threads": self.threads}
+                peaks[dtype] = python_worker(facts, "the peak")
             workers += [python_worker(vars(case), f"{case.preset}, {case.size}, {case.path}") for case in cases]
             for size in self.size if self.release and self.release_python else ():
                 sizes = SIZES[size]._asdict()

@@ -12,7 +12,7 @@ from typing import Literal
 
 from vgf.bench.cases import Case
 from vgf.bench.rows import update_row, update_table
-from vgf.bench.turns import DTYPES, Worker, python_worker, take_turns
+from vgf.bench.turns import Worker, python_worker, take_turns
 from vgf.checkpoints import choose_device
 
 LADDER = (  # what is added, and the case that has it
@@ -29,11 +29,22 @@ LADDER = (  # what is added, and the case that has it
 COMPILED = ("torch.compile", Case("release", "small", "fast", without=("one call",), compiled=True))
 
 
+def ladder(precision: str, compiled: bool) -> list[tuple[str, Case]]:
+    """Return what is added at each step and the case that has it; with float32 no step has bfloat16."""
+    steps = [*LADDER, *([COMPILED] if compiled else [])]
+    if precision == "bfloat16":
+        return steps
+    low = "bfloat16"
+    return [(added, replace(case, without=tuple({*case.without, low}))) for added, case in steps if added != low]
+
+
 @dataclass(frozen=True)
 class Gains:
     """Time an update with each means of the fast path added after the other."""
 
     size: Literal["paper", "small"] = "small"
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """Of what learns nothing; with float32 that means is left out of every step."""
     compiled: bool = False
     """Also let torch.compile loose on the fast path; needs a C++ compiler and half a minute."""
     blocks: int = 5
@@ -49,13 +60,13 @@ class Gains:
         if self.blocks < 1:
             raise ValueError("--blocks must be >= 1")
         device = choose_device(self.device).type
-        steps = [*LADDER, *([COMPILED] if self.compiled else [])]
+        steps = ladder(self.precision, self.compiled)
         cases = [replace(case, size=self.size, device=device, threads=self.threads) for _, case in steps]
         workers: list[Worker] = []
         peaks: dict[str, Worker] = {}
         try:
-            for path, dtype in DTYPES.items():
-                peaks[path] = python_worker({"dtype": dtype, "device": device, "threads": self.threads}, "the peak")
+            for dtype in dict.fromkeys(case.config.precision for case in cases):
+                peaks[dtype] = python_worker({"dtype": dtype, "device": device, "threads": self.threads}, "the peak")
             for (added, _), case in zip(steps, cases, strict=True):
                 workers.append(python_worker(vars(case), added))
             rates = take_turns(workers, peaks, self.blocks)

@@ -21,8 +21,8 @@ def timing(worker: Worker) -> dict[str, float]:
 
 
 def update_row(case: Case, worker: Worker, rates: dict[str, float]) -> dict[str, Any]:
-    """Return one line of `vgf bench update`; `rates` are the matmul peaks of the paths, FLOP/s."""
-    timed, flop, peak = timing(worker), worker.facts["flop"], rates[case.path]
+    """Return one line of `vgf bench update`; `rates` are the matmul peaks of the precisions, FLOP/s."""
+    timed, flop, peak = timing(worker), worker.facts["flop"], rates[case.config.precision]
     rate = flop / timed["ms_per_update"] * 1e3
     return (
         case.facts()
@@ -53,6 +53,7 @@ def update_table(rows: Sequence[dict[str, Any]]) -> str:
             "size": row["size"],
             "preset": row["preset"],
             "path": row["path"],
+            "precision": row.get("precision", ""),
             "seeds": row["seeds"],
             "N": row.get("particles", ""),
             "L": row.get("train_steps", ""),

@@ -13,7 +13,6 @@ from typing import Any
 
 from vgf.datasets.progress import Progress
 
-DTYPES = {"eager": "float32", "fast": "bfloat16"}  # whose peak a path is held against
 SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
 BLOCK_SECONDS = 0.5  # a block of updates takes about this long, so that the clock's and the pipe's grain vanish
 
@@ -99,15 +98,15 @@ def release_worker(clone: Path, python: Path, size: dict[str, Any], threads: int
 
 
 def take_turns(workers: Sequence[Worker], peaks: dict[str, Worker], blocks: int) -> dict[str, float]:
-    """Let every worker run a block in turn, `blocks` times, and return the matmul peak of each path, FLOP/s."""
+    """Let every worker run a block in turn, `blocks` times, and return the matmul peak of each precision, FLOP/s."""
     rates = dict.fromkeys(peaks, 0.0)
     with Progress("bench", blocks + 1, "round") as progress:
         for worker in workers:
             worker.warm_up()
         progress.update()
         for _ in range(blocks):
-            for path, peak in peaks.items():
-                rates[path] = max(rates[path], peak.ask(0.2)["flop_per_s"])
+            for precision, peak in peaks.items():
+                rates[precision] = max(rates[precision], peak.ask(0.2)["flop_per_s"])
             for worker in workers:
                 worker.turn()
             progress.update()
