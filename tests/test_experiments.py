@@ -54,8 +54,8 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
             "methods.mine: the reference alone takes 10 of 10 updates (pretrain), so no critic would be trained",
         ),
         (
-            change("methods/mine/pretrain", 0, "scales/quick/reference_updates", 2),
-            "methods.mine.pretrain: the scale has reference_updates; leave one of the two out",
+            change("methods/mine/pretrain", 3, "scales/quick/reference_updates", 2),
+            "methods.mine.pretrain: the scale has reference_updates; leave it out, or give 0",
         ),
         (change("scales/quick/tasks", ["cube"]), f"scales.quick.tasks has no 'cube'; nearest: {TASK}"),
         (
@@ -121,6 +121,13 @@ def test_files_that_are_not_yaml_and_unknown_tasks_are_refused(
     assert "not YAML" in capsys.readouterr().err
     assert cli.main(["train", str(write(tmp_path, tasks={"cube-singel-play": {}}))]) == 2
     assert "unknown task 'cube-singel-play'" in capsys.readouterr().err
+
+
+def test_a_pretrain_of_none_stands_against_updates_of_the_reference(tmp_path: Path) -> None:
+    tree = json.loads(json.dumps(EXPERIMENT))
+    change("methods/mine/pretrain", 0, "scales/quick/reference_updates", 2)(tree)
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(tree))
+    assert read_experiment(tmp_path / "x.yaml").task().methods[1].config.pretrain == 0
 
 
 def test_numbers_without_a_point_and_lists_are_taken(tmp_path: Path) -> None:

@@ -150,6 +150,17 @@ def test_a_reference_with_updates_of_its_own_comes_before_the_others(tmp_path: P
     assert sorted(records.read_record(plain.folder).episodes["update"].unique()) == [0, 4, 8, 10]
 
 
+def test_a_method_that_trains_its_reference_in_step_has_no_updates_of_the_reference_alone(tmp_path: Path) -> None:
+    sizes = {"agent": {"hidden": [8], "flow_steps": 2}, "evaluate_every": 4, "reference_updates": 6}
+    run = a_run(tmp_path, "mine", sizes, pretrain=0)
+    assert (run.scale.updates, run.method.config.pretrain) == (10, 0)
+    do(run)
+    curve = records.read_record(run.folder).curve
+    assert curve["update"].max() == 10
+    trained = curve[curve["update"] > 0]
+    assert trained[["critic/loss", "reference/loss"]].notna().all(axis=None)
+
+
 def test_a_run_with_a_bank_goes_on_bit_for_bit(tmp_path: Path) -> None:
     found = []
     for name, stops in (("whole", []), ("stopped", [3, 6, 9])):

@@ -3,7 +3,7 @@
 A file names methods and tasks, and for each scale the sizes. What a field of a method means is said once, in its
 config dataclass. A method's config on a task is its preset, then the task's discount, then what the scale says of every
 method (`reference_updates` is its `pretrain`), then the method's own fields, then what the task says of that method;
-the later wins.
+the later wins. A method whose own `pretrain` is 0 trains reference and critic in step, and has no `reference_updates`.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def _methods(
         known(own, hints, f"methods.{name}")
         given = {"discount": discount, **sizes.agent}
         if sizes.reference_updates:
-            if "pretrain" in own:
-                raise ValueError(f"methods.{name}.pretrain: the scale has reference_updates; leave one of the two out")
+            if own.get("pretrain"):
+                raise ValueError(f"methods.{name}.pretrain: the scale has reference_updates; leave it out, or give 0")
             given["pretrain"] = sizes.reference_updates
         chosen = {key: value for key, value in given.items() if key in hints} | own
         values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}

@@ -77,7 +77,7 @@ def make_run(
 def own_scale(experiment: Experiment, method: Method) -> Scale:
     """Return an experiment's sizes as one method has them."""
     scale = experiment.scale
-    more = scale.reference_updates if hasattr(method.config, "pretrain") else 0
+    more = scale.reference_updates if getattr(method.config, "pretrain", 0) else 0
     return replace(scale, updates=scale.updates + more, reference_updates=0)
 
 

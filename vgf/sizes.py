@@ -94,7 +94,8 @@ class Scale:
         agent: fields that replace those of every method that has them.
         online: fine-tuning that follows the `updates`; none when None.
         reference_updates: updates of the reference alone that come before the `updates`, for every method that can
-            train one first (their `pretrain`); 0 leaves each method's `pretrain`, which is then part of `updates`.
+            train one first (their `pretrain`) and does not say `pretrain: 0`; 0 leaves each method's `pretrain`, which
+            is then part of `updates`.
         threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
             lose much when another process holds its core.
     """
