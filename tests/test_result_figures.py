@@ -34,6 +34,17 @@ def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: table
     assert rows["VGF, L = 1"][place].startswith(f"{by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [")
 
 
+def test_a_tasks_table_has_budgets_across_and_a_dash_where_a_method_has_one_alone(study: tables.Study) -> None:
+    names = {"vgf": "flow", "iql": "IQL", "fql": "not run"}
+    lines = result_figures.budget_table(study, HOPPER, names).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert rows[0] == [result_figures.short(HOPPER), "no step", "L = 1"]
+    assert [row[0] for row in rows[2:]] == ["flow", "IQL"]
+    for steps in (0, 1):
+        assert rows[2][1 + steps].startswith(f"{by_hand('last', HOPPER, 'vgf', steps).mean():.1f} [")
+    assert rows[3][2] == "–"
+
+
 def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tables.Study) -> None:
     rows = [line for line in result_figures.beside_paper(study, {"gait": 1, "goal": 1}).splitlines() if "VGF" in line]
     assert len(rows) == 2

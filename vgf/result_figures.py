@@ -73,6 +73,21 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
     return "\n".join(lines)
 
 
+def budget_table(study: Study, task: str, names: Mapping[str, str], checkpoint: str = "last") -> str:
+    """Return a markdown table of one task: methods down, test budgets across, mean and interval in a cell."""
+    budgets = sorted({steps for _, steps in study.keys})
+    lines = [
+        f"| {short(task)} | {' | '.join('no step' if s == 0 else f'L = {s}' for s in budgets)} |",
+        f"|---|{'--:|' * len(budgets)}",
+    ]
+    for method in names:
+        rows = [found(study, task, (method, steps), checkpoint) for steps in budgets]
+        cells = ["–" if row is None else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in rows]
+        if any(row is not None for row in rows):
+            lines.append(f"| {names[method]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, str] = NAMES) -> str:
     """Return a markdown table of ours and the paper's numbers where there are both; L_test by kind of task.
 
