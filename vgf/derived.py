@@ -17,10 +17,32 @@ import pandas as pd
 import tyro
 
 from vgf import records
+from vgf.checkpoints import POLICY
 from vgf.datasets.files import sha256, write_json
+from vgf.experiments import Experiment, TaskPlan, read_experiment
 from vgf.plots import write_atomically
 
 RUN = "run.json"
+
+
+def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, Path]]]:
+    """Return a study's experiment and its records that have a policy beside them: the task's plan, and the folder.
+
+    Args:
+        study: STUDY.SCALE.
+        root: where records are.
+
+    Raises:
+        ValueError: if there is no such experiment or scale.
+    """
+    name, _, scale = study.rpartition(".")
+    experiment = read_experiment(records.results_folder().parent / "experiments" / f"{name}.yaml", scale)
+    there = [
+        (plan, records.record_folder(name, scale, plan.name, method.name, root))
+        for plan in experiment.tasks
+        for method in plan.methods
+    ]
+    return experiment, [(plan, folder) for plan, folder in there if (folder / POLICY).exists()]
 
 
 def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None:

@@ -12,7 +12,7 @@ make it anew.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from vgf.agents.vgf import VGF, aggregate
 from vgf.checkpoints import POLICY, load_agent
 from vgf.datasets import get_task, load
 from vgf.datasets.progress import Progress
-from vgf.experiments import read_experiment
+from vgf.experiments import TaskPlan
 from vgf.kernels import median_bandwidth
 from vgf.networks import SeedStreams
 from vgf.runs import dataset_file
@@ -73,29 +73,6 @@ def moved(agent: VGF, observations: Tensor, test_steps: Sequence[int]) -> pd.Dat
     return pd.concat(parts, ignore_index=True)
 
 
-def of_study(name: str, scale: str, experiments: Path, root: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Yield the folder and the rows of each of a study's records of value gradient flow, with its task and method.
-
-    Raises:
-        ValueError: if a policy or a dataset is not there.
-    """
-    experiment = read_experiment(experiments / f"{name}.yaml", scale)
-    for plan in experiment.tasks:
-        places = [records.record_folder(name, scale, plan.name, method.name, root) for method in plan.methods]
-        folders = {f.name: f for f in places if (f / "run.json").exists()}
-        loaded = {method: load_agent(folder)[0] for method, folder in folders.items()}
-        agents = {method: a for method, a in loaded.items() if isinstance(a, VGF) and a.transports}
-        if not agents:
-            continue
-        transitions = load(plan.name, dataset_file(get_task(plan.name), plan.dataset))
-        chosen = torch.randint(len(transitions), (STATES,), generator=torch.Generator().manual_seed(0))
-        for method, agent in agents.items():
-            rows = moved(agent, transitions.observations[chosen], experiment.scale.test_steps)
-            rows.insert(0, "method", method)
-            rows.insert(0, "task", plan.name)
-            yield folders[method], rows
-
-
 def command(
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY.SCALE")], results: Path | None = None
 ) -> None:
@@ -106,18 +83,32 @@ def command(
         results: where records are, data/results by default.
     """
     root = results or records.results_folder()
-    name, _, scale = study.rpartition(".")
-    found, policies = [], dict[str, Path]()
-    with Progress(f"moved {study}", len(list((root / study).glob("*/*/run.json"))), "record") as counter:
-        for folder, rows in of_study(name, scale, records.results_folder().parent / "experiments", root):
-            found.append(rows)
-            policies[f"{folder.parent.name}/{folder.name}"] = folder / POLICY
-            counter.update()
-    if not found:
+    experiment, every = derived.policies(study, root)
+    loaded = [(plan, folder, load_agent(folder)[0]) for plan, folder in every]
+    there = [(plan, folder, agent) for plan, folder, agent in loaded if isinstance(agent, VGF) and agent.transports]
+    if not there:
         raise ValueError(
             f"{root / study}: no policy of value gradient flow; `vgf train` leaves them beside its records"
         )
-    derived.write(root / study / FILE, pd.concat(found), policies)
+    found = []
+    observations: dict[str, Tensor] = {}
+    with Progress(f"moved {study}", len(there), "record") as counter:
+        for plan, folder, agent in there:
+            if plan.name not in observations:
+                observations[plan.name] = states(plan)
+            rows = moved(agent, observations[plan.name], experiment.scale.test_steps)
+            found.append(rows.assign(task=plan.name, method=folder.name))
+            counter.update()
+    columns = ["task", "method", "seed", "test_steps", "mmd2", "displacement", "promised"]
+    files = {f"{plan.name}/{folder.name}": folder / POLICY for plan, folder, _ in there}
+    derived.write(root / study / FILE, pd.concat(found)[columns], files)
+
+
+def states(plan: TaskPlan) -> Tensor:
+    """Return states of a task's dataset, [STATES, o], the same for every agent."""
+    transitions = load(plan.name, dataset_file(get_task(plan.name), plan.dataset))
+    chosen = torch.randint(len(transitions), (STATES,), generator=torch.Generator().manual_seed(0))
+    return transitions.observations[chosen]
 
 
 if __name__ == "__main__":

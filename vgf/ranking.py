@@ -27,7 +27,6 @@ from vgf.checkpoints import POLICY, load_agent
 from vgf.datasets import Task, get_task
 from vgf.datasets.progress import Progress
 from vgf.evaluate import close, evaluate, make_envs
-from vgf.experiments import read_experiment
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
 
@@ -80,18 +79,6 @@ def scores(agent: VGF, task: Task, episodes: int) -> Iterator[pd.DataFrame]:
         close(envs)
 
 
-def policies(name: str, scale: str, experiments: Path, root: Path, methods: tuple[str, ...]) -> list[tuple[str, Path]]:
-    """Return task and folder of the records that have a policy beside them."""
-    experiment = read_experiment(experiments / f"{name}.yaml", scale)
-    there = [
-        (plan.name, records.record_folder(name, scale, plan.name, method.name, root))
-        for plan in experiment.tasks
-        for method in plan.methods
-        if method.name in methods
-    ]
-    return [(task, folder) for task, folder in there if (folder / POLICY).exists()]
-
-
 def command(
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY.SCALE")],
     method: tuple[str, ...] = ("vgf",),
@@ -107,8 +94,8 @@ def command(
         results: where records are, data/results by default.
     """
     root = results or records.results_folder()
-    name, _, scale = study.rpartition(".")
-    there = policies(name, scale, records.results_folder().parent / "experiments", root, method)
+    _, every = derived.policies(study, root)
+    there = [(plan.name, folder) for plan, folder in every if folder.name in method]
     if not there:
         raise ValueError(
             f"{root / study}: no policy of {', '.join(method)}; `vgf train` leaves them beside its records"
