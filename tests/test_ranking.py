@@ -84,9 +84,11 @@ def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> N
         file.write_text("weights")
         (file.parent / "run.json").write_text("{}")
     rows = pd.DataFrame({"task": ["a"], "method": ["vgf"], "score": [1.5]})
-    derived.write(path, rows, {"a/vgf": policy})
-    derived.write(path, rows.assign(task="b", score=4.0), {"b/vgf": other})
-    derived.write(path, rows.assign(task="b", score=3.0), {"b/vgf": other})  # in the place of the row before
+    derived.write(path, rows, derived.of_policies({"a/vgf": policy}))
+    derived.write(path, rows.assign(task="b", score=4.0), derived.of_policies({"b/vgf": other}))
+    derived.write(
+        path, rows.assign(task="b", score=3.0), derived.of_policies({"b/vgf": other})
+    )  # in the place of the row before
     assert pd.read_csv(path)["score"].tolist() == [1.5, 3.0]
     assert list(json.loads(path.with_suffix(".json").read_text())["made"]) == ["a/vgf", "b/vgf"]
     assert list(derived.faults(tmp_path)) == []
@@ -98,7 +100,7 @@ def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> N
     (line,) = derived.faults(tmp_path)
     assert "ranking.csv: changed since it was made" in line
     with pytest.raises(ValueError, match="changed since it was made"):
-        derived.write(path, rows, {"a/vgf": policy})
+        derived.write(path, rows, derived.of_policies({"a/vgf": policy}))
     (tmp_path / "ranking.json").unlink()
     (line,) = derived.faults(tmp_path)
     assert "no ranking.json beside it" in line

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import tyro
@@ -45,21 +46,25 @@ def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, P
     return experiment, [(plan, folder) for plan, folder in there if (folder / POLICY).exists()]
 
 
-def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None:
-    """Write a table and what it was made from; what is there of other policies is kept.
+def of_policies(policies: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Return what a table was made from: of each policy, by TASK/METHOD, checksums, code and machine."""
+    return {
+        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **records.provenance()}
+        for name, file in policies.items()
+    }
+
+
+def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -> None:
+    """Write a table and what it was made from; what is there of other tasks and methods is kept.
 
     Args:
         path: of the csv.
         table: its rows, with columns task and method.
-        policies: files by what they are called, TASK/METHOD.
+        made: for each TASK/METHOD what its rows were made from.
 
     Raises:
         ValueError: if the table that is there is not as it was written.
     """
-    made = {
-        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **records.provenance()}
-        for name, file in policies.items()
-    }
     if path.exists():
         for line in faults(path.parent, path.name):
             raise ValueError(f"{line}; remove it, and make it anew with all policies")
@@ -68,7 +73,7 @@ def write(path: Path, table: pd.DataFrame, policies: Mapping[str, Path]) -> None
         table = pd.concat([before[other], table])
         made = {**json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["made"], **made}
     write_atomically(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
-    write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": made})
+    write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": dict(made)})
     records.note(f"{path}: {len(table)} rows")
 
 

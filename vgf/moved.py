@@ -101,7 +101,7 @@ def command(
             counter.update()
     columns = ["task", "method", "seed", "test_steps", "mmd2", "displacement", "promised"]
     files = {f"{plan.name}/{folder.name}": folder / POLICY for plan, folder, _ in there}
-    derived.write(root / study / FILE, pd.concat(found)[columns], files)
+    derived.write(root / study / FILE, pd.concat(found)[columns], derived.of_policies(files))
 
 
 def states(plan: TaskPlan) -> Tensor:

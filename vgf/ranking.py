@@ -111,7 +111,7 @@ def command(
                 counter.update()
     columns = ["task", "method", "updates", "choice", "particles", "seed", "episodes", "score"]
     files = {f"{task}/{folder.name}": folder / POLICY for task, folder in there}
-    derived.write(root / study / FILE, pd.concat(found)[columns], files)
+    derived.write(root / study / FILE, pd.concat(found)[columns], derived.of_policies(files))
 
 
 if __name__ == "__main__":
