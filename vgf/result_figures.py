@@ -224,7 +224,8 @@ def draw_curves(
             ax.set_xlabel({"update": "update", "environment_steps": "environment steps online"}[column])
             ax.locator_params(axis="x", nbins=4)
             _name(ax, study, task, "y")
-        axes[0].legend(fontsize=8)
+        marks, texts = axes[0].get_legend_handles_labels()
+        figure.legend(marks, texts, loc="outside lower center", ncols=min(3, len(study.tasks) + 1), fontsize=8)
     return figure, pd.concat(table)
 
 
