@@ -23,7 +23,7 @@ def main() -> None:
         data = {name: stored[name] for name in stored.files}
     agents = []
     for k, seed in enumerate(asked["seeds"]):
-        config = get_config()
+        config = get_config().lock()  # a name it does not know is an error, not a new field
         config.update({name: tuple(v) if isinstance(v, list) else v for name, v in asked["config"].items()})
         agent = VGFAgent.create(seed, data["observations"][:1], data["actions"][:1], config)
         rng = np.random.default_rng(seed)

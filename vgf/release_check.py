@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,6 +80,8 @@ def release_config(config: VGFConfig, batch_size: int) -> dict[str, Any]:
         "bc_flow_steps": config.flow_steps,
         "bc_policy_type": "flow",
         "critic_loss": "td",
+        "activations": "relu",
+        "actor_layer_norm": False,
     }
 
 
@@ -120,6 +123,7 @@ class ReleaseAgent:
             assert self.process.stdout is not None
             line = self.process.stdout.readline()
         if not line:
+            self.stop()
             raise ValueError("the release ended before it had trained; what it said stands above")
         self.facts: dict[str, Any] = json.loads(line)
 
@@ -135,7 +139,10 @@ class ReleaseAgent:
         self.process.stdin.write((json.dumps(header) + "\n").encode() + observations.numpy().tobytes())
         self.process.stdin.flush()
         shape = (*observations.shape[:2], self.sizes)
-        answer = self.process.stdout.read(4 * int(np.prod(shape)))
+        wanted = 4 * int(np.prod(shape))
+        answer = self.process.stdout.read(wanted)
+        if len(answer) < wanted:
+            raise ValueError("the release ended while it acted; what it said stands above")
         return torch.from_numpy(np.frombuffer(answer, np.float32).reshape(shape).copy())
 
     def stop(self) -> None:
@@ -163,12 +170,9 @@ def command(
     root = results or records.results_folder()
     name, _, scale = study.rpartition(".")
     experiment = read_experiment(records.results_folder().parent / "experiments" / f"{name}.yaml", scale)
-    found, made = [], dict[str, dict[str, Any]]()
-    for plan in experiment.tasks:
+    for plan in experiment.tasks:  # written one by one: each is minutes of training
         rows, facts = of_task(experiment, plan, method, release, release_python)
-        found.append(rows)
-        made[f"{plan.name}/{method}"] = facts | records.provenance()
-    derived.write(root / study / FILE, pd.concat(found), made)
+        derived.write(root / study / FILE, rows, {f"{plan.name}/{method}": facts | records.provenance()})
 
 
 def of_task(
@@ -189,8 +193,10 @@ def of_task(
         "updates": sizes.updates,
     }
     agent = ReleaseAgent(release, release_python, load(plan.name, file), asked)
-    envs = make_envs(plan.name, len(sizes.seeds) * sizes.episodes_at_once)
-    try:
+    with ExitStack() as after:
+        after.callback(agent.stop)
+        envs = make_envs(plan.name, len(sizes.seeds) * sizes.episodes_at_once)
+        after.callback(close, envs)
         episodes = evaluate(
             agent,
             envs,
@@ -199,13 +205,11 @@ def of_task(
             episode_steps=task.episode_steps,
             progress="evaluate the release",
         )
-    finally:
-        close(envs)
-        agent.stop()
     own = episodes.groupby(["seed", "test_steps"])[["success" if task.score == "success" else "return"]].mean()
     rows = own.iloc[:, 0].map(task.normalised).rename("score").reset_index()
     rows = rows.assign(task=plan.name, method=method, updates=sizes.updates, episodes=sizes.episodes)
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=release, capture_output=True, text=True)
+    told = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    done = subprocess.run(told, cwd=release, capture_output=True, text=True)
     facts = asked | agent.facts | {"release": done.stdout.strip() or "no git", "dataset": sha256(file)}
     return rows[["task", "method", "updates", "seed", "test_steps", "episodes", "score"]], facts
 

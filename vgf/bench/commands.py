@@ -74,7 +74,10 @@ class Update:
             for dtype in dict.fromkeys(case.config.precision for case in cases):
                 facts = {"dtype": dtype, "device": device, "threads": self.threads}
                 peaks[dtype] = python_worker(facts, "the peak")
-            workers += [python_worker(vars(case), f"{case.preset}, {case.size}, {case.path}") for case in cases]
+            workers += [
+                python_worker(vars(case), f"{case.preset}, {case.size}, {case.path}, {case.config.precision}")
+                for case in cases
+            ]
             for size in self.size if self.release and self.release_python else ():
                 sizes = SIZES[size]._asdict()
                 workers.append(release_worker(self.release, self.release_python, sizes, self.threads))  # type: ignore[arg-type]
