@@ -26,20 +26,26 @@ from vgf.plots import write_atomically
 RUN = "run.json"
 
 
+def experiment_of(study: str) -> Experiment:
+    """Return the experiment of STUDY.SCALE.
+
+    Raises:
+        ValueError: if there is no such file or scale.
+    """
+    name, _, scale = study.rpartition(".")
+    return read_experiment(records.results_folder().parent / "experiments" / f"{name}.yaml", scale)
+
+
 def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, Path]]]:
     """Return a study's experiment and its records that have a policy beside them: the task's plan, and the folder.
 
     Args:
         study: STUDY.SCALE.
         root: where records are.
-
-    Raises:
-        ValueError: if there is no such experiment or scale.
     """
-    name, _, scale = study.rpartition(".")
-    experiment = read_experiment(records.results_folder().parent / "experiments" / f"{name}.yaml", scale)
+    experiment = experiment_of(study)
     there = [
-        (plan, records.record_folder(name, scale, plan.name, method.name, root))
+        (plan, records.record_folder(experiment.study, experiment.scale_name, plan.name, method.name, root))
         for plan in experiment.tasks
         for method in plan.methods
     ]

@@ -11,7 +11,6 @@ critic, steps of Adam, repulsion, a median bandwidth, the gradient itself.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,11 +27,12 @@ from torch import Tensor
 
 from vgf import derived, records
 from vgf.agents import VGFConfig
+from vgf.bench.turns import release_command
 from vgf.datasets import get_task, load
 from vgf.datasets.files import sha256
 from vgf.datasets.transitions import Transitions
 from vgf.evaluate import close, evaluate, make_envs
-from vgf.experiments import Experiment, TaskPlan, read_experiment
+from vgf.experiments import Experiment, TaskPlan
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.runs import dataset_file
@@ -93,7 +93,6 @@ class ReleaseAgent:
         python: its interpreter, with jax, flax, distrax, optax and ml_collections.
         transitions: to learn from.
         asked: config, seeds and updates; see `vgf.release_agent`.
-        threads: processors it may use.
 
     Raises:
         ValueError: if clone or interpreter are not there, or if the process ends before it has trained.
@@ -102,23 +101,14 @@ class ReleaseAgent:
     transports = True
     device = torch.device("cpu")
 
-    def __init__(
-        self, clone: Path, python: Path, transitions: Transitions, asked: dict[str, Any], threads: int = 1
-    ) -> None:
-        if not (clone / "agents" / "vgf.py").exists():
-            raise ValueError(f"--release {clone}: no agents/vgf.py; give a clone of https://github.com/ryanxhr/vgf")
-        if not os.access(python, os.X_OK):
-            raise ValueError(f"--release-python {python}: no such interpreter; give one that has jax, flax and distrax")
+    def __init__(self, clone: Path, python: Path, transitions: Transitions, asked: dict[str, Any]) -> None:
         self.seeds: Sequence[int] = tuple(asked["seeds"])
-        self.sizes = transitions.actions.shape[-1]
+        self.action_size = transitions.actions.shape[-1]
         self.config = asked["config"]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "transitions.npz"
+            command = release_command(clone, python, SCRIPT, asked | {"file": str(file)}, threads=1)
             np.savez(file, **{name: getattr(transitions, name).numpy() for name in COLUMNS})
-            command = [str(python.absolute()), str(SCRIPT), json.dumps(asked | {"file": str(file)})]
-            if sys.platform == "linux":
-                some = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
-                command = ["taskset", "-c", some, *command]  # XLA has no setting for its threads
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=clone)
             assert self.process.stdout is not None
             line = self.process.stdout.readline()
@@ -138,7 +128,7 @@ class ReleaseAgent:
         header = {"steps": budget.steps, "shape": list(observations.shape)}
         self.process.stdin.write((json.dumps(header) + "\n").encode() + observations.numpy().tobytes())
         self.process.stdin.flush()
-        shape = (*observations.shape[:2], self.sizes)
+        shape = (*observations.shape[:2], self.action_size)
         wanted = 4 * int(np.prod(shape))
         answer = self.process.stdout.read(wanted)
         if len(answer) < wanted:
@@ -168,8 +158,7 @@ def command(
         results: where records are, data/results by default.
     """
     root = results or records.results_folder()
-    name, _, scale = study.rpartition(".")
-    experiment = read_experiment(records.results_folder().parent / "experiments" / f"{name}.yaml", scale)
+    experiment = derived.experiment_of(study)
     for plan in experiment.tasks:  # written one by one: each is minutes of training
         rows, facts = of_task(experiment, plan, method, release, release_python)
         derived.write(root / study / FILE, rows, {f"{plan.name}/{method}": facts | records.provenance()})

@@ -79,8 +79,8 @@ def python_worker(facts: dict[str, Any], name: str) -> Worker:
     return Worker([sys.executable, "-m", "vgf.bench.worker", json.dumps(facts)], name)
 
 
-def release_worker(clone: Path, python: Path, size: dict[str, Any], threads: int | None) -> Worker:
-    """Start the authors' release in its clone with its own interpreter.
+def release_command(clone: Path, python: Path, script: Path, asked: dict[str, Any], threads: int | None) -> list[str]:
+    """Return what starts a script of ours in the authors' release's interpreter; the clone is to be its folder.
 
     Raises:
         ValueError: if clone or interpreter are not there.
@@ -89,12 +89,17 @@ def release_worker(clone: Path, python: Path, size: dict[str, Any], threads: int
         raise ValueError(f"--release {clone}: no agents/vgf.py; give a clone of https://github.com/ryanxhr/vgf")
     if not os.access(python, os.X_OK):
         raise ValueError(f"--release-python {python}: no such interpreter; give one that has jax, flax and distrax")
-    script = Path(__file__).with_name("release_worker.py")
     # made absolute, but not resolved: a virtual environment is known by its link
-    command = [str(python.absolute()), str(script), json.dumps(size)]
+    command = [str(python.absolute()), str(script), json.dumps(asked)]
     if threads and sys.platform == "linux":
         command = ["taskset", "-c", f"0-{threads - 1}", *command]  # XLA has no setting for its threads
-    return Worker(command, "the release", clone)
+    return command
+
+
+def release_worker(clone: Path, python: Path, size: dict[str, Any], threads: int | None) -> Worker:
+    """Start the authors' release in its clone with its own interpreter; see `release_command`."""
+    script = Path(__file__).with_name("release_worker.py")
+    return Worker(release_command(clone, python, script, size, threads), "the release", clone)
 
 
 def take_turns(workers: Sequence[Worker], peaks: dict[str, Worker], blocks: int) -> dict[str, float]:
