@@ -13,7 +13,7 @@ import torch
 from test_train import CPU, TASK, a_run, contents, do, toy, toy_data, toy_envs, write  # noqa: F401  # toy is a fixture
 
 from vgf import cli, records, train
-from vgf.agents import BC, BCConfig, Dims
+from vgf.agents import BC, BCConfig, Dims, Reported
 from vgf.monitor import Monitor
 from vgf.stretch import NotFinite, Stretch, check_finite
 
@@ -157,7 +157,7 @@ AGENT = BC.create(BCConfig(hidden=(4,)), Dims(2, 1), (5, 9))
 def stretch_of(*updates: dict[str, list[float]]) -> Stretch:
     stretch = Stretch()
     for number, metrics in enumerate(updates, 1):
-        stretch.add(number, {name: torch.tensor(value) for name, value in metrics.items()})
+        stretch.add(Reported((number,), {name: torch.tensor([value]) for name, value in metrics.items()}))
     return stretch
 
 

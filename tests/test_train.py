@@ -184,9 +184,12 @@ def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path
 
 def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:
     data = toy_data()
-    together = train.draw_batch(data, SeedStreams((0, 3), "batches"), 6)
-    alone = train.draw_batch(data, SeedStreams((3,), "batches"), 6)
-    assert torch.equal(together.actions[1], alone.actions[0])
+    both, one = SeedStreams((0, 3), "batches"), SeedStreams((3,), "batches")
+    drawn, alone = train.draw_rows(data, both, 6, 3), train.draw_rows(data, one, 6, 3)
+    assert torch.equal(drawn[:, 1], alone[:, 0])
+    again = SeedStreams((0, 3), "batches")
+    assert torch.equal(drawn, torch.cat([train.draw_rows(data, again, 6, 1) for _ in range(3)]))
+    together = data.rows(drawn[0])
     assert not torch.equal(together.actions[0], together.actions[1])
     rows = [tuple(row.tolist()) for row in data.observations]
     index = [rows.index(tuple(row.tolist())) for row in together.observations.flatten(0, 1)]

@@ -7,13 +7,13 @@ though it is told with the update at which it happened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from vgf.agents import Agent, Metrics
+from vgf.agents import Agent, Reported
 
 
 class NotFinite(ValueError):
@@ -26,10 +26,10 @@ class Stretch:
     def __init__(self) -> None:
         self.groups: dict[tuple[str, ...], _Group] = {}
 
-    def add(self, update: int, metrics: Metrics) -> None:
-        """Add the metrics, [S] each, of the update of that number."""
-        values = torch.stack(list(metrics.values()))
-        self.groups.setdefault(tuple(metrics), _Group(values)).add(update, values)
+    def add(self, reported: Reported) -> None:
+        """Add the metrics of some updates."""
+        values = torch.stack(list(reported.metrics.values()), 1)
+        self.groups.setdefault(tuple(reported.metrics), _Group(values[0])).add(reported.updates, values)
 
     def rows(self, agent: Agent) -> pd.DataFrame:
         """Return one row a seed and start a new stretch; a metric that was not reported is NaN.
@@ -67,12 +67,13 @@ class _Group:
         self.good = torch.ones(len(like), dtype=torch.bool, device=like.device)
         self.updates: list[int] = []
 
-    def add(self, update: int, values: Tensor) -> None:
-        """Add one update's."""
-        self.totals += values
-        self.good &= values.isfinite().all(-1)
-        self.sound += self.good
-        self.updates.append(update)
+    def add(self, updates: Sequence[int], values: Tensor) -> None:
+        """Add the values [n, M, S] of n updates."""
+        self.totals += values.sum(0)
+        good = self.good & values.isfinite().all(-1).cummin(0).values  # [n, M]: finite up to and with each update
+        self.sound += good.sum(0)
+        self.good = good[-1]
+        self.updates.extend(updates)
 
 
 def check_finite(state: Mapping[str, Tensor], update: int) -> None:

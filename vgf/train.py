@@ -7,6 +7,7 @@ at a logged update; acting online waits for the device, because the environment 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,9 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from vgf import records
-from vgf.agents import AGENTS, Dims
+from vgf.agents import AGENTS, Dims, Reported
 from vgf.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from vgf.datasets import Batch, Transitions
+from vgf.datasets import Transitions
 from vgf.datasets.progress import Progress
 from vgf.evaluate import evaluate
 from vgf.fast import pays
@@ -50,12 +51,19 @@ class Place:
     reward: tuple[float, float] = (1.0, 0.0)
 
 
-def draw_batch(transitions: Transitions, streams: SeedStreams, size: int) -> Batch:
-    """Draw a batch for each seed from its own stream, in one gather: what a seed sees does not depend on the others."""
-    index = torch.stack(
-        [torch.randint(len(transitions), (size,), generator=g, device=g.device) for g in streams.generators]
-    )
-    return transitions.rows(index)
+CALL_SECONDS = 0.5  # of updates in one call: long enough to be cheap, short enough to be interrupted and watched
+
+
+def draw_rows(transitions: Transitions, streams: SeedStreams, size: int, updates: int) -> Tensor:
+    """Draw the rows of some updates' batches, [k, S, B], for each seed from its own stream.
+
+    What a seed sees depends neither on the other seeds nor on how many updates are drawn for at once.
+    """
+    drawn = [
+        [torch.randint(len(transitions), (size,), generator=g, device=g.device) for _ in range(updates)]
+        for g in streams.generators
+    ]
+    return torch.stack([torch.stack(seed) for seed in drawn], 1)
 
 
 def train(run: Run, place: Place, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
@@ -96,6 +104,7 @@ class _Training:
         self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, place.device)
         self.batches, self.clock = SeedStreams(seeds, "batches", place.device), Clock()
         self.stretch, self.rows = Stretch(), list[pd.DataFrame]()
+        self.at_once = 1  # updates of one call; grows with what they take
         self.online: FineTuning | None = None
         if self.scale.online is not None:
             assert place.acting is not None, "fine-tuning online needs environments to act in"
@@ -120,9 +129,10 @@ class _Training:
         self.clock.start()
         with Progress(f"train {self.job.method.name}", stages[-1], "update", done=agent.updates) as progress:
             while agent.updates < stages[-1]:
-                metrics = agent.update(self._batch())
-                self.stretch.add(agent.updates, metrics)
-                progress.update()
+                before = agent.updates
+                for reported in self._update(stop_at):
+                    self.stretch.add(reported)
+                progress.update(agent.updates - before)
                 done, stage = agent.updates, agent.updates in stages
                 if stage or done % scale.log_every == 0:
                     self._log()
@@ -135,13 +145,27 @@ class _Training:
         publish(self.job, agent, self.clock)
         return True
 
-    def _batch(self) -> Batch:
-        """Draw the next batch: from the dataset, or once online from the buffer too."""
-        if self.online is not None and self.agent.updates >= self.scale.updates:
-            self.online.advance(self.agent)
-            return self.online.batch(self.batches, self.scale.batch_size)
-        self.agent.prepare(self.place.transitions)
-        return draw_batch(self.place.transitions, self.batches, self.scale.batch_size)
+    def _update(self, stop_at: int | None) -> list[Reported]:
+        """Do some updates: as many as fit in a call before something else is due, or one where the agent acts too."""
+        agent, size = self.agent, self.scale.batch_size
+        if self.online is not None and agent.updates >= self.scale.updates:
+            self.online.advance(agent)
+            metrics = agent.update(self.online.batch(self.batches, size))
+            return [Reported((agent.updates,), {name: value[None] for name, value in metrics.items()})]
+        data = self.place.transitions
+        agent.prepare(data)
+        count, start = min(self.at_once, self._until_due(stop_at)), time.monotonic()
+        reported = agent.update_many(data, draw_rows(data, self.batches, size, count))
+        seconds = max(time.monotonic() - start, 1e-6)
+        self.at_once = max(1, min(2 * self.at_once, int(count * CALL_SECONDS / seconds)))
+        return reported
+
+    def _until_due(self, stop_at: int | None) -> int:
+        """Return how many updates there are until the loop has something else to do, or the reference is done."""
+        done, scale = self.agent.updates, self.scale
+        marks = (scale.updates, getattr(self.agent.config, "pretrain", 0), stop_at or 0)
+        every = (scale.log_every, scale.evaluate_every, scale.checkpoint_every)
+        return min([mark - done for mark in marks if mark > done] + [each - done % each for each in every])
 
     def _log(self) -> None:
         """End a stretch of the curve."""

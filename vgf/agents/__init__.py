@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vgf.agents import best_of_n, diffusion_ql, fql, idql, iql, rebrac, td3_bc
-from vgf.agents.base import Agent, Dims, Metrics
+from vgf.agents.base import Agent, Dims, Metrics, Reported
 from vgf.agents.bc import BC, BCConfig
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import PRESETS, VGFConfig
@@ -39,4 +39,4 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "diffusion_ql": {"default": diffusion_ql.DiffusionQLConfig(), **diffusion_ql.PRESETS},
 }
 
-__all__ = ["AGENTS", "BC", "CONFIGS", "VGF", "Agent", "BCConfig", "Dims", "Metrics", "VGFConfig"]
+__all__ = ["AGENTS", "BC", "CONFIGS", "VGF", "Agent", "BCConfig", "Dims", "Metrics", "Reported", "VGFConfig"]

@@ -25,6 +25,18 @@ from vgf.reference import Reference
 Metrics = dict[str, Tensor]  #: name to one number a seed, [S], on the device
 
 
+class Reported(NamedTuple):
+    """Metrics of several updates that report the same names.
+
+    Attributes:
+        updates: numbers of the updates, n of them, ascending; the first update of a run is number 1.
+        metrics: name to one number for each update and seed, [n, S], on the device.
+    """
+
+    updates: Sequence[int]
+    metrics: Metrics
+
+
 class Dims(NamedTuple):
     """Widths of one observation and one action."""
 
@@ -70,6 +82,24 @@ class Agent(ABC):
     @abstractmethod
     def update(self, batch: Batch) -> Metrics:
         """Train on one batch [S, B, ...] and return metrics, [S] each."""
+
+    def update_many(self, transitions: Transitions, index: Tensor) -> list[Reported]:
+        """Train on k batches in one call; the same weights and metrics as k calls of `update`.
+
+        This default is those k calls. A faster path may replace it where it gives the same numbers to rounding.
+
+        Args:
+            transitions: the whole dataset, on the agent's device.
+            index: rows of each update's batch, [k, S, B].
+
+        Returns:
+            The metrics of all k updates, grouped by the names that are reported together.
+        """
+        reported = []
+        for rows in index:
+            metrics = self.update(transitions.rows(rows))
+            reported.append(Reported((self.updates,), {name: value[None] for name, value in metrics.items()}))
+        return reported
 
     @abstractmethod
     def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:
