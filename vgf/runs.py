@@ -150,6 +150,7 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
         **({} if evaluated else {"evaluated": False}),
         "device": agent.device.type,
         "threads": torch.get_num_threads(),
+        "updates_by": "fused core" if agent.is_fused else "modules",
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **clock.facts(),
         **records.provenance(),

@@ -69,7 +69,8 @@ class _Group:
 
     def add(self, updates: Sequence[int], values: Tensor) -> None:
         """Add the values [n, M, S] of n updates."""
-        self.totals += values.sum(0)
+        for each in values:  # one after the other: a mean must not depend on how many updates one call did
+            self.totals += each
         good = self.good & values.isfinite().all(-1).cummin(0).values  # [n, M]: finite up to and with each update
         self.sound += good.sum(0)
         self.good = good[-1]

@@ -110,11 +110,7 @@ class _Training:
             assert place.acting is not None, "fine-tuning online needs environments to act in"
             sizes = (self.scale.online, seeds, self.scale.updates)
             self.online = FineTuning(*sizes, place.transitions, place.acting, run.task, place.reward)
-        if getattr(run.method.config, "precision", "float32") == "bfloat16" and (gain := pays(place.device)) < SLOWER:
-            records.note(
-                f"train {run.method.name}: products in bfloat16 take {1 / gain:.1f} times as long as in float32 here; "
-                "precision: float32 is faster"
-            )
+        self._check_precision()
         checkpoint = load_checkpoint(run.work)
         if checkpoint is not None:
             self._resume(checkpoint)
@@ -145,6 +141,20 @@ class _Training:
         publish(self.job, agent, self.clock)
         return True
 
+    def _check_precision(self) -> None:
+        """Say where a lower precision is slower here, or is not what trains."""
+        agent, name = self.agent, self.job.method.name
+        precision = getattr(agent.config, "precision", "float32")
+        if precision != "float32" and (gain := pays(agent.device)) < SLOWER:
+            records.note(
+                f"train {name}: products in bfloat16 take {1 / gain:.1f} times as long as in float32 here; "
+                "precision: float32 is faster"
+            )
+        if not agent.is_fused and precision not in agent.eager_precisions:
+            records.note(
+                f"train {name}: precision {precision} needs the fused core; what learns is in float32 without it"
+            )
+
     def _update(self, stop_at: int | None) -> list[Reported]:
         """Do some updates: as many as fit in a call before something else is due, or one where the agent acts too."""
         agent, size = self.agent, self.scale.batch_size
@@ -153,7 +163,6 @@ class _Training:
             metrics = agent.update(self.online.batch(self.batches, size))
             return [Reported((agent.updates,), {name: value[None] for name, value in metrics.items()})]
         data = self.place.transitions
-        agent.prepare(data)
         count, start = min(self.at_once, self._until_due(stop_at)), time.monotonic()
         reported = agent.update_many(data, draw_rows(data, self.batches, size, count))
         seconds = max(time.monotonic() - start, 1e-6)

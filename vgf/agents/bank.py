@@ -13,7 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Dims
+from vgf.agents import fused
+from vgf.agents.base import Agent, Dims
+from vgf.datasets.progress import Progress
 from vgf.networks import SeedStreams
 
 CHUNK = 1024  # states drawn for at once
@@ -28,6 +30,7 @@ class ActionBank:
         streams: source of the noise; the bank is a function of it and of the reference's weights.
         size: K.
         dims: widths of observation and action.
+        agent: whose reference the fused core integrates in place of `sample`; None where it cannot.
     """
 
     @torch.no_grad()
@@ -38,14 +41,21 @@ class ActionBank:
         streams: SeedStreams,
         size: int,
         dims: Dims,
+        agent: Agent | None = None,
     ) -> None:
         seeds = len(streams.generators)
         shape = (seeds, len(observations), size, dims.action)
         self.actions = torch.empty(shape, dtype=torch.float16, device=observations.device)
-        for start in range(0, len(observations), CHUNK):
-            rows = observations[start : start + CHUNK]
-            drawn = sample(rows.expand(seeds, -1, -1), streams.normal(len(rows), size, dims.action))
-            self.actions[:, start : start + CHUNK] = drawn
+        self.dtype = observations.dtype
+        with Progress("reference actions", len(observations), "state") as progress:
+            for start in range(0, len(observations), CHUNK):
+                rows = observations[start : start + CHUNK]
+                noise = streams.normal(len(rows), size, dims.action)
+                if agent is not None:
+                    fused.fill_bank(agent, rows, noise, self.actions, start)
+                else:
+                    self.actions[:, start : start + CHUNK] = sample(rows.expand(seeds, -1, -1), noise)
+                progress.update(len(rows))
 
     def draw(self, numbers: Tensor, streams: SeedStreams, particles: int) -> Tensor:
         """Return N of the K actions of states `numbers` [S, B], a run of them that starts anywhere: [S, B, N, d]."""
@@ -53,4 +63,4 @@ class ActionBank:
         start = (streams.uniform(numbers.shape[1], 1) * size).long()
         place = (start + torch.arange(particles, device=device)) % size
         seed = torch.arange(len(self.actions), device=device)[:, None, None]
-        return self.actions[seed, numbers.unsqueeze(-1), place].float()
+        return self.actions[seed, numbers.unsqueeze(-1), place].to(self.dtype)

@@ -8,20 +8,27 @@ exactly as if it had never stopped.
 
 from __future__ import annotations
 
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
+from vgf.agents import fused
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.reference import Reference
 
+Precision = Literal["float32", "bfloat16", "bfloat16_all"]
+#: What an update multiplies in bfloat16, with sums in float32: nothing; what does not learn (the reference that is
+#: sampled, the critic whose gradient moves particles, targets); everything. First and last layers, values and targets,
+#: the flow, losses and Adam are in float32 in every case. It pays where the processor multiplies bfloat16 faster.
+PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 Metrics = dict[str, Tensor]  #: name to one number a seed, [S], on the device
 
 
@@ -50,6 +57,7 @@ class Agent(ABC):
     Attributes:
         name: what experiment files call it.
         transports: whether `act` depends on the budget; without it only zero steps are evaluated.
+        eager_precisions: levels of `PRECISIONS` that `update` itself has, without the fused core.
         config: the frozen dataclass it was created from.
         seeds: the S seeds, in the order of the seed axis.
         updates: how many updates it has done.
@@ -57,6 +65,7 @@ class Agent(ABC):
 
     name: ClassVar[str]
     transports: ClassVar[bool]
+    eager_precisions: ClassVar[tuple[str, ...]] = ("float32",)
 
     def __init__(self, config: Any, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self.config, self.dims, self.seeds = config, dims, tuple(seeds)
@@ -86,7 +95,8 @@ class Agent(ABC):
     def update_many(self, transitions: Transitions, index: Tensor) -> list[Reported]:
         """Train on k batches in one call; the same weights and metrics as k calls of `update`.
 
-        This default is those k calls. A faster path may replace it where it gives the same numbers to rounding.
+        On a CPU one function in C++ does them all where it covers the agent (`vgf.agents.fused`), with the same draws
+        and the same numbers to rounding; else it is those k calls.
 
         Args:
             transitions: the whole dataset, on the agent's device.
@@ -95,11 +105,28 @@ class Agent(ABC):
         Returns:
             The metrics of all k updates, grouped by the names that are reported together.
         """
+        if self.is_fused:
+            return fused.update_many(self, transitions, index)
         reported = []
         for rows in index:
+            self.prepare(transitions)
             metrics = self.update(transitions.rows(rows))
             reported.append(Reported((self.updates,), {name: value[None] for name, value in metrics.items()}))
         return reported
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether `update_many` is done by the fused core; where not, stderr says once why."""
+        return fused.available(self)
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does the next updates, for batches of `batch` transitions a seed.
+
+        Raises:
+            fused.Unavailable: if it cannot, with the reason.
+        """
+        del batch
+        raise fused.Unavailable("this method has no fused update")
 
     @abstractmethod
     def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:

@@ -13,11 +13,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.agents import fused
+from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_config
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
-from vgf.reference import make_reference
+from vgf.reference import FlowReference, make_reference
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,21 @@ class BCConfig:
         reference: "flow" (flow matching, lipman2023flow) or "gaussian".
         flow_steps: Euler steps of the flow.
         hidden: widths of the hidden layers.
+        precision: of the products, see `PRECISIONS`.
         learning_rate: of Adam.
     """
 
     reference: Literal["flow", "gaussian"] = "flow"
     flow_steps: int = 10
     hidden: tuple[int, ...] = (512, 512, 512, 512)
+    precision: Precision = "float32"
     learning_rate: float = 3e-4
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(self, {"reference": ("flow", "gaussian")}, ("flow_steps", "learning_rate"))
+        check_config(
+            self, {"reference": ("flow", "gaussian"), "precision": PRECISIONS}, ("flow_steps", "learning_rate")
+        )
 
 
 class BC(Agent):
@@ -60,6 +65,20 @@ class BC(Agent):
     def metric_names(self) -> tuple[str, ...]:
         """The reference's loss."""
         return ("reference/loss",)
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does an update; see `Agent.recipe`."""
+        if not isinstance(self.reference, FlowReference):
+            raise fused.Unavailable("its reference is a Gaussian")
+        return fused.Recipe(
+            fused.Method.VGF,
+            {fused.Role.REFERENCE: fused.Network.of(self.reference.velocity.net, "reference")},
+            fused.cloning_noise(1, batch, self.dims.action),
+            (0.0, 0.0),
+            fused.Flag.CLONE,
+            {"reference/loss": 7},
+            counts={"flow_steps": self.config.flow_steps},
+        )
 
     def update(self, batch: Batch) -> Metrics:
         """Take one step on the reference's loss."""

@@ -20,7 +20,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.agents import fused
+from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_config
 from vgf.agents.heads import follow, frozen
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
@@ -39,6 +40,7 @@ class FQLConfig:
         normalise_q: divide the value in the policy's loss by its mean absolute value.
         hidden: widths of the hidden layers, of every network.
         layer_norm: normalise before the activations of the critics.
+        precision: of the products, see `PRECISIONS`.
         learning_rate: of Adam, for every network.
         tau: rate at which the target critic follows.
         discount: gamma; experiment files leave it to the task.
@@ -50,13 +52,18 @@ class FQLConfig:
     normalise_q: bool = False
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     layer_norm: bool = True
+    precision: Precision = "float32"
     learning_rate: float = 3e-4
     tau: float = 0.005
     discount: float = 0.99
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(self, {"target_q": ("mean", "min")}, ("flow_steps", "learning_rate", "tau", "discount"))
+        check_config(
+            self,
+            {"target_q": ("mean", "min"), "precision": PRECISIONS},
+            ("flow_steps", "learning_rate", "tau", "discount"),
+        )
         if not self.alpha >= 0:
             raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
 
@@ -100,6 +107,25 @@ class FQL(Agent):
     def metric_names(self) -> tuple[str, ...]:
         """Loss of cloning; loss, value and target of the critics; the two parts of the one-step policy's loss."""
         return ("reference/loss", "critic/loss", "critic/q", "critic/target", "actor/distillation", "actor/q")
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does an update; see `Agent.recipe`."""
+        c, d, role, flag = self.config, self.dims.action, fused.Role, fused.Flag
+        noise = {i: fused.Draw("particles", "normal", (batch, d)) for i in range(2)}
+        return fused.Recipe(
+            fused.Method.FQL,
+            {
+                role.REFERENCE: fused.Network.of(self.reference.velocity.net, "reference"),
+                role.ACTOR: fused.Network.of(self.actor.net, "actor"),
+                role.CRITIC: fused.Network.of(self.critic.net, "critic"),
+                role.TARGET: fused.Network.of(self.target.net),
+            },
+            noise | fused.cloning_noise(2, batch, d),
+            (c.discount, c.tau, c.alpha),
+            fused.chosen({flag.TARGET_MIN: c.target_q == "min", flag.NORMALISE_Q: c.normalise_q}),
+            dict(zip(self.metric_names, (7, 0, 1, 2, 3, 4), strict=True)),
+            counts={"flow_steps": c.flow_steps},
+        )
 
     def update(self, batch: Batch) -> Metrics:
         """Take one step on the critics, the one-step policy and the flow."""

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from vgf.agents import fused
 from vgf.agents.base import Dims, Metrics, check_config
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import follow
@@ -77,6 +78,24 @@ class IDQL(ImplicitQ):
     def metric_names(self) -> tuple[str, ...]:
         """Losses and values of V and Q, and the loss of cloning."""
         return (*VALUE_METRICS, "reference/loss")
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does an update, with a flow as behaviour policy; see `Agent.recipe`."""
+        c = self.config
+        if not isinstance(self.reference, FlowReference) or not isinstance(self.average, FlowReference):
+            raise fused.Unavailable("its behaviour policy is a diffusion")
+        networks, metrics = self.values_recipe()
+        networks[fused.Role.REFERENCE] = fused.Network.of(self.reference.velocity.net, "reference")
+        networks[fused.Role.ACTOR_TARGET] = fused.Network.of(self.average.velocity.net)
+        return fused.Recipe(
+            fused.Method.IMPLICIT,
+            networks,
+            fused.cloning_noise(0, batch, self.dims.action),
+            (c.discount, c.tau, c.expectile, 0.0, 0.0, c.average_rate),
+            fused.Flag.CLONE,
+            metrics | {"reference/loss": 7},
+            counts={"flow_steps": c.flow_steps},
+        )
 
     def update(self, batch: Batch) -> Metrics:
         """Take one step on V, on Q and on cloning; then the target and the sampled policy follow."""

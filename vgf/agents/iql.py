@@ -19,7 +19,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.agents import fused
+from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_config
 from vgf.agents.heads import Policy, Value, expectile_loss, follow
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
@@ -38,6 +39,7 @@ class ImplicitQConfig:
             0.7 on locomotion).
         hidden: widths of the hidden layers, of every network (park2025fql).
         layer_norm: normalise before the activations of V and Q (park2025fql).
+        precision: of the products, see `PRECISIONS`.
         learning_rate: of Adam, for every network (kostrikov2022iql, park2025fql).
         tau: rate at which the target critic follows (kostrikov2022iql, park2025fql).
         discount: gamma; experiment files leave it to the task.
@@ -46,13 +48,14 @@ class ImplicitQConfig:
     expectile: float = 0.9
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     layer_norm: bool = True
+    precision: Precision = "float32"
     learning_rate: float = 3e-4
     tau: float = 0.005
     discount: float = 0.99
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(self, {}, ("learning_rate", "tau", "discount"))
+        check_config(self, {"precision": PRECISIONS}, ("learning_rate", "tau", "discount"))
         if not 0 < self.expectile < 1:
             raise ValueError(f"expectile must be between 0 and 1, got {self.expectile!r}")
 
@@ -131,6 +134,15 @@ class ImplicitQ(Agent):
         """Return a budget of no length."""
         return Budget(steps, 0.0)
 
+    def values_recipe(self) -> tuple[dict[fused.Role, fused.Network], dict[str, int]]:
+        """Return networks and metrics of V and Q as the fused core has them."""
+        networks = {
+            fused.Role.VALUE: fused.Network.of(self.value.net, "value"),
+            fused.Role.CRITIC: fused.Network.of(self.critic.net, "critic"),
+            fused.Role.TARGET: fused.Network.of(self.target.net),
+        }
+        return networks, dict(zip(VALUE_METRICS, (2, 3, 0, 1), strict=True))
+
 
 class GaussianPolicy(nn.Module):
     """A normal distribution over actions with a spread of 1, or a mean in the box and a learnt spread."""
@@ -167,6 +179,22 @@ class IQL(ImplicitQ):
     def metric_names(self) -> tuple[str, ...]:
         """Losses and values of V and Q; the policy's loss, its mean weight and the share of weights clipped."""
         return (*VALUE_METRICS, "actor/loss", "actor/weight", "actor/clipped")
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does an update; see `Agent.recipe`."""
+        del batch
+        c, role, flag = self.config, fused.Role, fused.Flag
+        networks, metrics = self.values_recipe()
+        networks[role.ACTOR] = fused.Network.of(self.actor.mean.net, "actor")
+        networks[role.STD] = fused.Network((self.actor.log_std,), optimizer="actor" if c.std == "learnt" else None)
+        return fused.Recipe(
+            fused.Method.IMPLICIT,
+            networks,
+            {},
+            (c.discount, c.tau, c.expectile, c.inverse_temperature, c.max_weight),
+            fused.chosen({flag.WEIGHTED: True, flag.SQUASH: self.actor.mean.squash}),
+            metrics | {"actor/loss": 4, "actor/weight": 5, "actor/clipped": 6},
+        )
 
     def update(self, batch: Batch) -> Metrics:
         """Take one step on V, on Q and on the policy; then the target follows."""

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from vgf.agents import fused
 from vgf.agents.td3 import TD3, TD3Config
 from vgf.datasets.transitions import Batch
 
@@ -52,6 +53,10 @@ class ReBRAC(TD3):
 
     name: ClassVar[str] = "rebrac"
     config: ReBRACConfig
+
+    def policy_recipe(self) -> tuple[float, float, fused.Flag]:
+        """Return beta_1 and beta_2; the policy follows the smaller critic."""
+        return self.config.actor_penalty, self.config.critic_penalty, fused.Flag.NONE
 
     def target_penalty(self, batch: Batch, actions: Tensor) -> Tensor:
         """Return beta_2 times the squared distance from the dataset's next actions, [S, B].

@@ -19,7 +19,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.agents import fused
+from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_config
 from vgf.agents.heads import Policy, follow, frozen
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
@@ -37,6 +38,7 @@ class TD3Config:
         policy_delay: updates of the critics for one of the policy and the targets (fujimoto2021td3bc).
         hidden: widths of the hidden layers, of every network (park2025fql).
         layer_norm: normalise before the activations of the critics (tarasov2023rebrac, park2025fql).
+        precision: of the products, see `PRECISIONS`.
         learning_rate: of Adam, for every network (fujimoto2021td3bc, park2025fql).
         tau: rate at which the targets follow (fujimoto2021td3bc).
         discount: gamma; experiment files leave it to the task.
@@ -47,13 +49,14 @@ class TD3Config:
     policy_delay: int = 2
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     layer_norm: bool = True
+    precision: Precision = "float32"
     learning_rate: float = 3e-4
     tau: float = 0.005
     discount: float = 0.99
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(self, {}, ("policy_delay", "learning_rate", "tau", "discount"))
+        check_config(self, {"precision": PRECISIONS}, ("policy_delay", "learning_rate", "tau", "discount"))
         for name in ("policy_noise", "noise_clip"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
@@ -84,6 +87,30 @@ class TD3(Agent):
     def metric_names(self) -> tuple[str, ...]:
         """Loss, value and target of the critics; loss of the policy and its distance from the dataset's actions."""
         return ("critic/loss", "critic/q", "critic/target", "actor/loss", "actor/distance")
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does an update; see `Agent.recipe`."""
+        c, role = self.config, fused.Role
+        pull, penalty, flags = self.policy_recipe()
+        return fused.Recipe(
+            fused.Method.TD3,
+            {
+                role.ACTOR: fused.Network.of(self.actor.net, "actor"),
+                role.CRITIC: fused.Network.of(self.critic.net, "critic"),
+                role.ACTOR_TARGET: fused.Network.of(self.actor_target.net),
+                role.TARGET: fused.Network.of(self.target.net),
+            },
+            {0: fused.Draw("particles", "normal", (batch, self.dims.action))},
+            (c.discount, c.tau, c.policy_noise, c.noise_clip, pull, penalty),
+            flags,
+            {name: place for place, name in enumerate(self.metric_names)},
+            delayed=self.metric_names[3:],
+            counts={"delay": c.policy_delay},
+        )
+
+    @abstractmethod
+    def policy_recipe(self) -> tuple[float, float, fused.Flag]:
+        """Return weight of value or cloning in the policy's loss, the target's penalty, and the loss's flags."""
 
     def update(self, batch: Batch) -> Metrics:
         """Take a step on the critics and, when it is due, one on the policy, after which all targets follow."""

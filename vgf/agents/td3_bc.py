@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from vgf.agents import fused
 from vgf.agents.td3 import TD3, TD3Config
 from vgf.datasets.transitions import Batch
 
@@ -46,6 +47,10 @@ class TD3BC(TD3):
 
     name: ClassVar[str] = "td3_bc"
     config: TD3BCConfig
+
+    def policy_recipe(self) -> tuple[float, float, fused.Flag]:
+        """Return alpha; the policy follows the first critic, and cloning is averaged over coordinates."""
+        return self.config.alpha, 0.0, fused.Flag.FIRST_CRITIC | fused.Flag.MEAN_SQUARE
 
     def actor_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the policy's loss, [S], and its actions, [S, B, d]; the first critic alone is followed."""

@@ -18,6 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from vgf.agents import fused
 from vgf.agents.bank import ActionBank
 from vgf.agents.base import Agent, Dims, Metrics
 from vgf.agents.vgf_config import Aggregate, VGFConfig
@@ -25,8 +26,9 @@ from vgf.datasets.transitions import Batch, Transitions
 from vgf.fast import Core
 from vgf.flow import Budget, ScoreFn, best_of, transport, value_gradient
 from vgf.networks import Critic, SeedStreams, VectorField
-from vgf.reference import ACTION_BOUNDS, make_reference
+from vgf.reference import ACTION_BOUNDS, FlowReference, make_reference
 
+MOST_PARTICLES = 64  # of the fused core, which looks at all pairs at once
 CRITIC_METRICS = (
     "critic/loss",  # squared TD error, summed over the ensemble
     "critic/q",  # value of the dataset's actions
@@ -41,6 +43,7 @@ class VGF(Agent):
 
     name: ClassVar[str] = "vgf"
     transports: ClassVar[bool] = True
+    eager_precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
     config: VGFConfig
 
     def __init__(self, config: VGFConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
@@ -59,7 +62,7 @@ class VGF(Agent):
             self._adam(name, config.learning_rate)
         self.bank: ActionBank | None = None
         gradient = self.gradient if config.direction == "amortised" else None
-        dtype = torch.bfloat16 if config.precision == "bfloat16" else None
+        dtype = None if config.precision == "float32" else torch.bfloat16
         # None lets the modules themselves do it: the eager twin, for tests and benchmarks
         self.core: Core | None = Core(self.reference, self.critic, self.target, gradient, config.flow_q, dtype)
 
@@ -74,7 +77,8 @@ class VGF(Agent):
         if self.config.bank and self.bank is None and self.updates >= self.config.pretrain:
             self._refresh()
             streams = SeedStreams(self.seeds, "bank", self.device)
-            self.bank = ActionBank(transitions.next_observations, self._sample, streams, self.config.bank, self.dims)
+            states, core = transitions.next_observations, self if self.is_fused else None
+            self.bank = ActionBank(states, self._sample, streams, self.config.bank, self.dims, core)
 
     def update(self, batch: Batch) -> Metrics:
         """Train reference, critic and amortised gradient, as far as the phase trains them; see `pretrain`."""
@@ -84,6 +88,51 @@ class VGF(Agent):
             metrics |= self._clone(self.reference, batch)
         self.updates += 1
         return metrics
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does the updates of this phase; see `Agent.recipe`."""
+        c, d, flag, role = self.config, self.dims.action, fused.Flag, fused.Role
+        cloning, critic = self.updates < c.pretrain or c.pretrain == 0, self.updates >= c.pretrain
+        bank = self.bank.actions if self.bank is not None and critic else None
+        if not isinstance(self.reference, FlowReference):
+            raise fused.Unavailable("its reference is a Gaussian")
+        if c.particles > MOST_PARTICLES:
+            raise fused.Unavailable(f"it takes at most {MOST_PARTICLES} particles, not {c.particles}")
+        chosen = {
+            flag.TRAIN_CRITIC: critic,
+            flag.CLONE: cloning,
+            flag.ADAM_FLOW: c.optimizer == "adam",
+            flag.REPULSION: c.repulsion,
+            flag.FLOW_MIN: c.flow_q == "min",
+            flag.TARGET_MIN: c.target_q == "min",
+            flag.TARGET_MAX: c.target_particles == "max",
+            flag.UNIT_GRADIENT: c.unit_gradient,
+        }
+        networks = {role.REFERENCE: fused.Network.of(self.reference.velocity.net, "reference" if cloning else None)}
+        noise, metrics = {}, {}
+        if critic:
+            networks[role.CRITIC] = fused.Network.of(self.critic.net, "critic")
+            networks[role.TARGET] = fused.Network.of(self.target.net)
+            metrics = {name: place for place, name in enumerate(CRITIC_METRICS)}
+            if c.direction == "amortised":
+                networks[role.FIT], metrics["gradient/loss"] = fused.Network.of(self.gradient.net, "gradient"), 6
+            if bank is None:
+                noise[0] = fused.Draw("particles", "normal", (batch, c.particles, d))
+        if cloning:
+            noise |= fused.cloning_noise(1, batch, d)
+            metrics["reference/loss"] = 7
+        sigma = 0.0 if isinstance(c.bandwidth, str) else c.bandwidth
+        return fused.Recipe(
+            fused.Method.VGF,
+            networks,
+            noise,
+            (c.discount, c.tau, c.step_size, c.temperature, sigma),
+            fused.chosen(chosen),
+            metrics,
+            counts={"particles": c.particles, "flow_steps": c.flow_steps, "train_steps": c.train_steps},
+            bank=bank,
+            until=c.pretrain if self.updates < c.pretrain else None,
+        )
 
     @torch.no_grad()
     def td_target(self, batch: Batch, particles: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vgf.agents.base import check_config
+from vgf.agents.base import PRECISIONS, Precision, check_config
 from vgf.flow import Budget
 
 Aggregate = Literal["mean", "min"]
@@ -40,8 +40,7 @@ class VGFConfig:
         pretrain: updates of the reference alone, which is then frozen; 0 trains reference and critic together.
         bank: with a frozen reference, actions drawn once for each state of the dataset, to take the N from; 0 draws
             anew at every update.
-        precision: of what an update evaluates without training it, see `vgf.fast`; acting is always in float32.
-            bfloat16 pays where the processor multiplies in it faster: `vgf.fast.pays` tells.
+        precision: of the products, see `vgf.agents.base.PRECISIONS`; acting is always in float32.
         hidden: widths of the hidden layers, of every network.
         layer_norm: normalise before the activations of the critic.
         learning_rate: of Adam, for every network.
@@ -65,7 +64,7 @@ class VGFConfig:
     flow_steps: int = 10
     pretrain: int = 0
     bank: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     layer_norm: bool = True
     learning_rate: float = 3e-4
@@ -80,7 +79,7 @@ class VGFConfig:
             "target_q": ("mean", "min"),
             "target_particles": ("mean", "max"),
             "reference": ("flow", "gaussian"),
-            "precision": ("float32", "bfloat16"),
+            "precision": PRECISIONS,
         }
         check_config(self, choices, ("particles", "flow_steps", "learning_rate", "tau", "discount"))
         if self.pretrain < 0:
