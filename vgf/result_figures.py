@@ -145,7 +145,7 @@ def draw_scores(study: Study, names: Mapping[str, str] = NAMES) -> tuple[Figure,
     """Draw a panel a task: methods and budgets down, seeds as dots, mean and interval as a bar; and what is drawn."""
     rows, table = ordered(study, names), []
     with plots.style():
-        figure, axes = _panels(study.tasks, height=0.24 * len(rows) + 0.9)
+        figure, axes = panels(study.tasks, height=0.24 * len(rows) + 0.9)
         for ax, task in zip(axes, study.tasks, strict=True):
             for place, (key, text) in enumerate(reversed(rows)):
                 cell = found(study, task, key)
@@ -168,7 +168,7 @@ def draw_budgets(study: Study, methods: Sequence[str], names: Mapping[str, str] 
     """Draw a panel a task: the score over the test budget L_test, a line a method, bars its interval."""
     table = []
     with plots.style():
-        figure, axes = _panels(study.tasks, height=2.6)
+        figure, axes = panels(study.tasks, height=2.6)
         for ax, task in zip(axes, study.tasks, strict=True):
             for i, method in enumerate(methods):
                 steps = sorted(k[1] for k in study.keys if k[0] == method)
@@ -205,7 +205,7 @@ def draw_curves(
     """
     table = []
     with plots.style():
-        figure, axes = _panels(study.tasks, height=2.6)
+        figure, axes = panels(study.tasks, height=2.6)
         for ax, task in zip(axes, study.tasks, strict=True):
             for i, (method, steps) in enumerate(keys):
                 source = next((s for s in study.sources if (s.task.name, s.method) == (task, method)), None)
@@ -261,7 +261,7 @@ def draw_ranking(ranked: pd.DataFrame, score: str) -> Figure:
     """
     tasks = list(dict.fromkeys(ranked["task"]))
     with plots.style():
-        figure, axes = _panels(tasks, height=2.8)
+        figure, axes = panels(tasks, height=2.8)
         for ax, task in zip(axes, tasks, strict=True):
             own = ranked[ranked["task"] == task].set_index(["choice", "particles"])["score"]
             order = sorted(set(own.index), key=lambda key: {"worst": -key[1], "any": 0, "best": key[1]}[key[0]])
@@ -276,7 +276,7 @@ def draw_ranking(ranked: pd.DataFrame, score: str) -> Figure:
     return figure
 
 
-def _panels(tasks: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
+def panels(tasks: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     """Return a figure of at most two panels a row, so that it can be read on a phone."""
     columns = min(2, len(tasks))
     rows = -(-len(tasks) // columns)
