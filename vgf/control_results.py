@@ -165,7 +165,9 @@ def chance(contrasts: np.ndarray) -> np.ndarray:
     """Return how likely means as high as these come about by chance, corrected for looking at all of them.
 
     Signs of clusters are flipped, the same flips for all contrasts; the chance of one is the share of flips in which
-    the highest mean of all is at least its own (single-step maximum). One contrast alone is a plain sign-flip test.
+    the highest mean of all is at least its own (single-step maximum). One contrast alone is a plain sign-flip test. A
+    contrast that is clearly below zero by itself has chance 1 and leaves the maximum, or else its flips, as high as it
+    is low, would hide every other's gain (the idea of Hansen's test for superior predictive ability).
 
     Args:
         contrasts: K contrasts of C clusters, [K, C], each symmetric about zero where there is nothing to find.
@@ -173,16 +175,17 @@ def chance(contrasts: np.ndarray) -> np.ndarray:
     Returns:
         [K], at least 1 / 2^C.
     """
-    count = contrasts.shape[1]
+    count, means = contrasts.shape[1], contrasts.mean(1)
     if count <= EXACT:
         signs = np.array(list(product((1.0, -1.0), repeat=count)))
     else:
         signs = np.random.default_rng(0).choice((1.0, -1.0), size=(FLIPS, count))
         signs[0] = 1.0  # what was observed is one of the flips
-    highest = (signs @ contrasts.T / count).max(1)
-    means = contrasts.mean(1)
+    flipped = signs @ contrasts.T / count
     slack = 1e-9 * np.abs(contrasts).max(initial=1.0)  # a sum in another order is no lower
-    return (highest[:, None] >= means - slack).mean(0)
+    below = (flipped <= means + slack).mean(0) < LEVEL
+    highest = flipped[:, ~below].max(1, initial=-np.inf)
+    return np.where(below, 1.0, (highest[:, None] >= means - slack).mean(0))
 
 
 def _alone(name: str, values: np.ndarray) -> Contrast:
