@@ -22,6 +22,7 @@ from vgf.agents.vgf_config import PRESETS
 from vgf.checkpoints import save_policy
 from vgf.control_actor import Elsewhere, Mover, Setting, settings
 from vgf.control_steps import KINDS, MOVING, STEPS, UNREACHED
+from vgf.datasets import get_task
 from vgf.datasets.files import sha256
 from vgf.evaluate import EVALUATION_SEED, make_envs
 from vgf.networks import SeedStreams
@@ -101,6 +102,36 @@ def test_elsewhere_starts_from_other_states() -> None:
     assert not np.array_equal(plain, shifted)
     np.testing.assert_array_equal(shifted, again)
     envs.close()
+
+
+def test_every_setting_is_played_from_starts_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[tuple[str, float]] = []
+
+    def evaluated(actor: Mover, envs: Any, **how: Any) -> pd.DataFrame:
+        assert isinstance(envs, Elsewhere)
+        assert EVALUATION_SEED + envs.shift == controls.FIRST_SEED
+        assert (envs.num_envs, how["episodes"]) == (2 * 7, 14)  # the most a seed that share 14 evenly, of ten at most
+        assert not actor.transports
+        played.append((actor.setting.kind.name, actor.setting.rung))
+        return pd.DataFrame(
+            {"seed": [0, 3], "env_seed": EVALUATION_SEED, "episode": 0, "test_steps": 0, "return": 1.0}
+        ).assign(success=0, length=5)
+
+    monkeypatch.setattr(controls, "evaluate", evaluated)
+    ticks: list[None] = []
+    rows = controls.measure(
+        VGF.create(CONFIG, DIMS, SEEDS),
+        get_task(HOPPER),
+        states(64),
+        14,
+        MOVING[:2],
+        (0.5, 1.0),
+        lambda: ticks.append(None),
+    )
+    assert played == [("any", 0), ("best_of_n", 0), *((k, r) for k in ("phi", "minus_phi") for r in (0.5, 1.0))]
+    assert len(ticks) == 6
+    assert (rows["env_seed"] == controls.FIRST_SEED).all()
+    assert tuple(rows.columns) == controls.COLUMNS[2:]
 
 
 def record(root: Path, method: str = "vgf", task: str = HOPPER, agent: VGF | None = None) -> Path:
