@@ -114,5 +114,5 @@ class Elsewhere(VectorWrapper[Any, Any, Any, Any, Any]):
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Reset all with seeds that are `shift` higher."""
-        seeds: Any = [int(s) + self.shift for s in seed]
+        seeds: Any = [None if s is None else int(s) + self.shift for s in seed]
         return self.env.reset(seed=seeds, options=options)
