@@ -298,7 +298,7 @@ rule train:
     shell:
         "{params.anew}OMP_NUM_THREADS={threads} step 'train {wildcards.method}, {wildcards.task} ({wildcards.scale})'"
         " vgf train {params.file} --scale {wildcards.scale} --task {wildcards.task} --method {wildcards.method}"
-        " --results {params.results}"
+        " --results {params.results} --processes 1"
 
 
 rule dataset:

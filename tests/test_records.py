@@ -253,3 +253,13 @@ def test_provenance_says_code_and_libraries_and_neither_host_nor_user_nor_path()
 def test_without_git_the_commit_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert records.provenance()["commit"] == ""
+
+
+def test_who_does_not_want_to_wait_for_a_folder_is_told(tmp_path: Path) -> None:
+    with records.locked(tmp_path, "run"):
+        with pytest.raises(BlockingIOError), records.locked(tmp_path, "run", wait=False):
+            pytest.fail("two hold it")
+        with records.locked(tmp_path, "other", wait=False):
+            pass
+    with records.locked(tmp_path, "run", wait=False):
+        pass

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from vgf.datasets import make_env
-from vgf.workers import Workers
+from vgf.workers import Workers, cores
 
 MAZE = "antmaze-medium-navigate-singletask-task1-v0"  # draws from numpy's global generator and its action space
 
@@ -177,3 +177,17 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("50000 100000", 1), ("nonsense", 8), (None, 8)],
+)
+def test_a_containers_share_limits_the_cores(
+    quota: str | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    path = tmp_path / "cpu.max"
+    if quota is not None:
+        path.write_text(quota)
+    assert cores(path) == expected

@@ -8,7 +8,7 @@ file carries its agent's name, config and sizes in its header and is complete on
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,6 +100,27 @@ def one_seed(agent: Agent, seed: int | None = None) -> Agent:
     alone.load_policy({key: t if t.shape == shapes[key] else t[index : index + 1] for key, t in tensors.items()})
     alone.updates = agent.updates
     return alone
+
+
+def join_seeds(agents: Sequence[Agent]) -> Agent:
+    """Return an agent of all the seeds of agents that differ in nothing else, in their order, to act as each does.
+
+    Raises:
+        ValueError: if they were not trained alike, or two have the same seed.
+    """
+    first, seeds = agents[0], [seed for agent in agents for seed in agent.seeds]
+    if any(
+        (a.name, a.config, a.dims, a.updates) != (first.name, first.config, first.dims, first.updates) for a in agents
+    ):
+        raise ValueError(f"policies of seeds {', '.join(map(str, seeds))} were not trained alike")
+    whole, parts = type(first).create(first.config, first.dims, seeds, first.device), [a.policy() for a in agents]
+    joined = {}
+    for key, value in whole.policy().items():
+        tensors = [part[key] for part in parts]
+        joined[key] = tensors[0] if len(agents) == 1 or tensors[0].shape == value.shape else torch.cat(tensors)
+    whole.load_policy(joined)
+    whole.updates = first.updates
+    return whole
 
 
 def load_agent(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, str]:

@@ -52,9 +52,10 @@ class Actor(Protocol):
         """Return actions [S, B, d] for observations [S, B, o]."""
 
 
-def make_envs(task: str, count: int) -> VectorEnv[Any, Any, Any]:
-    """Return `count` environments of a task, in as many processes as there are cores."""
-    return Workers(partial(make_env, get_task(task).name), count)  # an unknown task is refused here, not in a process
+def make_envs(task: str, count: int, processes: int | None = None) -> VectorEnv[Any, Any, Any]:
+    """Return `count` environments of a task, in as many processes as there are cores, or in `processes`."""
+    make = partial(make_env, get_task(task).name)  # an unknown task is refused here, not in a process
+    return Workers(make, count, processes)
 
 
 def evaluate(

@@ -220,8 +220,12 @@ def git(*arguments: str) -> str:
 
 
 @contextmanager
-def locked(folder: Path, name: str = "files") -> Iterator[None]:
-    """Hold a folder for this process; others wait. The lock goes with the process, however that ends."""
+def locked(folder: Path, name: str = "files", wait: bool = True) -> Iterator[None]:
+    """Hold a folder for this process; others wait. The lock goes with the process, however that ends.
+
+    Raises:
+        BlockingIOError: if another process holds it and this one does not want to `wait`.
+    """
     path = folder / f".{name}.lock"
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -230,7 +234,7 @@ def locked(folder: Path, name: str = "files") -> Iterator[None]:
         except FileNotFoundError:  # the folder was removed in between
             continue
         with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and path.stat().st_ino == os.fstat(handle.fileno()).st_ino:
                 yield
                 return

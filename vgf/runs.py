@@ -127,15 +127,21 @@ def append(run: Run, rows: pd.DataFrame, keys: Sequence[str], folder: Path | Non
         records.append_rows(path, own.drop(columns="seed"), keys)
 
 
-def publish(run: Run, agent: Agent, clock: Clock) -> None:
-    """Turn the finished run into a record, run.json last, and clear its work folder."""
-    seeds = run.experiment.scale.seeds
-    evaluated = records.seed_file(run.work, seeds[0]).exists()
+def add_rows(source: Path, folder: Path, seeds: Sequence[int]) -> bool:
+    """Add seeds' rows to a record from files in another folder; return whether they were evaluated."""
+    evaluated = records.seed_file(source, seeds[0]).exists()
     kinds = ((False, records.EPISODE_KEYS),) * evaluated + ((True, records.CURVE_KEYS),)
     for seed in seeds:
         for curve, keys in kinds:
-            rows = pd.read_csv(records.seed_file(run.work, seed, curve))
-            records.append_rows(records.seed_file(run.folder, seed, curve), rows, keys)
+            rows = pd.read_csv(records.seed_file(source, seed, curve))
+            records.append_rows(records.seed_file(folder, seed, curve), rows, keys)
+    return evaluated
+
+
+def publish(run: Run, agent: Agent, clock: Clock) -> None:
+    """Turn the finished run into a record, run.json last, and clear its work folder."""
+    seeds = run.experiment.scale.seeds
+    evaluated = add_rows(run.work, run.folder, seeds)
     save_policy(run.folder / POLICY, agent, run.task.name)
     facts = {
         "id": run.ident,
@@ -173,26 +179,39 @@ def dataset_file(task: Task, source: DatasetSource) -> Path:
     return sources.remake(get_dataset(task.dataset), source.episodes, source.seed, os.cpu_count() or 1, None)
 
 
-def is_done(run: Run, replace: bool) -> bool:
-    """Return whether the record is there already; clear away, or refuse, one made with other settings.
+def is_recorded(run: Run, replace: bool) -> bool:
+    """Return whether the record is there already; refuse one made with other settings, and change nothing.
 
     Raises:
         ValueError: if another record is in the way and must not be replaced.
     """
-    if not (run.folder / "run.json").exists():
-        return False
-    entries = records.read_runs(run.folder)
+    entries = records.read_runs(run.folder) if (run.folder / "run.json").exists() else []
     if any(entry["id"] == run.ident for entry in entries):
-        records.note(f"{run.folder}: there already, made with these settings; remove it to run again")
         return True
-    if all(entry["fingerprint"] == records.fingerprint(run.settings) for entry in entries):
-        return False
-    if not replace:
+    if not replace and not _joins(run, entries):
         raise ValueError(
             f"{run.folder}: there already, made with other settings; move it away, or say --replace (replace=True)"
         )
-    shutil.rmtree(run.folder)
     return False
+
+
+def is_done(run: Run, replace: bool) -> bool:
+    """Return whether the record is there already, and say so; clear away, or refuse, one made with other settings.
+
+    Raises:
+        ValueError: if another record is in the way and must not be replaced.
+    """
+    if is_recorded(run, replace):
+        records.note(f"{run.folder}: there already, made with these settings; remove it to run again")
+        return True
+    if (run.folder / "run.json").exists() and not _joins(run, records.read_runs(run.folder)):
+        shutil.rmtree(run.folder)
+    return False
+
+
+def _joins(run: Run, entries: Sequence[dict[str, Any]]) -> bool:
+    """Say whether every entry of a record is of the run's settings, so that the run's seeds may stand beside theirs."""
+    return all(entry["fingerprint"] == records.fingerprint(run.settings) for entry in entries)
 
 
 def summary(folders: Sequence[Path]) -> pd.DataFrame:

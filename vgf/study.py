@@ -1,20 +1,22 @@
 """`vgf train`: an experiment file in, records out.
 
-Every task of the file is learnt by every method, one after another; methods of a task share its data and its
-simulators. What is done is left alone and what was killed goes on, so that the way to repair an interrupted campaign is
-to run it again.
+Every task of the file is learnt by every method: one after another, where methods of a task share its data and its
+simulators, or several at once in processes of their own (`vgf.campaign`), with the same records. What is done is left
+alone and what was killed goes on, so that the way to repair an interrupted campaign is to run it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 import tyro
 
-from vgf import records
+from vgf import apart, records
+from vgf.campaign import train_at_once
 from vgf.checkpoints import choose_device
 from vgf.datasets import get_task, load, provenance
 from vgf.evaluate import close, make_envs
@@ -23,10 +25,11 @@ from vgf.monitor import Monitor
 from vgf.monitor import check as check_monitor
 from vgf.online import reward_rule
 from vgf.policy import export as export_policy
-from vgf.runs import Run, dataset_file, is_done, make_run, summary
-from vgf.sizes import Scale, ScaleName
+from vgf.runs import Run, dataset_file, is_done, is_recorded, make_run, summary
+from vgf.sizes import ScaleName
 from vgf.strict import known
 from vgf.train import Place, train
+from vgf.workers import cores
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def train_command(
     export_seed: int | None = None,
     tensorboard: Path | None = None,
     wandb: str | None = None,
+    processes: int | None = None,
 ) -> None:
     """Train every method of an experiment file on every task, evaluate it in the real environment, leave records.
 
@@ -69,7 +73,13 @@ def train_command(
         export_seed: which seed that is, where there are several.
         tensorboard: folder for TensorBoard's files.
         wandb: project of Weights & Biases; its key is read from WANDB_API_KEY.
+        processes: how many runs are trained at once, each by a process with one thread; where there are fewer runs,
+            their seeds are shared out. The records are the same, those of seeds trained apart to rounding. Each
+            process has the data in memory. By default as many as there are cores where the scale says `threads: 1`
+            and nothing computes on a GPU, else 1.
     """
+    if processes is not None and processes < 1:
+        raise ValueError(f"--processes must be >= 1, got {processes}")
     whole, where = read_experiment(experiment, scale), choose_device(device)
     if whole.scale.threads is not None:
         torch.set_num_threads(whole.scale.threads)
@@ -79,10 +89,12 @@ def train_command(
         _check_export(whole, [p.name for p in plans], method, export_seed)
     check_monitor(tensorboard, wandb)
     options = _Options(where, results, replace or scale == "quick", tensorboard, wandb)
-    folders: list[Path] = []
-    for plan in plans:
-        chosen = [m for m in plan.methods if not method or m.name in method]
-        folders += _train_on(whole, plan, chosen, options)
+    wanted = [(plan, [m for m in plan.methods if not method or m.name in method]) for plan in plans]
+    if processes is None:
+        processes = cores() if whole.scale.threads == 1 and where.type == "cpu" else 1
+    folders = _train_at_once(whole, wanted, options, processes) if processes > 1 else None
+    if folders is None:
+        folders = [folder for plan, methods in wanted for folder in _train_on(whole, plan, methods, options)]
     print(summary(folders).to_string(index=False))
     if export is not None:
         told = export_policy(folders[0], export, export_seed)
@@ -111,22 +123,81 @@ def _train_on(experiment: Experiment, plan: TaskPlan, methods: Sequence[Method],
             run = make_run(experiment, plan, method, facts, options.results)
             folders.append(run.folder)
             with records.locked(run.work.parent, run.work.name):
-                if not is_done(run, options.replace):
-                    place = place or _place(experiment.scale, run, path, options.device)
-                    with Monitor(run, options.tensorboard, options.wandb) as monitor:
-                        train(run, place, monitor)
+                if is_done(run, options.replace):
+                    continue
+                parts = apart.parts(run, groups=1)
+                for part in parts:
+                    if not apart.is_finished(part):
+                        place = _place_for(part, path, options.device, place)
+                        _train(part, place, options)
+                if parts[0] is not run:
+                    apart.join(run, parts)
     finally:
-        for envs in (place.envs, place.acting) if place is not None else ():
-            if envs is not None:
-                close(envs)
+        _leave(place)
     return folders
 
 
-def _place(scale: Scale, run: Run, path: Path, device: torch.device) -> Place:
-    """Return data and simulators of a run's task; the simulators start while the data is read."""
-    name, seeds = run.plan.name, len(scale.seeds)
-    envs = make_envs(name, seeds * scale.episodes_at_once)
-    acting = make_envs(name, seeds) if scale.online else None
+def _train_at_once(
+    experiment: Experiment, wanted: Sequence[tuple[TaskPlan, Sequence[Method]]], options: _Options, processes: int
+) -> list[Path] | None:
+    """Train several runs at once and return the records' folders; None where there is one thing to do, or nothing."""
+    runs: list[Run] = []
+    paths: dict[str, Path] = {}
+    for plan, methods in wanted:
+        path = paths[plan.name] = dataset_file(get_task(plan.name), plan.dataset)
+        facts = provenance(path)
+        runs += [make_run(experiment, plan, method, facts, options.results) for method in methods]
+    left = sum(len(experiment.scale.seeds) for run in runs if not is_recorded(run, options.replace))
+    if left < 2:
+        return None
+    threads = experiment.scale.threads or 1
+    train_at_once(
+        runs,
+        lambda part: partial(train_part, part, paths[part.plan.name], options),
+        min(processes, left),
+        threads,
+        options.replace,
+    )
+    return [run.folder for run in runs]
+
+
+def train_part(part: Run, path: Path, options: _Options) -> None:
+    """Train a run, or some seeds of one, in a process with one core: simulators and agent take turns."""
+    place = _place_for(part, path, options.device, processes=1)
+    try:
+        _train(part, place, options)
+    finally:
+        _leave(place)
+
+
+def _train(part: Run, place: Place, options: _Options) -> None:
+    """Train a run, or some seeds of one, unless it is trained by now."""
+    # who gives out work holds it by a lock of its own, and may be killed while the one who does it still ends
+    with records.locked(part.work, "training"):
+        if not apart.is_finished(part):
+            with Monitor(part, options.tensorboard, options.wandb) as monitor:
+                train(part, place, monitor)
+
+
+def _place_for(
+    run: Run, path: Path, device: torch.device, before: Place | None = None, processes: int | None = None
+) -> Place:
+    """Return data and simulators of a run's task; the simulators start while the data is read.
+
+    Args:
+        run: what is trained there.
+        path: its data.
+        device: where it computes.
+        before: a place of the same task, taken if it has as many simulators, else left.
+        processes: of the simulators; one a core by default.
+    """
+    name, scale = run.plan.name, run.experiment.scale
+    seeds = len(scale.seeds)
+    if before is not None and before.envs is not None and before.envs.num_envs == seeds * scale.episodes_at_once:
+        return before
+    _leave(before)
+    envs = make_envs(name, seeds * scale.episodes_at_once, processes)
+    acting = make_envs(name, seeds, processes) if scale.online else None
     try:
         reward = reward_rule(run.task, path) if scale.online else (1.0, 0.0)
         return Place(load(name, path, device), envs, device, acting, reward)
@@ -134,6 +205,13 @@ def _place(scale: Scale, run: Run, path: Path, device: torch.device) -> Place:
         for each in filter(None, (envs, acting)):
             close(each)
         raise
+
+
+def _leave(place: Place | None) -> None:
+    """Close a place's simulators."""
+    for envs in (place.envs, place.acting) if place is not None else ():
+        if envs is not None:
+            close(envs)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -11,12 +11,14 @@ What an environment does depends on the seed it was reset with and on nothing el
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -222,6 +224,14 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def cores() -> int:
-    """Return how many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return how many CPU cores this process may use: those it may run on, and no more than a container's share.
+
+    Args:
+        quota: where Linux says how many microseconds of how many a container may compute, "max 100000" without a limit.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        limit, period = quota.read_text(encoding="utf-8").split()
+        count = min(count, math.ceil(int(limit) / int(period)))  # "max" is no number
+    return max(count, 1)
