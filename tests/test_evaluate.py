@@ -149,3 +149,56 @@ def test_a_real_environment_in_worker_processes_acts_and_tells_the_goal() -> Non
 def test_an_unknown_task_is_refused_before_any_worker_starts() -> None:
     with pytest.raises(ValueError, match="unknown task 'cube-singel'"):
         make_envs("cube-singel", 4)
+
+
+class Everybody:
+    """An agent that is always asked for all states."""
+
+    transports = True
+
+    def __init__(self, agent: VGF) -> None:
+        self.agent, self.seeds, self.device = agent, agent.seeds, agent.device
+        self.asked: list[int] = []
+
+    def budget(self, steps: int) -> Budget:
+        return self.agent.budget(steps)
+
+    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
+        self.asked.append(observations.shape[1])
+        return self.agent.act(observations, budget, streams)
+
+
+class Some(Everybody):
+    """The same agent, asked for the states whose episode goes on."""
+
+    draws_by_state = True
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_acting_for_the_episodes_that_go_on_changes_no_bit(seeds: tuple[int, ...]) -> None:
+    config = VGFConfig(particles=3, hidden=(32, 32), flow_steps=3)
+    agent = VGF.create(config, Dims(2, 1), seeds)
+    settings: dict[str, Any] = {"test_steps": (0, 2), "episodes": 10, "episode_steps": 40}
+    found = []
+    for actor in (Everybody(agent), Some(agent)):
+        envs = line_envs(10 * len(seeds))
+        found.append((evaluate(actor, envs, **settings), actor.asked))
+    pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
+    assert set(found[0][1]) == {10}
+    assert len(set(found[1][1])) > 2
+    assert min(found[1][1]) >= 4
+    assert found[0][0]["length"].nunique() >= 3
+
+
+def test_an_agent_that_does_not_tell_its_noise_apart_is_asked_for_all() -> None:
+    agent = Stepper({0: 0.3, 1: 0.01})
+    shapes: list[int] = []
+    act = agent.act
+
+    def noted(observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
+        shapes.append(observations.shape[1])
+        return act(observations, budget, streams)
+
+    agent.act = noted  # type: ignore[method-assign]
+    evaluate(agent, line_envs(12), test_steps=(0,), episodes=6, episode_steps=9)
+    assert set(shapes) == {6}

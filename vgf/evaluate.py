@@ -2,7 +2,8 @@
 
 Every method, seed and budget starts from the same environment seeds and, per seed, the same particle noise, so
 that two budgets differ by the transport alone until their paths part. Simulators run in the processes of `vgf.workers`
-while the agent acts for all of them at once. The trade-off: the episodes of one round wait for the longest.
+while the agent acts for all of them at once. The trade-off: the episodes of one round wait for the longest; an agent
+whose noise can be told apart by state (`draws_by_state`) acts meanwhile for those that go on, and every number stays.
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ from vgf.sizes import Signal
 from vgf.workers import Workers
 
 EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here
+FEWEST = 4  # states of a seed to act for: BLAS rounds products of fewer rows otherwise
 
 
 class Actor(Protocol):
-    """What is evaluated: an agent, or something that acts with one."""
+    """What is evaluated: an agent, or something that acts with one.
+
+    One that has `draws_by_state`, and it is true, draws noise of shapes [B, ...] alone, and what it does at a state
+    depends on no other state; it is then asked for those states alone whose episode goes on.
+    """
 
     @property
     def transports(self) -> bool:
@@ -124,8 +130,8 @@ def _round(
     total, length, success = np.zeros(envs.num_envs), np.zeros(envs.num_envs, int), np.zeros(envs.num_envs, int)
     least = {name: _distance(signal, observation, goal) for name, signal in signals.items()}
     for _ in range(episode_steps):
-        states = torch.as_tensor(observation, dtype=torch.float32, device=agent.device)
-        actions = agent.act(states.reshape(seeds, per_round, -1), budget, noise)
+        states = torch.as_tensor(observation, dtype=torch.float32, device=agent.device).unflatten(0, (seeds, per_round))
+        actions = _act(agent, states, budget, noise, alive.reshape(seeds, per_round))
         observation, reward, terminated, truncated, info = envs.step(actions.flatten(0, 1).cpu().numpy())
         total += alive * reward
         length += alive
@@ -146,6 +152,43 @@ def _round(
             **least,
         }
     )
+
+
+def _act(agent: Actor, states: Tensor, budget: Budget, noise: SeedStreams, alive: np.ndarray) -> Tensor:
+    """Return actions [S, B, d] for states [S, B, o]; where an episode is over (`alive` [S, B]) they mean nothing."""
+    kept = max(int(alive.sum(1).max()), min(FEWEST, states.shape[1]))
+    if kept == states.shape[1] or not getattr(agent, "draws_by_state", False):
+        return agent.act(states, budget, noise)
+    # those that go on come first; seeds with fewer of them take some that do not
+    rows = torch.as_tensor(np.argsort(~alive, axis=1, kind="stable")[:, :kept], device=states.device)
+    seed = torch.arange(len(states), device=states.device)[:, None]
+    some = agent.act(states[seed, rows], budget, _Some(noise, seed, rows, states.shape[1]))
+    actions = some.new_zeros(*states.shape[:2], some.shape[-1])
+    actions[seed, rows] = some
+    return actions
+
+
+class _Some(SeedStreams):
+    """The noise of some states: what each would get if all were there.
+
+    Args:
+        streams: the noise of all.
+        seed: numbers of the seeds, [S, 1].
+        rows: which states, [S, k].
+        count: B, how many there are.
+    """
+
+    def __init__(self, streams: SeedStreams, seed: Tensor, rows: Tensor, count: int) -> None:
+        self.device, self.generators, self.streams = streams.device, streams.generators, streams
+        self.index, self.count = (seed, rows), count
+
+    def normal(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Return standard normal numbers [S, k, ...]."""
+        return self.streams.normal(self.count, *shape[1:], dtype=dtype)[self.index]
+
+    def uniform(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Return numbers uniform in [0, 1), [S, k, ...]."""
+        return self.streams.uniform(self.count, *shape[1:], dtype=dtype)[self.index]
 
 
 def _distance(signal: Signal, observation: np.ndarray, goal: np.ndarray) -> np.ndarray:

@@ -44,6 +44,7 @@ class VGF(Agent):
     name: ClassVar[str] = "vgf"
     transports: ClassVar[bool] = True
     eager_precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
+    draws_by_state: ClassVar[bool] = True  # see `vgf.evaluate.Actor`
     config: VGFConfig
 
     def __init__(self, config: VGFConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
