@@ -40,6 +40,11 @@ METHODS: dict[str, Any] = {"bc": {}, "vgf": {"preset": "release", "pretrain": 8}
 TIMES = ("started", "finished", "seconds", "groups")  # what differs between two records of the same run
 
 
+def _interruptible() -> None:
+    """Let Ctrl-C be heard, also where the tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Place:
     """A data folder and an experiment file of its own, and the command on them."""
 
@@ -65,7 +70,14 @@ class Place:
         command = [sys.executable, *program, "train", str(self.folder / "study.yaml"), "--scale", "cpu", *options]
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         env = os.environ | {"VGF_DATA": str(self.folder / "data"), "PYTHONPATH": path}
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_interruptible,
+        )
 
     def run(self, *options: str) -> tuple[int, str]:
         """Return exit status and stderr."""

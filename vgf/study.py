@@ -61,6 +61,10 @@ def train_command(
 
     A run that was killed goes on where it was; one that is done is left as it is.
 
+    Several processes train several runs at once, each with one thread and with the data in memory; where there are
+    fewer runs, seeds are shared out. Records are those of one process; a seed trained apart from others agrees with
+    them to rounding.
+
     Args:
         experiment: a file of data/experiments.
         scale: its sizes: quick (minutes), cpu (hours on two cores) or paper (one GPU).
@@ -73,10 +77,7 @@ def train_command(
         export_seed: which seed that is, where there are several.
         tensorboard: folder for TensorBoard's files.
         wandb: project of Weights & Biases; its key is read from WANDB_API_KEY.
-        processes: how many runs are trained at once, each by a process with one thread; where there are fewer runs,
-            their seeds are shared out. The records are the same, those of seeds trained apart to rounding. Each
-            process has the data in memory. By default as many as there are cores where the scale says `threads: 1`
-            and nothing computes on a GPU, else 1.
+        processes: how many at once; one a core where the scale says threads: 1 and the device is cpu, else 1.
     """
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be >= 1, got {processes}")
