@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,20 @@ METHODS: dict[str, Any] = {"bc": {}, "vgf": {"preset": "release", "pretrain": 8}
 TIMES = ("started", "finished", "seconds", "groups")  # what differs between two records of the same run
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def leave_nothing() -> Iterator[None]:
+    """End what a test that failed has left."""
+    yield
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    STARTED.clear()
+
+
 def _interruptible() -> None:
     """Let Ctrl-C be heard, also where the tests run in the background of a shell."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -70,7 +85,7 @@ class Place:
         command = [sys.executable, *program, "train", str(self.folder / "study.yaml"), "--scale", "cpu", *options]
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         env = os.environ | {"VGF_DATA": str(self.folder / "data"), "PYTHONPATH": path}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             env=env,
             stdout=subprocess.PIPE,
@@ -78,6 +93,8 @@ class Place:
             text=True,
             preexec_fn=_interruptible,
         )
+        STARTED.append(process)
+        return process
 
     def run(self, *options: str) -> tuple[int, str]:
         """Return exit status and stderr."""

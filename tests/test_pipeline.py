@@ -220,4 +220,6 @@ def test_the_kubernetes_job_starts_a_pod_for_each_method_and_its_command_trains_
             [*container["command"], *container["args"]], env=environment, capture_output=True, text=True
         )
         file = f"data/experiments/{settings['EXPERIMENT']}.yaml"
-        assert said.stdout.split() == ["train", file, "--scale", settings["SCALE"], "--method", method]
+        asked = container["resources"]["requests"]["cpu"]  # and no more processes than that
+        words = ["train", file, "--scale", settings["SCALE"], "--method", method, "--processes", asked]
+        assert said.stdout.split() == words
