@@ -38,7 +38,7 @@ SCALE: dict[str, Any] = {
     "agent": {"hidden": [8], "particles": 2, "flow_steps": 2},
 }
 METHODS: dict[str, Any] = {"bc": {}, "vgf": {"preset": "release", "pretrain": 8}}
-TIMES = ("started", "finished", "seconds", "groups")  # what differs between two records of the same run
+TIMES = ("started", "finished", "seconds", "groups", "commit", "dirty")  # what may differ between records of a run
 
 
 STARTED: list[subprocess.Popen[str]] = []
