@@ -53,7 +53,8 @@ class Slice(NamedTuple):
         rest: first layer's other rows (action, time), [k, h]; like `weights` and `biases` in the core's precision.
         weights: the layers after it, [h, h'] each.
         biases: theirs, [h'] each.
-        gains, offsets: of the normalisation before each activation, float32 (quicker there too), [h] each; or empty.
+        gains, offsets: of the normalisation before each activation, [h] each; or empty. In float32 where slices are
+            looped over (quicker on a CPU), in the core's precision where they are mapped over (CUDA mixes none).
     """
 
     state: Tensor
@@ -77,6 +78,7 @@ class Frozen:
     def __init__(self, net: MLP, state: int, dtype: torch.dtype | None) -> None:
         self.net, self.state, self.asked = net, state, dtype
         self.seeds, self.members = net.seeds, net.members
+        self.mapped = net.weights[0].is_cuda
         self.version: tuple[tuple[int, int], ...] = ()
         self.refresh()
 
@@ -88,6 +90,7 @@ class Frozen:
             return
         self.version = version
         self.dtype = low = self.asked or self.net.weights[0].dtype
+        norm = low if self.mapped else self.net.weights[0].dtype
         flat = [w.flatten(0, 1) for w in self.net.weights]
         bias = [b.flatten(0, 2) for b in self.net.biases]
         self.all = Slice(
@@ -96,8 +99,8 @@ class Frozen:
             flat[0][:, self.state :].to(low),
             [w.to(low) for w in flat[1:]],
             [b.to(low) for b in bias[1:]],
-            [g.flatten(0, 2) for g in self.net.gains],
-            [o.flatten(0, 2) for o in self.net.offsets],
+            [g.flatten(0, 2).to(norm) for g in self.net.gains],
+            [o.flatten(0, 2).to(norm) for o in self.net.offsets],
         )
 
     @torch.no_grad()
@@ -109,7 +112,7 @@ class Frozen:
     @torch.no_grad()
     def each(self, function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> list[Tensor]:
         """Apply `function(slice, *inputs)` to every slice's weights and inputs, and stack what it returns."""
-        if inputs[0].is_cuda:
+        if self.mapped:
             return list(torch.vmap(function)(self.all, *inputs))
         slices = [Slice._make(_pick(part, i) for part in self.all) for i in range(self.seeds * self.members)]
         results = [function(own, *(x[i] for x in inputs)) for i, own in enumerate(slices)]
@@ -240,6 +243,11 @@ class Core:
             self.holding = True
         for net in self.nets.values():
             net.refresh()
+
+    def forget(self) -> None:
+        """Let the next `refresh` take over all weights, whether or not the host has seen them written."""
+        for net in self.nets.values():
+            net.version = ()
 
     def sample(self, observations: Tensor, noise: Tensor) -> Tensor:
         """Integrate noise [S, B, N, d] to actions at [S, B, o]: `FlowReference.sample`."""

@@ -117,7 +117,8 @@ def kernel_sums_fused(centred: Tensor, score: Tensor, sigma: Tensor) -> tuple[Te
 
 def as_sigma(bandwidth: float | Tensor, particles: Tensor) -> Tensor:
     """Return a numeric bandwidth as [..., 1, 1] in the particles' dtype and device."""
-    sigma = torch.as_tensor(bandwidth, dtype=particles.dtype, device=particles.device)
+    # a number is filled in on the device: a copy of it from the host would wait
+    sigma = bandwidth.to(particles) if isinstance(bandwidth, Tensor) else particles.new_full((), bandwidth)
     return sigma.reshape(1, 1).expand(*particles.shape[:-2], 1, 1) if sigma.numel() == 1 else sigma
 
 

@@ -15,6 +15,7 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LAYER_NORM_EPS = 1e-6  # flax's default, which the release uses
+
+
+class Draw(NamedTuple):
+    """Random numbers that an update needs of each seed.
+
+    Attributes:
+        stream: name of the `SeedStreams` they come from.
+        kind: standard normal, or uniform in [0, 1).
+        shape: of one seed's numbers.
+    """
+
+    stream: str
+    kind: Literal["normal", "uniform"]
+    shape: tuple[int, ...]
 
 
 class SeedStreams:
@@ -51,6 +66,14 @@ class SeedStreams:
     def uniform(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Return numbers uniform in [0, 1), [S, *shape]."""
         return self._draw(lambda g: torch.rand(shape, generator=g, device=self.device, dtype=dtype))
+
+    def fill(self, kind: Literal["normal", "uniform"], out: Tensor) -> None:
+        """Write into `out` [S, ...], contiguous, the numbers that `normal` or `uniform` would return."""
+        for generator, row in zip(self.generators, out, strict=True):
+            if kind == "normal":
+                row.normal_(generator=generator)
+            else:
+                row.uniform_(generator=generator)
 
     def state(self) -> Tensor:
         """Return the generators' states as bytes, [S, n], for a checkpoint."""

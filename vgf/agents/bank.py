@@ -59,8 +59,12 @@ class ActionBank:
 
     def draw(self, numbers: Tensor, streams: SeedStreams, particles: int) -> Tensor:
         """Return N of the K actions of states `numbers` [S, B], a run of them that starts anywhere: [S, B, N, d]."""
+        return self.take(numbers, streams.uniform(numbers.shape[1], 1), particles)
+
+    def take(self, numbers: Tensor, uniform: Tensor, particles: int) -> Tensor:
+        """Return what `draw` returns, where the runs start as `uniform` [S, B, 1] in [0, 1) says."""
         size, device = self.actions.shape[2], self.actions.device
-        start = (streams.uniform(numbers.shape[1], 1) * size).long()
+        start = (uniform * size).long()
         place = (start + torch.arange(particles, device=device)) % size
         seed = torch.arange(len(self.actions), device=device)[:, None, None]
         return self.actions[seed, numbers.unsqueeze(-1), place].to(self.dtype)

@@ -21,6 +21,7 @@ from torch.autograd.graph import increment_version
 from vgf.agents import fused
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
+from vgf.graph import GraphUpdates
 from vgf.networks import SeedStreams
 from vgf.reference import Reference
 
@@ -61,6 +62,7 @@ class Agent(ABC):
         config: the frozen dataclass it was created from.
         seeds: the S seeds, in the order of the seed axis.
         updates: how many updates it has done.
+        graph: does some updates in one call where that pays, see `vgf.graph`; None where it does not.
     """
 
     name: ClassVar[str]
@@ -73,6 +75,7 @@ class Agent(ABC):
         self.updates = 0
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.graph: GraphUpdates | None = None
         self.streams = {name: SeedStreams(seeds, name, device) for name in ("reference", "particles", "acting")}
 
     @classmethod
@@ -96,7 +99,8 @@ class Agent(ABC):
         """Train on k batches in one call; the same weights and metrics as k calls of `update`.
 
         On a CPU one function in C++ does them all where it covers the agent (`vgf.agents.fused`), with the same draws
-        and the same numbers to rounding; else it is those k calls.
+        and the same numbers to rounding; on CUDA `graph` does as many of them as it holds at once, where there is one;
+        else it is those k calls.
 
         Args:
             transitions: the whole dataset, on the agent's device.
@@ -107,11 +111,17 @@ class Agent(ABC):
         """
         if self.is_fused:
             return fused.update_many(self, transitions, index)
-        reported = []
-        for rows in index:
+        reported, graph = [], self.graph
+        for rows in index.split(graph.size if graph else 1):
             self.prepare(transitions)
-            metrics = self.update(transitions.rows(rows))
-            reported.append(Reported((self.updates,), {name: value[None] for name, value in metrics.items()}))
+            if graph is not None and graph.fits(rows):
+                metrics, done = graph.run(transitions, rows), self.updates
+                reported.append(Reported(range(done - graph.size + 1, done + 1), metrics))
+                continue
+            for one in rows:
+                self.prepare(transitions)
+                metrics = self.update(transitions.rows(one))
+                reported.append(Reported((self.updates,), {name: value[None] for name, value in metrics.items()}))
         return reported
 
     @property
@@ -198,13 +208,16 @@ class Agent(ABC):
 
     def _adam(self, network: str, learning_rate: float) -> None:
         """Give one network an Adam optimizer (kingma2015adam)."""
-        self.optimizers[network] = torch.optim.Adam(self.networks[network].parameters(), lr=learning_rate, fused=True)
+        parameters, cuda = self.networks[network].parameters(), self.device.type == "cuda"
+        # fused Adam counts its steps on the device either way; torch asks for capturable before it lets a graph have it
+        self.optimizers[network] = torch.optim.Adam(parameters, lr=learning_rate, fused=True, capturable=cuda)
 
-    def _clone(self, reference: Reference, batch: Batch) -> Metrics:
+    def _clone(self, reference: Reference, batch: Batch, noise: Sequence[Tensor] | None = None) -> Metrics:
         """Take one step of behaviour cloning; methods with the same seed and batches train the same reference."""
         size, d = batch.actions.shape[1:]
         draw = self.streams["reference"]
-        loss = reference.loss(batch.observations, batch.actions, draw.normal(size, d), draw.uniform(size, 1))
+        start, time = noise or (draw.normal(size, d), draw.uniform(size, 1))
+        loss = reference.loss(batch.observations, batch.actions, start, time)
         self._descend("reference", loss)
         return {"reference/loss": loss.detach()}
 

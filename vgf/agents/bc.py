@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_config
+from vgf.agents.base import PRECISIONS, Dims, Metrics, Precision, check_config
+from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
-from vgf.networks import SeedStreams
+from vgf.networks import Draw, SeedStreams
 from vgf.reference import FlowReference, make_reference
 
 
@@ -46,7 +47,7 @@ class BCConfig:
         )
 
 
-class BC(Agent):
+class BC(SteppedAgent):
     """The cloned behaviour policy."""
 
     name: ClassVar[str] = "bc"
@@ -80,11 +81,14 @@ class BC(Agent):
             counts={"flow_steps": self.config.flow_steps},
         )
 
-    def update(self, batch: Batch) -> Metrics:
-        """Take one step on the reference's loss."""
-        metrics = self._clone(self.reference, batch)
-        self.updates += 1
-        return metrics
+    def draws(self, size: int, numbered: bool = True) -> tuple[Draw, ...]:
+        """Return what the loss draws; see `SteppedAgent.draws`."""
+        del numbered
+        return self.clone_draws(size)
+
+    def step(self, batch: Batch, noise: Sequence[Tensor]) -> Metrics:
+        """Take one step on the reference's loss; see `SteppedAgent.step`."""
+        return self._clone(self.reference, batch, noise)
 
     @torch.no_grad()
     def act(self, observations: Tensor, budget: Budget, streams: SeedStreams | None = None) -> Tensor:

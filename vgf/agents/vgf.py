@@ -12,6 +12,7 @@ separate; L_test = 0 is best-of-N.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,12 +21,13 @@ from torch import Tensor
 
 from vgf.agents import fused
 from vgf.agents.bank import ActionBank
-from vgf.agents.base import Agent, Dims, Metrics
+from vgf.agents.base import Dims, Metrics
+from vgf.agents.stepped import SteppedAgent
 from vgf.agents.vgf_config import Aggregate, VGFConfig
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.fast import Core
 from vgf.flow import Budget, ScoreFn, best_of, transport, value_gradient
-from vgf.networks import Critic, SeedStreams, VectorField
+from vgf.networks import Critic, Draw, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, FlowReference, make_reference
 
 MOST_PARTICLES = 64  # of the fused core, which looks at all pairs at once
@@ -38,7 +40,7 @@ CRITIC_METRICS = (
 )
 
 
-class VGF(Agent):
+class VGF(SteppedAgent):
     """The agent: a reference policy, a critic with its target, and the flow between them."""
 
     name: ClassVar[str] = "vgf"
@@ -81,14 +83,33 @@ class VGF(Agent):
             states, core = transitions.next_observations, self if self.is_fused else None
             self.bank = ActionBank(states, self._sample, streams, self.config.bank, self.dims, core)
 
-    def update(self, batch: Batch) -> Metrics:
+    def draws(self, size: int, numbered: bool = True) -> tuple[Draw, ...]:
+        """Return what the particles need, then what the reference does, as far as the phase trains them."""
+        if self.updates < self.config.pretrain:
+            return self.clone_draws(size)
+        particles = self._particle_draw(size, numbered)
+        return (particles, *self.clone_draws(size)) if self.config.pretrain == 0 else (particles,)
+
+    def step(self, batch: Batch, noise: Sequence[Tensor]) -> Metrics:
         """Train reference, critic and amortised gradient, as far as the phase trains them; see `pretrain`."""
-        cloning = self.updates < self.config.pretrain
-        metrics = {} if cloning else self._update_critic(batch)
-        if cloning or self.config.pretrain == 0:
-            metrics |= self._clone(self.reference, batch)
-        self.updates += 1
-        return metrics
+        if self.updates < self.config.pretrain:
+            return self._clone(self.reference, batch, noise)
+        metrics = self._update_critic(batch, noise[0])
+        return metrics | self._clone(self.reference, batch, noise[1:]) if self.config.pretrain == 0 else metrics
+
+    def alike(self) -> int:
+        """Return how many updates are left of training the reference alone, or no end of them after it."""
+        left = self.config.pretrain - self.updates
+        return left if left > 0 else sys.maxsize
+
+    def constants(self) -> list[Tensor]:
+        """Return the bank, where there is one; see `SteppedAgent.constants`."""
+        return [self.bank.actions] if self.bank else []
+
+    def forget(self) -> None:
+        """Let the core take over all weights at the next update; see `SteppedAgent.forget`."""
+        if self.core:
+            self.core.forget()
 
     def recipe(self, batch: int) -> fused.Recipe:
         """Return how the fused core does the updates of this phase; see `Agent.recipe`."""
@@ -191,18 +212,25 @@ class VGF(Agent):
         return self.reference.sample(observations, noise)
 
     @torch.no_grad()
-    def _draw(self, batch: Batch) -> Tensor:
-        """Return N reference actions at a batch's next observations, [S, B, N, d].
+    def _draw(self, batch: Batch, noise: Tensor | None = None) -> Tensor:
+        """Return N reference actions at a batch's next observations, [S, B, N, d]; see `_particle_draw`."""
+        self._refresh()
+        if noise is None:
+            size, numbered = batch.next_observations.shape[1], batch.numbers is not None
+            (noise,) = self.numbers([self._particle_draw(size, numbered)])
+        if self.bank is not None and batch.numbers is not None:
+            return self.bank.take(batch.numbers, noise, self.config.particles)
+        return self._sample(batch.next_observations, noise)
 
-        From the bank, where there is one and the batch says which of its states these are; a batch drawn online has
+    def _particle_draw(self, size: int, numbered: bool) -> Draw:
+        """Return the random numbers of `_draw`: where to look in the bank, or noise to integrate.
+
+        The bank serves where there is one and the batch says which of its states these are; a batch drawn online has
         states that no bank has seen.
         """
-        self._refresh()
-        draw, n = self.streams["particles"], self.config.particles
-        if self.bank is not None and batch.numbers is not None:
-            return self.bank.draw(batch.numbers, draw, n)
-        noise = draw.normal(batch.next_observations.shape[1], n, self.dims.action)
-        return self._sample(batch.next_observations, noise)
+        if self.bank is not None and numbered:
+            return Draw("particles", "uniform", (size, 1))
+        return Draw("particles", "normal", (size, self.config.particles, self.dims.action))
 
     def _sample(self, observations: Tensor, noise: Tensor) -> Tensor:
         """Integrate noise [S, B, N, d] to reference actions in the configured precision."""
@@ -228,9 +256,9 @@ class VGF(Agent):
         )
         return loss, dict(zip(CRITIC_METRICS, reported, strict=True))
 
-    def _update_critic(self, batch: Batch) -> Metrics:
+    def _update_critic(self, batch: Batch, noise: Tensor) -> Metrics:
         """Regress the critic on the TD target; the target follows the critic of before the step, as the release's."""
-        particles = self._draw(batch)
+        particles = self._draw(batch, noise)
         loss, metrics = self.critic_loss(batch, particles)
         with torch.no_grad():
             torch._foreach_lerp_(list(self.target.parameters()), list(self.critic.parameters()), self.config.tau)

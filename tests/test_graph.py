@@ -1,0 +1,246 @@
+"""k updates in one call against k calls of `update`: bit for bit, run as they are and replayed from a recording."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tape import record_tape
+from test_agents import AMORTISED, DIMS, FIXED, SMALL
+from torch import Tensor
+
+from vgf.agents import AGENTS, BC, BCConfig, Reported
+from vgf.agents.stepped import SteppedAgent
+from vgf.datasets.transitions import Transitions
+from vgf.graph import GraphUpdates
+from vgf.networks import SeedStreams
+from vgf.train import draw_rows
+
+ROWS, SIZE, K = 40, 12, 3
+FROZEN = replace(SMALL, pretrain=2)
+LOW = {"precision": "bfloat16"}
+CONFIGS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
+    "adam": ("vgf", SMALL, (3, 5)),
+    "fixed": ("vgf", FIXED, (1,)),
+    "amortised": ("vgf", AMORTISED, (3, 5, 4)),
+    "unit": ("vgf", replace(AMORTISED, unit_gradient=True), (2, 0)),
+    "frozen": ("vgf", FROZEN, (3, 5)),
+    "bank": ("vgf", replace(FROZEN, bank=5), (3, 5, 4)),
+    "paper": ("vgf", replace(AMORTISED, pretrain=2, bank=3), (3, 5)),
+    "cloning": ("vgf", replace(SMALL, pretrain=1000), (3, 5)),
+    "min": ("vgf", replace(SMALL, flow_q="min", target_q="min", target_particles="max"), (3, 5)),
+    "gaussian": ("vgf", replace(SMALL, reference="gaussian", layer_norm=False), (3,)),
+    "bandwidth": ("vgf", replace(SMALL, bandwidth=0.3), (3, 5)),
+    "low": ("vgf", replace(SMALL, **LOW), (3, 5)),
+    "low frozen": ("vgf", replace(FROZEN, **LOW), (3,)),
+    "low paper": ("vgf", replace(AMORTISED, pretrain=2, bank=3, **LOW), (3, 5)),
+    "best of n": ("best_of_n", replace(SMALL, train_steps=0), (3, 5)),
+    "bc": ("bc", BCConfig(hidden=(8, 8), flow_steps=2), (3, 5, 4)),
+    "bc gaussian": ("bc", BCConfig(hidden=(8,), reference="gaussian"), (1,)),
+}
+ALL = pytest.mark.parametrize("name", CONFIGS)
+
+
+def data(device: str = "cpu", rows: int = ROWS) -> Transitions:
+    g = torch.Generator().manual_seed(3)
+    s, a = torch.randn(rows, DIMS.observation, generator=g), torch.rand(rows, DIMS.action, generator=g) * 2 - 1
+    end = torch.zeros(rows)
+    end[-1] = 1
+    return Transitions(s, a, torch.randn(rows, generator=g), 1 - end, s.roll(-1, 0), end).to(device)
+
+
+def make(name: str, rows: Transitions, device: str = "cpu") -> SteppedAgent:
+    """Return an agent of a config, past its pretraining where that is short, with its bank."""
+    kind, config, seeds = CONFIGS[name]
+    agent = AGENTS[kind].create(config, DIMS, seeds, device)
+    assert isinstance(agent, SteppedAgent)
+    agent.graph = None
+    if getattr(config, "pretrain", 0) == 2:
+        agent.update_many(rows, index(agent, rows, 2, seed=9))
+    agent.prepare(rows)
+    return agent
+
+
+def index(agent: SteppedAgent, rows: Transitions, updates: int, seed: int = 0) -> Tensor:
+    streams = SeedStreams(agent.seeds, f"rows {seed}", rows.device)
+    return draw_rows(rows, streams, SIZE, updates)
+
+
+def flat(reported: list[Reported]) -> dict[tuple[int, str], Tensor]:
+    """Return each update's metrics by its number and their name."""
+    return {
+        (update, name): value[i]
+        for r in reported
+        for i, update in enumerate(r.updates)
+        for name, value in r.metrics.items()
+    }
+
+
+def same(found: dict[Any, Tensor], expected: dict[Any, Tensor]) -> None:
+    assert list(found) == list(expected)
+    for key, value in expected.items():
+        assert torch.allclose(found[key], value, rtol=0, atol=0, equal_nan=True), key
+
+
+def hold(found: SteppedAgent, expected: SteppedAgent, rows: Transitions, updates: int, seed: int = 0) -> None:
+    """Update both, the one as its graph has it and the other singly, and hold metrics and state equal."""
+    drawn = index(expected, rows, updates, seed)
+    same(flat(found.update_many(rows, drawn)), flat(expected.update_many(rows, drawn)))
+    same(found.state_dict(), expected.state_dict())
+
+
+def graph(agent: SteppedAgent, **how: Any) -> GraphUpdates:
+    agent.graph = GraphUpdates(agent, K, **how)
+    return agent.graph
+
+
+@ALL
+def test_uncaptured_k_updates_in_a_call_are_k_updates_bit_for_bit(name: str) -> None:
+    rows = data()
+    many, singly = make(name, rows), make(name, rows)
+    graph(many, capture=False)
+    hold(many, singly, rows, 2 * K + 1)  # and one that is left over
+    hold(many, singly, rows, K, seed=1)
+
+
+@ALL
+def test_a_recording_replayed_goes_on_bit_for_bit(name: str) -> None:
+    """What the tape replays sees no host: neither numbers of updates nor version counters nor copies made before it."""
+    rows = data()
+    many, singly = make(name, rows), make(name, rows)
+    recorded = graph(many, record=record_tape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for call in range(4):
+            hold(many, singly, rows, K, seed=call)
+        assert recorded.recorded
+        hold(many, singly, rows, 1, seed=7)  # singly, with the weights the replays left
+        hold(many, singly, rows, 2 * K, seed=8)
+
+
+@pytest.mark.parametrize("name", ["adam", "low frozen", "paper", "bc"])
+def test_weights_that_are_loaded_are_those_the_next_replay_starts_from(name: str) -> None:
+    rows = data()
+    many, singly, other = make(name, rows), make(name, rows), make(name, rows)
+    recorded = graph(many, record=record_tape)
+    hold(many, singly, rows, 3 * K)
+    assert recorded.recorded
+    g = torch.Generator().manual_seed(1)
+    weights = {key: value + 0.1 * torch.randn(value.shape, generator=g) for key, value in other.policy().items()}
+    for agent in (many, singly):
+        agent.load_policy(weights)  # in place: the recording stays good
+    replay = recorded.replay
+    hold(many, singly, rows, K, seed=1)
+    assert recorded.replay is replay
+
+
+@pytest.mark.parametrize("name", ["adam", "paper", "low", "bc"])
+def test_a_state_that_is_loaded_is_recorded_anew(name: str) -> None:
+    rows = data()
+    many, singly = make(name, rows), make(name, rows)
+    recorded = graph(many, record=record_tape)
+    hold(many, singly, rows, 3 * K)
+    state = {key: value.clone() for key, value in many.state_dict().items()}
+    hold(many, singly, rows, K, seed=1)
+    first, fresh = recorded.replay, make(name, rows)
+    graph(fresh, record=record_tape)
+    for agent in (many, singly, fresh):
+        agent.load_state_dict(state)
+    hold(many, singly, rows, 2 * K, seed=2)
+    assert recorded.replay is not first
+    fresh.update_many(rows, index(fresh, rows, 2 * K, seed=2))
+    same(fresh.state_dict(), singly.state_dict())
+
+
+def test_another_dataset_of_the_same_size_is_read() -> None:
+    rows, others = data(), data()
+    others.rewards.mul_(-2)
+    many, singly = make("adam", rows), make("adam", rows)
+    graph(many, record=record_tape)
+    hold(many, singly, rows, 3 * K)
+    hold(many, singly, others, 2 * K, seed=1)
+    rows.rewards.add_(1)  # in place
+    hold(many, singly, rows, 2 * K, seed=2)
+
+
+@pytest.mark.parametrize("record", [None, record_tape], ids=["uncaptured", "tape"])
+def test_a_bad_number_in_a_batch_comes_out_where_it_went_in(record: Any) -> None:
+    rows = data()
+    many, singly = make("adam", rows), make("adam", rows)
+    graph(many, **({"capture": False} if record is None else {"record": record}))
+    hold(many, singly, rows, 3 * K)
+    rows.rewards[:] = float("nan")
+    drawn = index(singly, rows, 2 * K, seed=1)
+    found = many.update_many(rows, drawn)
+    assert all(r.metrics["critic/loss"].isnan().all() for r in found)
+    assert not found[0].metrics["reference/loss"].isnan().any()
+    same(flat(found), flat(singly.update_many(rows, drawn)))
+    same(many.state_dict(), singly.state_dict())
+
+
+def test_what_crosses_the_end_of_pretraining_goes_singly() -> None:
+    rows = data()
+    kind, config, seeds = CONFIGS["frozen"]
+    many, singly = (AGENTS[kind].create(replace(config, pretrain=K + 1), DIMS, seeds) for _ in range(2))
+    assert isinstance(many, SteppedAgent)
+    assert isinstance(singly, SteppedAgent)
+    graph(many, record=record_tape)
+    hold(many, singly, rows, 5 * K)
+
+
+def lazy(program: Callable[[], None], stream: object) -> Callable[[], None]:
+    """Record nothing."""
+    return lambda: None
+
+
+def broken(program: Callable[[], None], stream: object) -> Callable[[], None]:
+    raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+
+@pytest.mark.parametrize(("record", "reason"), [(lazy, "does not repeat the updates"), (broken, "not permitted when")])
+@pytest.mark.parametrize("name", ["adam", "low paper"])
+def test_a_recording_that_fails_is_given_up_with_one_warning_and_training_goes_on(
+    name: str, record: Any, reason: str
+) -> None:
+    rows = data()
+    many, singly = make(name, rows), make(name, rows)
+    given_up = graph(many, record=record)
+    with pytest.warns(RuntimeWarning, match=reason) as caught:
+        hold(many, singly, rows, 6 * K)
+    assert len(caught) == 1
+    assert reason in given_up.refused
+    assert "\n" not in given_up.refused
+    assert not given_up.recorded
+
+
+def test_metrics_returned_stay_as_they_were_when_the_buffers_are_filled_again() -> None:
+    rows = data()
+    agent = make("adam", rows)
+    graph(agent, capture=False)
+    first = flat(agent.update_many(rows, index(agent, rows, K)))
+    kept = {key: value.clone() for key, value in first.items()}
+    agent.update_many(rows, index(agent, rows, K, seed=1))
+    same(first, kept)
+
+
+def test_numbers_filled_in_place_are_the_numbers_that_are_drawn() -> None:
+    for kind in ("normal", "uniform"):
+        for shape in ((3,), (12, 2), (12, 3, 2), (7, 1)):
+            drawn, filled, out = SeedStreams((3, 5), "x"), SeedStreams((3, 5), "x"), torch.zeros(4, 2, *shape)
+            for i in range(4):
+                filled.fill(kind, out[i])  # type: ignore[arg-type]
+                assert torch.equal(out[i], getattr(drawn, kind)(*shape))
+            assert torch.equal(drawn.state(), filled.state())
+
+
+def test_a_graph_without_cuda_or_without_updates_is_refused() -> None:
+    agent = make("bc", data())
+    assert BC.create(BCConfig(hidden=(8,)), DIMS, (0,)).graph is None
+    with pytest.raises(ValueError, match="needs an agent on cuda, this one is on cpu; use capture=False"):
+        GraphUpdates(agent, K)
+    with pytest.raises(ValueError, match="at least one update, got 0"):
+        GraphUpdates(agent, 0, capture=False)
