@@ -274,3 +274,19 @@ def test_on_cuda_the_core_is_the_modules() -> None:
     with torch.no_grad():
         torch.testing.assert_close(twin.scorer(s, a.shape[-2])(a), agent.score(s, a), rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(twin.value(s, a), agent.target(s, a), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("config", [SMALL, PLAIN, AMORTISED], ids=["flow", "plain", "amortised"])
+def test_mapped_over_in_bfloat16_the_core_keeps_its_digits(config: VGFConfig) -> None:
+    """What CUDA does, on a CPU: one product for all slices, and no operation that mixes precisions."""
+    agent, (s, a) = stirred(config), inputs()
+    looped, mapped = core(agent, torch.bfloat16), core(agent, torch.bfloat16)
+    for net in mapped.nets.values():
+        net.mapped, net.version = True, ()
+    mapped.refresh()
+    assert {gain.dtype for gain in mapped.nets["critic"].all.gains} <= {torch.bfloat16}
+    with torch.no_grad():
+        assert relative(mapped.sample(s, a), looped.sample(s, a)) < 0.01
+        assert relative(mapped.value(s, a), looped.value(s, a)) < 0.02
+        assert relative(mapped.scorer(s, a.shape[-2])(a), looped.scorer(s, a.shape[-2])(a)) < 0.1
+        assert mapped.scorer(s, a.shape[-2])(a).dtype == torch.float32

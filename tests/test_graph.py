@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,15 @@ CONFIGS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "bc gaussian": ("bc", BCConfig(hidden=(8,), reference="gaussian"), (1,)),
 }
 ALL = pytest.mark.parametrize("name", CONFIGS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Spend no second thread on networks this small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def data(device: str = "cpu", rows: int = ROWS) -> Transitions:

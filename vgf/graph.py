@@ -20,6 +20,7 @@ stays reserved; and the first call takes twice its time.
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -75,10 +76,16 @@ class Stepped(Protocol):
 
 def record_cuda(program: Program, stream: torch.cuda.Stream | None) -> Program:
     """Record what `program` launches as a CUDA graph, without running it, and return what replays it."""
-    graph = torch.cuda.CUDAGraph()
-    # torch leaves the current stream behind when a recording fails; the outer context puts it back
-    with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
-        program()
+    graph, collecting = torch.cuda.CUDAGraph(), gc.isenabled()
+    gc.collect()
+    gc.disable()  # an older graph that is collected while one is recorded would spoil the recording
+    try:
+        # torch leaves the current stream behind when a recording fails; the outer context puts it back
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
+            program()
+    finally:
+        if collecting:
+            gc.enable()
     return graph.replay
 
 
