@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -14,6 +15,7 @@ from vgf import fast
 from vgf.agents import VGF, Dims, VGFConfig
 from vgf.agents.vgf_config import PRESETS
 from vgf.datasets.transitions import Batch, Transitions
+from vgf.graph import UPDATES
 from vgf.networks import SeedStreams
 
 
@@ -32,6 +34,28 @@ SIZES = {  # "paper" is what xu2026vgf's public scripts train, "small" what two 
     "paper": Size((512,) * 4, particles=10, train_steps=3, flow_steps=10),
     "small": Size((256,) * 3, particles=5, train_steps=3, flow_steps=5),
 }
+PathName = Literal["eager", "fast", "graph"]
+
+
+class Way(NamedTuple):
+    """How a path updates.
+
+    Attributes:
+        quick: with `vgf.fast`, a bank and the precision asked for; otherwise with the modules themselves, in float32.
+        at_once: updates of one call of `update_many`; 1 is `update`.
+        device: the only kind of device it runs on, or None.
+    """
+
+    quick: bool
+    at_once: int = 1
+    device: str | None = None
+
+
+PATHS: dict[PathName, Way] = {
+    "eager": Way(quick=False),
+    "fast": Way(quick=True),
+    "graph": Way(quick=True, at_once=UPDATES, device="cuda"),
+}
 MEANS = ("bfloat16", "one call", "memory", "bank", "amortised")  # what can be taken from a fast path; see `_deny`
 ROWS = 8192  # transitions; enough for batches to differ, and a bank is soon filled
 
@@ -43,7 +67,8 @@ class Case:
     Attributes:
         preset: of `VGFConfig`, "paper" or "release".
         size: of `SIZES`.
-        path: "eager": the modules themselves, the reference integrated anew; "fast": what `vgf.fast` and a bank offer.
+        path: "eager": the modules themselves, the reference integrated anew; "fast": what `vgf.fast` and a bank offer;
+            "graph": the same, several updates in one CUDA graph.
         seeds: trained together.
         particles, train_steps: N and L_train, where they differ from the size's.
         device, threads: where.
@@ -53,7 +78,7 @@ class Case:
 
     preset: str
     size: str
-    path: str
+    path: PathName
     seeds: int = 1
     particles: int | None = None
     train_steps: int | None = None
@@ -65,7 +90,7 @@ class Case:
     @property
     def config(self) -> VGFConfig:
         """The agent's config; the reference of the paper's preset counts as trained already."""
-        size, preset, quick = SIZES[self.size], PRESETS[self.preset], self.path == "fast"
+        size, preset, quick = SIZES[self.size], PRESETS[self.preset], PATHS[self.path].quick
         particles = self.particles or size.particles
         steps = size.train_steps if self.train_steps is None else self.train_steps
         return replace(
@@ -122,23 +147,39 @@ class Updates:
         self.transitions = random_transitions(size.dims, device)
         seeds = tuple(range(case.seeds))
         _deny(case)
-        self.agent = VGF.create(case.config, size.dims, seeds, device)
-        if case.path == "eager":
+        self.agent, self.way = VGF.create(case.config, size.dims, seeds, device), PATHS[case.path]
+        if not self.way.quick:
             self.agent.core = None
         self.agent.updates = case.config.pretrain
         self.streams = SeedStreams(seeds, "batches", device)
         self.agent.prepare(self.transitions)
 
-    def run(self, updates: int) -> None:
-        """Draw batches and update, and wait for the device."""
-        for _ in range(updates):
-            self.agent.update(self._batch())
+    def run(self, updates: int) -> int:
+        """Draw batches and update, and wait for the device; return how many updates that were, at least those asked."""
+        calls, each = -(-updates // self.way.at_once), self.way.at_once
+        for _ in range(calls):
+            if each == 1:
+                self.agent.update(self._batch())
+            else:
+                self.agent.update_many(self.transitions, self._rows(each))
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+        return calls * each
+
+    def warm_up(self) -> None:
+        """Update until nothing is done for the first time.
+
+        Raises:
+            ValueError: if no graph could be recorded where one is to be timed.
+        """
+        self.run(2 if self.way.at_once == 1 else 3 * self.way.at_once)
+        graph = self.agent.graph
+        if self.way.at_once > 1 and (graph is None or not graph.recorded):
+            raise ValueError(f"no CUDA graph was recorded: {graph.refused if graph else 'the agent has none'}")
 
     def flop(self) -> int:
         """Return the floating-point operations of one update's matrix products, counted as they are called."""
-        return _count(lambda: self.run(1))
+        return _count(lambda: self.agent.update(self._batch()))
 
     def flop_by_part(self) -> dict[str, int]:
         """Return the same for each part of an update; what each part is called once more for, it is counted once."""
@@ -163,13 +204,18 @@ class Updates:
 
     def _batch(self) -> Batch:
         """Draw a batch for each seed."""
-        drawn = [torch.randint(ROWS, (self.batch,), generator=g, device=g.device) for g in self.streams.generators]
-        return self.transitions.rows(torch.stack(drawn))
+        return self.transitions.rows(self._rows(1)[0])
+
+    def _rows(self, updates: int) -> Tensor:
+        """Draw the rows of some updates' batches, [k, S, B]."""
+        shape = (updates, self.batch)
+        drawn = [torch.randint(ROWS, shape, generator=g, device=g.device) for g in self.streams.generators]
+        return torch.stack(drawn, 1)
 
 
 def _deny(case: Case) -> None:
     """Take from this process what the case does without, for good: each case has a process of its own."""
-    if "memory" in case.without or case.path == "eager":
+    if "memory" in case.without or not PATHS[case.path].quick:
         fast.hold_memory = lambda: None
     if "one call" in case.without:
         fast.FUSED = False
@@ -185,7 +231,7 @@ def _count(call: Callable[[], object]) -> int:
 
 
 def matmul_flop_per_s(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
-    """Return the most FLOP/s that matrix products reach: of 2,048 x 2,048, and of an update's own shape."""
-    shapes = ((2048, 2048), (2560, 512))
-    times = [fast.product_seconds(dtype, device, *shape, seconds=seconds / 2) for shape in shapes]
+    """Return the most FLOP/s that matrix products reach: of 2,048 x 2,048, of an update's shape, on a GPU of 8,192."""
+    shapes = [(2048, 2048), (2560, 512), *([(8192, 8192)] if device.type == "cuda" else [])]
+    times = [fast.product_seconds(dtype, device, *shape, seconds=seconds / len(shapes)) for shape in shapes]
     return max(2 * rows * width * width / least for (rows, width), least in zip(shapes, times, strict=True))

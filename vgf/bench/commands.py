@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import tyro
 
-from vgf.bench.cases import SIZES, Case
+from vgf.bench.cases import PATHS, SIZES, Case, PathName
 from vgf.bench.gains import Gains
 from vgf.bench.loading import time_data
 from vgf.bench.rows import release_row, update_row, update_table
@@ -29,10 +29,11 @@ class Update:
 
     preset: tuple[Literal["paper", "release"], ...] = ("paper", "release")
     size: tuple[Literal["paper", "small"], ...] = ("paper", "small")
-    path: tuple[Literal["eager", "fast"], ...] = ("eager", "fast")
-    """eager: the modules themselves; fast: vgf.fast where nothing learns and, with a frozen reference, a bank."""
+    path: tuple[PathName, ...] = ("eager", "fast")
+    """eager: the modules themselves; fast: vgf.fast where nothing learns and, with a frozen reference, a bank; graph:
+    the same, several updates in one CUDA graph."""
     precision: tuple[Literal["bfloat16", "float32"], ...] = ("bfloat16",)
-    """Of what learns nothing, on the fast path; eager is float32."""
+    """Of what learns nothing, on every path but eager, which is float32."""
     seeds: tuple[int, ...] = (1,)
     """Seeds trained together; several numbers are timed one after the other."""
     particles: tuple[int, ...] = ()
@@ -58,6 +59,9 @@ class Update:
         if (self.release is None) != (self.release_python is None):
             raise ValueError("--release and --release-python go together")
         device = choose_device(self.device).type
+        for path in self.path:
+            if PATHS[path].device not in (None, device):
+                raise ValueError(f"--path {path} needs {PATHS[path].device}, this is {device}; leave it out here")
         workers: list[Worker] = []
         peaks: dict[str, Worker] = {}
         grid = itertools.product(
@@ -68,7 +72,7 @@ class Update:
                 preset, size, path, s, n, steps, device, self.threads, () if precision == "bfloat16" else ("bfloat16",)
             )
             for size, preset, path, s, n, steps in grid
-            for precision in (self.precision if path == "fast" else ("bfloat16",))
+            for precision in (self.precision if PATHS[path].quick else ("bfloat16",))
         ]
         try:
             for dtype in dict.fromkeys(case.config.precision for case in cases):

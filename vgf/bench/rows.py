@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
 from vgf.bench.cases import Case
-from vgf.bench.turns import Worker
 
 
-def timing(worker: Worker) -> dict[str, float]:
+class Timed(Protocol):
+    """What has run a case: a process (`vgf.bench.turns`), or part of one (`vgf.bench.gpu`).
+
+    Attributes:
+        times: ms of an update, one for each block.
+        facts: flop of an update, most memory in bytes, threads.
+    """
+
+    times: list[float]
+    facts: dict[str, Any]
+
+
+def timing(worker: Timed) -> dict[str, float]:
     """Return the median of a worker's blocks and their quartiles, in ms."""
     low, median, high = (
         statistics.quantiles(worker.times, n=4, method="inclusive") if len(worker.times) > 1 else (worker.times * 3)
@@ -20,7 +31,7 @@ def timing(worker: Worker) -> dict[str, float]:
     return {"ms_per_update": median, "ms_low": low, "ms_high": high}
 
 
-def update_row(case: Case, worker: Worker, rates: dict[str, float]) -> dict[str, Any]:
+def update_row(case: Case, worker: Timed, rates: dict[str, float]) -> dict[str, Any]:
     """Return one line of `vgf bench update`; `rates` are the matmul peaks of the precisions, FLOP/s."""
     timed, flop, peak = timing(worker), worker.facts["flop"], rates[case.config.precision]
     rate = flop / timed["ms_per_update"] * 1e3
@@ -39,7 +50,7 @@ def update_row(case: Case, worker: Worker, rates: dict[str, float]) -> dict[str,
     )
 
 
-def release_row(size: str, worker: Worker) -> dict[str, Any]:
+def release_row(size: str, worker: Timed) -> dict[str, Any]:
     """Return the line of the authors' release."""
     return {"preset": "release", "size": size, "path": "official", "seeds": 1} | timing(worker) | worker.facts
 

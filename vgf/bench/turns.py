@@ -47,16 +47,21 @@ class Worker:
 
     def warm_up(self) -> None:
         """Choose how many updates make a block, by the second of two single updates."""
-        self.seconds = self.ask(1)["seconds"]
+        self.seconds = self._single()
         if self.seconds <= SLOW_SECONDS:
-            self.seconds = self.ask(1)["seconds"]
+            self.seconds = self._single()
         self.block = max(1, math.ceil(BLOCK_SECONDS / max(self.seconds, 1e-6)))
 
     def turn(self) -> None:
         """Run one block and keep its milliseconds per update."""
         answer = self.ask(self.block)
         self.facts |= answer
-        self.times.append(1e3 * answer["seconds"] / self.block)
+        self.times.append(1e3 * answer["seconds"] / answer.get("updates", self.block))
+
+    def _single(self) -> float:
+        """Ask for one update and return its seconds; a path of several at once does that many."""
+        answer = self.ask(1)
+        return answer["seconds"] / answer.get("updates", 1)
 
     def stop(self) -> None:
         """End the process."""

@@ -1,7 +1,8 @@
 """The process of one case: builds it, says what it is, then runs blocks as it is told, line by line.
 
 Started as `python -m vgf.bench.worker CASE` with a case as JSON. It answers with JSON lines: first the facts, then
-for each line `N` on stdin the seconds of N updates (or transports, or of N seconds' matrix products the best rate).
+for each line `N` on stdin the seconds of N updates, or of the few more that fill a call, and how many they were (or the
+seconds of N transports, or of N seconds' matrix products the best rate).
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ def serve_updates(case: Case) -> None:
     """Build the case and time blocks of updates."""
     memory = Memory(case.device)
     updates = Updates(case)
-    updates.run(2)
+    updates.warm_up()
     say({"flop": updates.flop(), "threads": torch.get_num_threads()})
     for line in sys.stdin:
         start = time.perf_counter()
-        updates.run(int(line))
-        say({"seconds": time.perf_counter() - start, "memory": memory.peak()})
+        done = updates.run(int(line))
+        say({"seconds": time.perf_counter() - start, "updates": done, "memory": memory.peak()})
 
 
 def serve_transport(sets: int, particles: int, dimension: int, device: str) -> None:
