@@ -52,7 +52,7 @@ class Stepped(Protocol):
     def metric_names(self) -> tuple[str, ...]:
         """Every metric there may be."""
 
-    def draws(self, size: int, numbered: bool = True) -> tuple[Draw, ...]:
+    def draws(self, size: int, batch: Batch | None = None) -> tuple[Draw, ...]:
         """Return the random numbers of the next update."""
 
     def step(self, batch: Batch, noise: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -81,9 +81,9 @@ class BC(SteppedAgent):
             counts={"flow_steps": self.config.flow_steps},
         )
 
-    def draws(self, size: int, numbered: bool = True) -> tuple[Draw, ...]:
+    def draws(self, size: int, batch: Batch | None = None) -> tuple[Draw, ...]:
         """Return what the loss draws; see `SteppedAgent.draws`."""
-        del numbered
+        del batch
         return self.clone_draws(size)
 
     def step(self, batch: Batch, noise: Sequence[Tensor]) -> Metrics:

@@ -30,12 +30,12 @@ class SteppedAgent(Agent):
             self.graph = GraphUpdates(self)
 
     @abstractmethod
-    def draws(self, size: int, numbered: bool = True) -> tuple[Draw, ...]:
+    def draws(self, size: int, batch: Batch | None = None) -> tuple[Draw, ...]:
         """Return the random numbers of the next update, in the order `step` takes them.
 
         Args:
             size: of a batch, B.
-            numbered: whether the batch says which rows of the dataset it holds.
+            batch: which one it is, where it was not gathered from the dataset by number.
         """
 
     @abstractmethod
@@ -44,7 +44,7 @@ class SteppedAgent(Agent):
 
     def update(self, batch: Batch) -> Metrics:
         """Draw, and train on one batch [S, B, ...]; see `Agent.update`."""
-        metrics = self.step(batch, self.numbers(self.draws(batch.actions.shape[1], batch.numbers is not None)))
+        metrics = self.step(batch, self.numbers(self.draws(batch.actions.shape[1], batch)))
         self.updates += 1
         return metrics
 

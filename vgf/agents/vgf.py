@@ -83,11 +83,11 @@ class VGF(SteppedAgent):
             states, core = transitions.next_observations, self if self.is_fused else None
             self.bank = ActionBank(states, self._sample, streams, self.config.bank, self.dims, core)
 
-    def draws(self, size: int, numbered: bool = True) -> tuple[Draw, ...]:
+    def draws(self, size: int, batch: Batch | None = None) -> tuple[Draw, ...]:
         """Return what the particles need, then what the reference does, as far as the phase trains them."""
         if self.updates < self.config.pretrain:
             return self.clone_draws(size)
-        particles = self._particle_draw(size, numbered)
+        particles = self._particle_draw(size, batch)
         return (particles, *self.clone_draws(size)) if self.config.pretrain == 0 else (particles,)
 
     def step(self, batch: Batch, noise: Sequence[Tensor]) -> Metrics:
@@ -216,19 +216,18 @@ class VGF(SteppedAgent):
         """Return N reference actions at a batch's next observations, [S, B, N, d]; see `_particle_draw`."""
         self._refresh()
         if noise is None:
-            size, numbered = batch.next_observations.shape[1], batch.numbers is not None
-            (noise,) = self.numbers([self._particle_draw(size, numbered)])
+            (noise,) = self.numbers([self._particle_draw(batch.next_observations.shape[1], batch)])
         if self.bank is not None and batch.numbers is not None:
             return self.bank.take(batch.numbers, noise, self.config.particles)
         return self._sample(batch.next_observations, noise)
 
-    def _particle_draw(self, size: int, numbered: bool) -> Draw:
+    def _particle_draw(self, size: int, batch: Batch | None) -> Draw:
         """Return the random numbers of `_draw`: where to look in the bank, or noise to integrate.
 
         The bank serves where there is one and the batch says which of its states these are; a batch drawn online has
         states that no bank has seen.
         """
-        if self.bank is not None and numbered:
+        if self.bank is not None and (batch is None or batch.numbers is not None):
             return Draw("particles", "uniform", (size, 1))
         return Draw("particles", "normal", (size, self.config.particles, self.dims.action))
 
