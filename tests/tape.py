@@ -21,7 +21,7 @@ class Tape(TorchDispatchMode):
 
     A tensor that a call made keeps its memory for good; a replay computes anew and copies the result there. So, as in
     a CUDA graph, nothing but the contents of tensors can differ from one replay to the next: a Python number, a
-    branch or a version counter read while recording stays as it was.
+    branch or a version counter read while recording stays as it was. And a replay writes past the version counters.
     """
 
     def __init__(self) -> None:
@@ -39,10 +39,12 @@ class Tape(TorchDispatchMode):
     @torch.no_grad()
     def replay(self) -> None:
         """Call everything again; what has memory of its own gets its new contents there."""
-        for func, args, kwargs, outs in self.calls:
-            for old, new in zip(outs, tree_leaves(func(*args, **kwargs)), strict=True):
-                if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
+        used = {id(x): x for call in self.calls for x in tree_leaves(call[1:]) if isinstance(x, Tensor)}
+        with torch.autograd._unsafe_preserve_version_counter(tuple(used.values())):
+            for func, args, kwargs, outs in self.calls:
+                for old, new in zip(outs, tree_leaves(func(*args, **kwargs)), strict=True):
+                    if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
 
 
 def record_tape(program: Callable[[], None], stream: object) -> Callable[[], None]:

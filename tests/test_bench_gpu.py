@@ -9,10 +9,12 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from tape import record_tape
 
 from vgf import cli
 from vgf.bench import cases, gpu, turns
 from vgf.bench.cases import PATHS, Case, PathName, Updates
+from vgf.graph import GraphUpdates
 
 KEYS = {  # of `vgf bench update --json`
     *("preset", "size", "path", "precision", "seeds", "ms_per_update", "flop_per_update", "flop_per_s"),
@@ -59,6 +61,16 @@ def test_a_path_of_several_at_once_does_whole_calls_and_says_how_many_updates_th
     assert updates.agent.updates == before + 3 * PATHS["graph"].at_once
     with pytest.raises(ValueError, match="no CUDA graph was recorded: the agent has none"):
         updates.warm_up()
+
+
+@pytest.mark.parametrize("preset", ["release", "paper"])
+def test_a_path_by_graph_is_warm_when_its_graph_is_recorded_and_counts_the_same_operations(preset: Any) -> None:
+    updates, singly = Updates(Case(preset, "small", "fast")), Updates(Case(preset, "small", "fast"))
+    updates.way = PATHS["graph"]
+    updates.agent.graph = GraphUpdates(updates.agent, PATHS["graph"].at_once, record=record_tape)
+    updates.warm_up()
+    assert updates.agent.graph.recorded
+    assert updates.flop() == singly.flop()
 
 
 def test_a_block_of_more_updates_than_asked_is_divided_by_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:

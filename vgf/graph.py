@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import gc
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Protocol
@@ -99,7 +100,6 @@ class GraphUpdates:
         record: what records (tests).
 
     Attributes:
-        recorded: whether there is a graph to replay.
         refused: why graphs were given up, or "".
 
     Raises:
@@ -113,7 +113,9 @@ class GraphUpdates:
             raise ValueError(f"a graph must hold at least one update, got {size}")
         if capture and record is record_cuda and agent.device.type != "cuda":
             raise ValueError(f"a CUDA graph needs an agent on cuda, this one is on {agent.device}; use capture=False")
-        self.agent, self.size, self.capture, self.record = agent, size, capture, record
+        # the agent owns this; owned in turn, it would keep its memory until the next garbage collection
+        self.agent: Stepped = weakref.proxy(agent)
+        self.size, self.capture, self.record = size, capture, record
         self.key: object = None
         self.replay: Program | None = None
         self.refused = ""
@@ -150,7 +152,7 @@ class GraphUpdates:
         elif not self.capture or self.refused:
             self._updates()
         else:
-            self._begin(draws)
+            self._begin()
         self.agent.updates += self.size
         metrics = self.metrics[:, : len(self.names)].clone()
         return {name: metrics[:, i] for i, name in enumerate(self.names)}
@@ -158,8 +160,8 @@ class GraphUpdates:
     def _key(self, transitions: Transitions, index: Tensor, draws: tuple[Draw, ...]) -> object:
         """Return what a recording holds for: every address it reads or writes, and all sizes."""
         columns = (getattr(transitions, field.name) for field in fields(transitions))
-        places = [(x.data_ptr(), x.shape) for x in (*self.agent.tensors(), *self.agent.constants(), *columns)]
-        return places, index.shape, draws
+        tensors = (*self.agent.tensors(), *self.agent.constants(), *columns)
+        return [(x.data_ptr(), x.shape) for x in tensors], index.shape, draws
 
     def _prepare(self, transitions: Transitions, index: Tensor, draws: tuple[Draw, ...]) -> None:
         """Drop the recording and make buffers anew; what it points at is kept alive with it."""
@@ -188,29 +190,27 @@ class GraphUpdates:
             self.names = tuple(metrics)
             self.metrics[i, : len(metrics)] = torch.stack(list(metrics.values()))
 
-    def _begin(self, draws: tuple[Draw, ...]) -> None:
-        """Do the updates as they are, which warms everything up; record them; let a replay show that it does the same.
-
-        An Adam that has not stepped yet has no moments to go back to: then recording waits for the next call.
-        """
+    def _begin(self) -> None:
+        """Do the updates as they are, which warms everything up; record them; let a replay show it does the same."""
         before = [x.clone() for x in self.written]
         self._warm_up()
         tensors = [*self.agent.tensors(), self.metrics]
-        if self._key(self.transitions, self.index, draws) != self.key:
-            return
+        if self._key(self.transitions, self.index, self.draws) != self.key:
+            return  # Adam had not stepped and has no moments to go back to: the next call records
         after = [x.clone() for x in tensors]
+        start = [*before, torch.zeros_like(self.metrics)]
         try:
             replay = self.record(self._updates, self.stream)
-            _write(self.written, before)
+            _write(tensors, start)
             replay()
         except RuntimeError as error:
             self._refuse(str(error).strip().splitlines()[0], tensors, after)
             return
-        if not _agree(tensors, after, [*before, torch.zeros_like(self.metrics)]):
+        if _agree(tensors, after, start):
+            self.replay = replay
+            self.agent.wrote()
+        else:
             self._refuse("its first replay does not repeat the updates it was recorded from", tensors, after)
-            return
-        self.replay = replay
-        self.agent.wrote()
 
     def _warm_up(self) -> None:
         """Do k updates on the stream that will record; it and the current one wait for each other on the device."""
@@ -229,7 +229,7 @@ class GraphUpdates:
         _write(tensors, after)
         self.agent.wrote()
         self.agent.forget()
-        warnings.warn(f"no CUDA graph, updates go singly: {reason}", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"no CUDA graph, updates go on without: {reason}", RuntimeWarning, stacklevel=4)
 
 
 @torch.no_grad()
