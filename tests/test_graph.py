@@ -46,6 +46,12 @@ ALL = pytest.mark.parametrize("name", CONFIGS)
 
 
 @pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
+def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the twin of a graph be the loop over `update`."""
+    monkeypatch.setenv("VGF_FUSED", "0")
+
+
 def one_thread() -> Iterator[None]:
     """Spend no second thread on networks this small."""
     threads = torch.get_num_threads()

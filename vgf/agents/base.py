@@ -109,7 +109,7 @@ class Agent(ABC):
         Returns:
             The metrics of all k updates, grouped by the names that are reported together.
         """
-        if self.is_fused:
+        if self.graph is None and self.is_fused:
             return fused.update_many(self, transitions, index)
         reported, graph = [], self.graph
         for rows in index.split(graph.size if graph else 1):

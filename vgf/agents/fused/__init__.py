@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from vgf.agents.fused.build import Unavailable, library
-from vgf.agents.fused.job import DTYPES, METRICS, PRECISIONS, Draw, Flag, Job, Method, Network, Recipe, Role, fill
+from vgf.agents.fused.job import DTYPES, METRICS, PRECISIONS, Flag, Job, Method, Network, Recipe, Role, fill
 from vgf.datasets.transitions import Transitions
-from vgf.networks import SeedStreams
+from vgf.networks import Draw, SeedStreams
 
 if TYPE_CHECKING:
     from vgf.agents.base import Agent, Reported

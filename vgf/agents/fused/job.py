@@ -11,12 +11,11 @@ import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from vgf.networks import MLP
+from vgf.networks import MLP, Draw
 
 METRICS = 8  # numbers the core reports of each update and seed
 DTYPES = {torch.float64: 0, torch.float32: 1}
@@ -100,15 +99,6 @@ class Network:
         widths = (net.weights[0].shape[-2], *(w.shape[-1] for w in net.weights))
         parameters = (*net.weights, *net.biases, *net.gains, *net.offsets)
         return Network(parameters, widths, net.members, len(net.gains) > 0, optimizer)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Noise that each update draws: of which stream of the agent, of which kind and shape (of one seed)."""
-
-    stream: str
-    kind: Literal["normal", "uniform"]
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
