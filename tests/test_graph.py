@@ -45,13 +45,13 @@ CONFIGS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
 ALL = pytest.mark.parametrize("name", CONFIGS)
 
 
-@pytest.fixture(autouse=True, scope="module")
 @pytest.fixture(autouse=True)
 def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the twin of a graph be the loop over `update`."""
     monkeypatch.setenv("VGF_FUSED", "0")
 
 
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Spend no second thread on networks this small."""
     threads = torch.get_num_threads()
