@@ -73,6 +73,15 @@ def test_in_bfloat16_the_core_keeps_its_digits() -> None:
     assert float((score * expected).sum(-1).sign().mean()) > 0.97
 
 
+def test_a_large_value_is_not_rounded_in_bfloat16() -> None:
+    """bfloat16 has steps of 1 at 200; the last layer is in float32, so a TD target keeps its cents."""
+    agent, (s, a) = stirred(SMALL), inputs()
+    with torch.no_grad():
+        agent.target.net.biases[-1].fill_(200.0)
+        low, full = core(agent, torch.bfloat16).value(s, a), core(agent, torch.float32).value(s, a)
+    assert float((low - full).abs().max()) < 0.02 * float((full - 200).abs().max()) + 1e-3
+
+
 def test_the_gradient_to_be_fitted_is_the_critics_and_needs_no_graph() -> None:
     agent, (s, a) = stirred(AMORTISED), inputs(particles=1)
     twin = core(agent, torch.float32)
@@ -128,7 +137,7 @@ def test_the_core_sees_what_every_network_has_learnt(config: VGFConfig) -> None:
     for name, frozen in agent.core.nets.items():
         for own, live in zip([frozen.all.rest, *frozen.all.weights], frozen.net.weights, strict=True):
             weight = live.flatten(0, 1)
-            assert torch.equal(own, weight[:, -own.shape[1] :].to(torch.bfloat16)), name
+            assert torch.equal(own, weight[:, -own.shape[1] :].to(own.dtype)), name
         assert not torch.equal(frozen.all.rest, before[name].rest), f"{name} learns, and its snapshot has to"
 
 
@@ -142,7 +151,7 @@ def test_a_target_is_computed_with_the_weights_of_the_moment(config: VGFConfig, 
         assert agent.core is not None
         for name, frozen in agent.core.nets.items():
             for own, live in zip([frozen.all.rest, *frozen.all.weights], frozen.net.weights, strict=True):
-                assert torch.equal(own, live.flatten(0, 1)[:, -own.shape[1] :].to(torch.bfloat16)), name
+                assert torch.equal(own, live.flatten(0, 1)[:, -own.shape[1] :].to(own.dtype)), name
         looked.append(agent.updates)
         return td_target(*arguments)
 

@@ -51,7 +51,7 @@ class Slice(NamedTuple):
         state: first layer's rows for the state, in float32, [o, h].
         bias: of the first layer, float32, [1, h].
         rest: first layer's other rows (action, time), [k, h]; like `weights` and `biases` in the core's precision.
-        weights: the layers after it, [h, h'] each.
+        weights: the layers after it, [h, h'] each; the last in float32, so that no value is rounded.
         biases: theirs, [h'] each.
         gains, offsets: of the normalisation before each activation, [h] each; or empty. In float32 where slices are
             looped over (quicker on a CPU), in the core's precision where they are mapped over (CUDA mixes none).
@@ -97,8 +97,8 @@ class Frozen:
             flat[0][:, : self.state],
             bias[0].unsqueeze(1),
             flat[0][:, self.state :].to(low),
-            [w.to(low) for w in flat[1:]],
-            [b.to(low) for b in bias[1:]],
+            [*(w.to(low) for w in flat[1:-1]), flat[-1]],
+            [*(b.to(low) for b in bias[1:-1]), bias[-1]],
             [g.flatten(0, 2).to(norm) for g in self.net.gains],
             [o.flatten(0, 2).to(norm) for o in self.net.offsets],
         )
@@ -144,8 +144,8 @@ def forward(net: Slice, base: Tensor, rest: Tensor) -> tuple[Tensor]:
     for i, (weight, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
         if net.gains:
             h = torch.native_layer_norm(h, h.shape[-1:], net.gains[i], net.offsets[i], LAYER_NORM_EPS)[0].relu_()
-        h = affine(h, weight, bias, relu=not net.gains and i < last)
-    return (_full(h),)
+        h = affine(h, weight, bias, relu=not net.gains) if i < last else torch.addmm(bias, _full(h), weight)
+    return (h,)
 
 
 def value_and_gradient(net: Slice, base: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,15 +157,15 @@ def value_and_gradient(net: Slice, base: Tensor, action: Tensor) -> tuple[Tensor
             y, mean, scale = torch.native_layer_norm(h, h.shape[-1:], net.gains[i], net.offsets[i], LAYER_NORM_EPS)
         y = y.relu() if y is h else y.relu_()
         kept.append((h, y, mean, scale))
-        h = affine(y, weight, bias)
-    value, g = h.squeeze(-1), net.weights[-1].squeeze(-1).expand_as(kept[-1][1])
+        h = affine(y, weight, bias) if len(kept) < len(net.weights) else torch.addmm(bias, _full(y), weight)
+    value, g = h.squeeze(-1), net.weights[-1].squeeze(-1).to(kept[-1][1].dtype).expand_as(kept[-1][1])
     for i, (x, y, mean, scale) in reversed(list(enumerate(kept))):
         g = torch.ops.aten.threshold_backward(g, y, 0)
         if net.gains:
             arguments = (g, x, x.shape[-1:], mean, scale, net.gains[i], net.offsets[i], [True, False, False])
             g = torch.ops.aten.native_layer_norm_backward(*arguments)[0]
         g = g @ (net.weights[i - 1] if i > 0 else net.rest).mT
-    return _full(value), _full(g)
+    return value, _full(g)
 
 
 def hold_memory() -> None:
