@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from vgf.agents.fused.build import Unavailable, library
-from vgf.agents.fused.job import DTYPES, METRICS, PRECISIONS, Flag, Job, Method, Network, Recipe, Role, fill
+from vgf.agents.fused.build import Unavailable, fault, library
+from vgf.agents.fused.job import ADAM, DTYPES, METRICS, PRECISIONS, Flag, Job, Method, Network, Recipe, Role, fill
 from vgf.datasets.transitions import Transitions
 from vgf.networks import Draw, SeedStreams
 
@@ -64,8 +64,8 @@ def reason() -> str | None:
     """Return why this machine has no fused core, None where it has one."""
     try:
         library()
-    except Unavailable as fault:
-        return str(fault)
+    except Unavailable as because:
+        return str(because)
     return None
 
 
@@ -79,13 +79,19 @@ def _check(agent: Agent) -> None:
     if agent.device.type != "cpu":
         raise Unavailable(f"it runs on a CPU, the agent is on {agent.device}")
     recipe = agent.recipe(1)
-    for network in recipe.networks.values():
-        for p in network.parameters:
-            if p.dtype not in DTYPES or not p.is_contiguous():
-                raise Unavailable(f"it computes in float32, the weights are {p.dtype}")
-    fault = library().vgf_check(_precision(agent, recipe))
-    if fault is not None:
-        raise Unavailable(f"precision {_word(agent)} has no product on this processor ({fault.decode()})")
+    parameters = [p for network in recipe.networks.values() for p in network.parameters]
+    kinds = sorted({str(p.dtype) for p in parameters})
+    if len(kinds) > 1 or parameters[0].dtype not in DTYPES:
+        raise Unavailable(f"its weights are in {' and '.join(kinds)}; it computes in float32")
+    if not all(p.is_contiguous() for p in parameters):
+        raise Unavailable("a weight is not contiguous in memory")
+    for name, optimizer in agent.optimizers.items():
+        (group,) = optimizer.param_groups
+        if any(group[key] != value for key, value in ADAM.items()):
+            raise Unavailable(f"the optimizer of {name} is not Adam with its defaults")
+    said = fault(_precision(agent, recipe))
+    if said is not None:
+        raise Unavailable(f"precision {_word(agent)} has no product on this processor ({said})")
 
 
 def _word(agent: Agent) -> str:
@@ -108,11 +114,13 @@ def update_many(agent: Agent, transitions: Transitions, index: Tensor) -> list[R
 
     Raises:
         IndexError: if the dataset has no such row.
+        ValueError: if index, dataset or bank are not of the agent's sizes.
     """
     from vgf.agents.base import Reported
 
-    if int(index.min()) < 0 or int(index.max()) >= len(transitions):
-        raise IndexError(f"index must be rows of the dataset, 0 to {len(transitions) - 1}")
+    if len(index) == 0:
+        return []
+    index = _check_input(agent, transitions, index)
     agent.prepare(transitions)
     count, seeds, batch = index.shape
     recipe = agent.recipe(batch)
@@ -125,17 +133,21 @@ def update_many(agent: Agent, transitions: Transitions, index: Tensor) -> list[R
     job.updates, job.batch, job.first_update = count, batch, agent.updates
     noise, start = _draw(agent, recipe, count, batch, parameter.dtype)
     metrics = torch.zeros(count, seeds, METRICS, dtype=parameter.dtype)
-    index = index.contiguous()
     job.index, job.metrics = index.data_ptr(), metrics.data_ptr()
     for at, drawn in noise.items():
         job.noise[at] = drawn.data_ptr()
     if start is not None and recipe.bank is not None:
         job.bank, job.start, job.bank_size = recipe.bank.data_ptr(), start.data_ptr(), recipe.bank.shape[2]
-    _call(job)
-    del kept
-    _count(agent, recipe, job)
+    if recipe.bank is not None and recipe.bank.shape[1] != len(transitions):
+        raise ValueError(f"the bank is of {recipe.bank.shape[1]} states, the dataset has {len(transitions)}")
     numbers = range(agent.updates + 1, agent.updates + count + 1)
-    agent.updates += count
+    try:
+        _call(job)
+    finally:  # an interrupt is raised after the call: what was written is counted all the same
+        if job.done:
+            _count(agent, recipe, job)
+            agent.updates += count
+    del kept
     whole = {name: metrics[..., place] for name, place in recipe.metrics.items()}
     if not recipe.delayed:
         return [Reported(numbers, whole)]
@@ -177,6 +189,18 @@ def fill_bank(agent: Agent, states: Tensor, noise: Tensor, actions: Tensor, row:
     job.bank_size, job.first_update, job.flow_steps = actions.shape[2], row, recipe.counts["flow_steps"]
     _call(job)
     del kept
+
+
+def _check_input(agent: Agent, transitions: Transitions, index: Tensor) -> Tensor:
+    """Return the index as the core reads it; refuse what would let it read beyond an array."""
+    if index.ndim != 3 or index.shape[1] != len(agent.seeds):
+        raise ValueError(f"index must be [k, {len(agent.seeds)}, B], got {tuple(index.shape)}")
+    widths = (transitions.observations.shape[1], transitions.actions.shape[1])
+    if widths != tuple(agent.dims):
+        raise ValueError(f"{agent.name} has widths {tuple(agent.dims)}, the dataset has {widths}")
+    if int(index.min()) < 0 or int(index.max()) >= len(transitions):
+        raise IndexError(f"index must be rows of the dataset, 0 to {len(transitions) - 1}")
+    return index.to(torch.int64).contiguous()
 
 
 def _job(agent: Agent, recipe: Recipe, transitions: Transitions) -> tuple[Job, list[object]]:
@@ -222,9 +246,9 @@ def _call(job: Job) -> None:
     Raises:
         RuntimeError: what went wrong in it.
     """
-    fault = library().vgf_run(ctypes.byref(job))
-    if fault is not None:
-        raise RuntimeError(f"fused core: {fault.decode()}")
+    said = library().vgf_run(ctypes.byref(job))
+    if said is not None:
+        raise RuntimeError(f"fused core: {said.decode()}")
 
 
 def _count(agent: Agent, recipe: Recipe, job: Job) -> None:

@@ -24,6 +24,7 @@ import torch
 from filelock import FileLock
 
 SOURCE = Path(__file__).with_name("update.cpp")
+SOURCES = (SOURCE, SOURCE.with_name("flow.h"), SOURCE.with_name("perceptron.h"))
 FLAGS = (
     *("-O3", "-march=native", "-std=c++20", "-fPIC", "-shared", "-pthread"),
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"),  # sums may be reordered
@@ -35,52 +36,90 @@ class Unavailable(Exception):
     """The fused core cannot run here; the message is the reason."""
 
 
-@functools.cache
 def library() -> ctypes.CDLL:
     """Return the loaded core, building it if need be; a failure is remembered for the life of the process.
 
     Raises:
         Unavailable: with the reason.
     """
-    path = _built()
+    found = _load()
+    if isinstance(found, str):
+        raise Unavailable(found)
+    return found
+
+
+@functools.cache
+def fault(precision: int) -> str | None:
+    """Return why this processor cannot multiply in a precision (a number of `job.PRECISIONS`), None where it can."""
+    said: bytes | None = library().vgf_check(precision)
+    return said.decode() if said is not None else None
+
+
+@functools.cache
+def _load() -> ctypes.CDLL | str:
+    """Return the loaded core, or why there is none; a damaged file in the cache is made anew once."""
     try:
-        core = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise Unavailable(f"the built core cannot be loaded ({error})") from None
+        path = _built()
+        try:
+            return _open(path)
+        except (OSError, AttributeError):
+            path.unlink(missing_ok=True)
+            return _open(_built())
+    except Unavailable as reason:
+        return str(reason)
+    except (OSError, AttributeError) as error:
+        return f"the built core cannot be loaded ({' '.join(str(error).split())})"
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    """Load a library and declare its functions."""
+    core = ctypes.CDLL(str(path))
     core.vgf_run.restype = core.vgf_check.restype = ctypes.c_char_p
     return core
 
 
-def compiler() -> str | None:
-    """Return the C++ compiler: `CXX` where it is set, else g++ or clang++; None where there is none."""
-    return next(
-        (path for name in (os.environ.get("CXX"), "g++", "clang++") if name and (path := shutil.which(name))), None
-    )
+def compiler() -> str:
+    """Return the C++ compiler: `CXX` where it is set, else g++ or clang++.
+
+    Raises:
+        Unavailable: if there is none.
+    """
+    own = os.environ.get("CXX")
+    found = next((path for name in ((own,) if own else ("g++", "clang++")) if (path := shutil.which(name))), None)
+    if found is None and own:
+        raise Unavailable(f"CXX names {own}, which is not there")
+    if found is None:
+        raise Unavailable("there is no C++ compiler; install g++ or clang++, or set CXX")
+    return found
 
 
 def cache_folder() -> Path:
     """Return the folder of built cores: VGF_CACHE, or the user's cache folder."""
     own = os.environ.get("VGF_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vgf"
+    if own:
+        return Path(own).expanduser().absolute()
+    try:
+        home = Path.home()
+    except RuntimeError:  # nobody's home
+        home = Path(_temporary())
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "vgf"
 
 
 def _built() -> Path:
     """Return the library's path, made now if it is not there."""
-    cxx = compiler()
-    if cxx is None:
-        raise Unavailable("there is no C++ compiler; install g++ or clang++, or set CXX")
     if sys.platform == "win32":
         raise Unavailable("it is not built on Windows")
+    cxx = compiler()
     name = f"update-{_fingerprint(cxx)}.so"
-    folder = cache_folder()
     try:
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
         if path.exists():
             return path
         with FileLock(folder / f"{name}.lock"):
             return path if path.exists() else _compile(cxx, path)
-    except OSError:  # a cache that cannot be written: for this process alone
+    except OSError:  # a cache that cannot be written, or is full: for this process alone
         return _compile(cxx, Path(_temporary()) / name)
 
 
@@ -102,26 +141,44 @@ def _compile(cxx: str, path: Path) -> Path:
     )
     half = path.with_name(f"{path.name}.{os.getpid()}.part")
     command = [cxx, *FLAGS, str(SOURCE), f"-I{home / 'include'}", f"-L{home / 'lib'}", "-ltorch_cpu", "-lc10"]
-    command += [f"-Wl,-rpath,{home / 'lib'}", "-o", str(half)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS)
+        done = _run([*command, f"-Wl,-rpath,{home / 'lib'}", "-o", str(half)])
         if done.returncode:
+            if "No space left" in done.stderr:
+                raise OSError(done.stderr)
             lines = done.stderr.strip().splitlines() or ["no message"]
             raise Unavailable(f"its build failed ({next((row for row in lines if 'error' in row), lines[-1])})")
+        if not half.exists():
+            raise Unavailable(f"its build failed ({cxx} made nothing)")
+        with half.open("rb") as stream:
+            os.fsync(stream.fileno())
         half.replace(path)
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"its build took more than {BUILD_SECONDS} s") from None
     finally:
         with contextlib.suppress(OSError):
             half.unlink(missing_ok=True)
     return path
 
 
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the compiler to its end.
+
+    Raises:
+        Unavailable: if it cannot be started, or does not end.
+    """
+    settings = {"capture_output": True, "text": True, "errors": "replace", "stdin": subprocess.DEVNULL}
+    try:
+        return subprocess.run(command, timeout=BUILD_SECONDS, **settings)  # type: ignore[call-overload]
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{command[0]} took more than {BUILD_SECONDS} s") from None
+    except OSError as error:
+        raise Unavailable(f"{command[0]} cannot be started ({error.strerror})") from None
+
+
 def _fingerprint(cxx: str) -> str:
     """Return a digest of what the library depends on."""
-    version = subprocess.run([cxx, "--version"], capture_output=True, text=True).stdout
     info = Path("/proc/cpuinfo")
     rows = info.read_text().splitlines() if info.exists() else []
     processor = next((row for row in rows if row.startswith(("flags", "Features"))), platform.processor())
-    parts = (SOURCE.read_text(encoding="utf-8"), *FLAGS, version, torch.__version__, platform.machine(), processor)
+    sources = (path.read_text(encoding="utf-8") for path in SOURCES)
+    parts = (*sources, *FLAGS, _run([cxx, "--version"]).stdout, torch.__version__, platform.machine(), processor)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

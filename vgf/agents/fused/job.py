@@ -19,6 +19,7 @@ from vgf.networks import MLP, Draw
 
 METRICS = 8  # numbers the core reports of each update and seed
 DTYPES = {torch.float64: 0, torch.float32: 1}
+ADAM = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}  # what it computes
 PRECISIONS = {"float32": 1, "bfloat16": 2, "bfloat16_all": 3}
 
 
@@ -72,6 +73,7 @@ class Job(ctypes.Structure):
         ),
         ("setting", ctypes.c_double * 8),
         ("metrics", ctypes.c_void_p),
+        ("done", ctypes.c_int64),
     )
 
 
@@ -131,11 +133,20 @@ class Recipe:
 
 
 def moments(optimizer: torch.optim.Adam, parameter: nn.Parameter) -> dict[str, Tensor]:
-    """Return Adam's state of a parameter, begun as torch begins it at the first step."""
+    """Return Adam's state of a parameter, begun as torch begins it at the first step.
+
+    Raises:
+        ValueError: if a moment does not fit its parameter.
+    """
     state: dict[str, Tensor] = optimizer.state[parameter]
     if not state:
         state["step"] = torch.zeros((), dtype=torch.float32)
         state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+    for key in ("exp_avg", "exp_avg_sq"):
+        own = state[key]
+        if own.shape != parameter.shape or own.dtype != parameter.dtype or not own.is_contiguous():
+            found, wanted = (f"{x.dtype} {tuple(x.shape)}" for x in (own, parameter))
+            raise ValueError(f"Adam's {key} is {found}, its weight is {wanted}; load a checkpoint of this agent")
     return state
 
 
