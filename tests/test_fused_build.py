@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from vgf.agents import fused
 from vgf.agents.fused import build
@@ -209,7 +210,7 @@ def test_a_broken_file_in_the_cache_is_built_anew(
 
 
 def test_a_library_without_the_core_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = next(Path(build.torch.__file__).parent.joinpath("lib").glob("libshm.so*"), None)
+    other = next(Path(torch.__file__).parent.joinpath("lib").glob("libshm.so*"), None)
     if other is None:
         pytest.skip("torch ships no other small library here")
     compiler(tmp_path, monkeypatch, f"cp '{other}' \"$o\"")
@@ -237,6 +238,6 @@ def test_two_at_once_build_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_another_torch_has_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
     names = set()
     for version in ("2.12.0", "2.13.0"):
-        monkeypatch.setattr(build.torch, "__version__", version)
+        monkeypatch.setattr(torch, "__version__", version)
         names.add(build._fingerprint(build.compiler() or ""))
     assert len(names) == 2
