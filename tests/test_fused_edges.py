@@ -143,7 +143,6 @@ def test_the_last_row_and_masks_of_0(name: str) -> None:
 
 
 @pytest.mark.usefixtures("double")
-@pytest.mark.xfail(strict=True, reason="the core's minimum and maximum skip a NaN that is not the first")
 @pytest.mark.parametrize("name", ["vgf", "td3_bc"])
 def test_a_target_that_is_nan_shows_in_the_least_value(name: str) -> None:
     changes: dict[str, Any] = {"target_q": "min"} if name == "vgf" else {}
@@ -165,7 +164,6 @@ def test_the_delay_keeps_time_when_the_path_changes(sizes: tuple[int, ...]) -> N
 
 
 @pytest.mark.usefixtures("double")
-@pytest.mark.xfail(strict=True, reason="the core has Adam's defaults and does not look")
 @pytest.mark.parametrize("change", [{"betas": (0.5, 0.9)}, {"weight_decay": 0.1}, {"eps": 1e-2}], ids=str)
 def test_an_adam_that_is_set_otherwise_is_refused_or_followed(change: dict[str, Any]) -> None:
     agents = (make("vgf"), make("vgf"))

@@ -1,7 +1,6 @@
 """What does not fit is refused by the fused core as by the eager twin, before anything is read.
 
-The core is told addresses and cannot check them itself. The tests marked xfail with `run=False` read or write outside a
-tensor today.
+The core is told addresses and cannot check them itself.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from vgf.agents import Agent, fused
 from vgf.datasets.transitions import Transitions
 
 pytestmark = pytest.mark.skipif(fused.reason() is not None, reason=f"no fused core here: {fused.reason()}")
-
-OUTSIDE = "the core reads or writes outside a tensor"
 
 
 def half(agent: Agent) -> Transitions:
@@ -44,7 +41,6 @@ def moments(agent: Agent) -> Transitions:
     return data()
 
 
-@pytest.mark.xfail(strict=True, run=False, reason=OUTSIDE)
 @pytest.mark.parametrize("spoil", [half, late, narrow, moments])
 def test_what_does_not_fit_is_refused(spoil: Callable[[Agent], Transitions]) -> None:
     agent = make("vgf")
@@ -53,13 +49,11 @@ def test_what_does_not_fit_is_refused(spoil: Callable[[Agent], Transitions]) -> 
         agent.update_many(transitions, rows_of(2, 8, 1))
 
 
-@pytest.mark.xfail(strict=True, run=False, reason=OUTSIDE)
 def test_an_index_of_other_seeds_is_refused() -> None:
     with pytest.raises((ValueError, RuntimeError)):
         make("vgf", (1, 2, 3, 4)).update_many(data(), rows_of(1, 8, 1))
 
 
-@pytest.mark.xfail(strict=True, run=False, reason=OUTSIDE)
 def test_an_index_of_int32_counts_as_one_of_int64() -> None:
     agents, index = (make("vgf"), make("vgf")), rows_of(2, 8, 1)
     agents[0].update_many(data(), index)
@@ -67,7 +61,6 @@ def test_an_index_of_int32_counts_as_one_of_int64() -> None:
     assert all(torch.equal(agents[1].policy()[name], value) for name, value in agents[0].policy().items())
 
 
-@pytest.mark.xfail(strict=True, run=False, reason=OUTSIDE)
 def test_a_bank_of_another_dataset_is_refused() -> None:
     agent = make("vgf", pretrain=1, bank=5)
     agent.update_many(data(50), rows_of(2, 8, 2, 50))
@@ -75,12 +68,10 @@ def test_a_bank_of_another_dataset_is_refused() -> None:
         agent.update_many(data(3000), rows_of(2, 8, 1, 3000))
 
 
-@pytest.mark.xfail(strict=True, reason="the least of no rows")
 def test_no_updates_report_nothing() -> None:
     assert make("vgf").update_many(data(), rows_of(2, 8, 1)[:0]) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the reason given is the dtype, which is right")
 def test_weights_that_are_not_contiguous_are_named_so(capsys: pytest.CaptureFixture[str]) -> None:
     fused.forget()
     agent = make("vgf")
