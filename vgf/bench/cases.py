@@ -1,22 +1,14 @@
-"""What is timed: an agent of a preset, at a size, on random data of the shape of a real task."""
+"""What is timed: an agent of a preset, at a size, on a path; `vgf.bench.updates` builds and runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
-import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
-
-from vgf import fast
-from vgf.agents import VGF, Dims, VGFConfig
+from vgf.agents import AGENTS, CONFIGS, Dims, VGFConfig, fused
+from vgf.agents.base import Precision
 from vgf.agents.vgf_config import PRESETS
-from vgf.datasets.transitions import Batch, Transitions
 from vgf.graph import UPDATES
-from vgf.networks import SeedStreams
 
 
 class Size(NamedTuple):
@@ -30,34 +22,47 @@ class Size(NamedTuple):
     dims: Dims = Dims(28, 5)
 
 
-SIZES = {  # "paper" is what xu2026vgf's public scripts train, "small" what two CPU cores can
+SIZES = {  # "paper" is what xu2026vgf's public scripts train, "small" and "tiny" what a processor core can
     "paper": Size((512,) * 4, particles=10, train_steps=3, flow_steps=10),
     "small": Size((256,) * 3, particles=5, train_steps=3, flow_steps=5),
+    "tiny": Size((128,) * 3, particles=5, train_steps=3, flow_steps=5, batch=128),
 }
-PathName = Literal["eager", "fast", "graph"]
+SizeName = Literal["paper", "small", "tiny"]
+PathName = Literal["eager", "fast", "fused", "graph"]
+AgentName = Literal["vgf", "best_of_n", "fql", "iql", "rebrac", "td3_bc", "bc"]
+PresetName = Literal["paper", "release", "banked", "amortised"]
+_BANKED = replace(PRESETS["release"], pretrain=1, bank=10)
+TIMED: dict[PresetName, VGFConfig] = {
+    "release": PRESETS["release"],
+    "paper": PRESETS["paper"],
+    "banked": _BANKED,  # the release's flow with what this project's small scales add: a frozen reference and a bank
+    "amortised": replace(_BANKED, direction="amortised"),
+}
 
 
 class Way(NamedTuple):
     """How a path updates.
 
     Attributes:
-        quick: with `vgf.fast`, a bank and the precision asked for; otherwise with the modules themselves, in float32.
+        quick: with a bank and the precision asked for; otherwise with the modules themselves, in float32.
         at_once: updates of one call of `update_many`; 1 is `update`.
+        whole: whether a call must have all of `at_once`.
         device: the only kind of device it runs on, or None.
     """
 
     quick: bool
     at_once: int = 1
+    whole: bool = False
     device: str | None = None
 
 
 PATHS: dict[PathName, Way] = {
     "eager": Way(quick=False),
     "fast": Way(quick=True),
-    "graph": Way(quick=True, at_once=UPDATES, device="cuda"),
+    "fused": Way(quick=True, at_once=50, device="cpu"),  # training asks for all up to the next update it logs
+    "graph": Way(quick=True, at_once=UPDATES, whole=True, device="cuda"),
 }
-MEANS = ("bfloat16", "one call", "memory", "bank", "amortised")  # what can be taken from a fast path; see `_deny`
-ROWS = 8192  # transitions; enough for batches to differ, and a bank is soon filled
+MEANS = ("one call", "memory", "bank", "amortised", "many at once")  # what can be taken from a quick path
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,18 @@ class Case:
     """One thing to time.
 
     Attributes:
-        preset: of `VGFConfig`, "paper" or "release".
+        preset: of `TIMED`; "default" for a method without them.
         size: of `SIZES`.
-        path: "eager": the modules themselves, the reference integrated anew; "fast": what `vgf.fast` and a bank offer;
-            "graph": the same, several updates in one CUDA graph.
+        path: "eager": the modules themselves, the reference integrated anew; "fast": one call of `Agent.update` an
+            update, with what `vgf.fast` and a bank offer; "fused": `Agent.update_many` in the fused core; "graph": the
+            fast path, several updates in one CUDA graph.
         seeds: trained together.
         particles, train_steps: N and L_train, where they differ from the size's.
         device, threads: where.
-        without: what a fast path is denied, of `MEANS`.
+        without: what a quick path is denied, of `MEANS`.
         compiled: whether `torch.compile` is let loose on the chains of `vgf.fast`.
+        agent: the method.
+        precision: of products on a quick path; see `vgf.agents.base.PRECISIONS`.
     """
 
     preset: str
@@ -86,13 +94,24 @@ class Case:
     threads: int | None = None
     without: tuple[str, ...] = ()
     compiled: bool = False
+    agent: str = "vgf"
+    precision: Precision = "bfloat16"
 
     @property
-    def config(self) -> VGFConfig:
-        """The agent's config; the reference of the paper's preset counts as trained already."""
-        size, preset, quick = SIZES[self.size], PRESETS[self.preset], PATHS[self.path].quick
+    def config(self) -> Any:
+        """The agent's config; a reference that is trained first counts as trained already."""
+        size, way = SIZES[self.size], PATHS[self.path]
+        precision = self.precision if way.quick else "float32"
+        if self.preset not in TIMED:
+            default = CONFIGS[self.agent]["default"]
+            known = {field.name for field in fields(default)}
+            own = {"hidden": size.hidden, "flow_steps": size.flow_steps, "precision": precision}
+            return replace(default, **{name: value for name, value in own.items() if name in known})
+        preset = TIMED[self.preset]
         particles = self.particles or size.particles
-        steps = size.train_steps if self.train_steps is None else self.train_steps
+        still = self.agent == "best_of_n"
+        steps = 0 if still else size.train_steps if self.train_steps is None else self.train_steps
+        banked = way.quick and preset.pretrain and "bank" not in self.without
         return replace(
             preset,
             hidden=size.hidden,
@@ -100,138 +119,50 @@ class Case:
             train_steps=steps,
             flow_steps=size.flow_steps,
             pretrain=min(1, preset.pretrain),
-            bank=particles if quick and preset.pretrain and "bank" not in self.without else 0,
-            direction="autograd" if "amortised" in self.without else preset.direction,
-            precision="bfloat16" if quick and "bfloat16" not in self.without else "float32",
+            bank=max(preset.bank, particles) if banked else 0,
+            direction="autograd" if still or "amortised" in self.without else preset.direction,
+            precision=precision,
         )
+
+    @property
+    def dtype(self) -> str:
+        """The kind of number most of its products multiply, whose peak it is held against."""
+        return "float32" if self.config.precision == "float32" else "bfloat16"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the path has the precision: `update` has fewer of them than the fused core."""
+        if self.path in ("eager", "fused"):
+            return True
+        return self.precision in AGENTS[self.agent].eager_precisions
+
+    @property
+    def theirs(self) -> str | None:
+        """The authors' own agent that does what this does, of `vgf.bench.release_worker`; None where there is none."""
+        if self.agent == "vgf" and self.config.direction == "amortised":
+            return "a_vgf"
+        return self.agent if self.agent in ("vgf", "fql", "iql", "rebrac") else None
+
+    @property
+    def at_once(self) -> int:
+        """Updates of one call."""
+        return 1 if "many at once" in self.without else PATHS[self.path].at_once
 
     def facts(self) -> dict[str, Any]:
-        """Return the case for a line of JSON, N, L_train and the precision of what learns nothing spelled out."""
+        """Return the case for a line of JSON, what config and size decide spelled out."""
         config = self.config
-        told = {"particles": config.particles, "train_steps": config.train_steps, "precision": config.precision}
-        return asdict(self) | told
+        names = ("particles", "train_steps", "bank", "precision")
+        own = {name: getattr(config, name, None) for name in names}
+        return asdict(self) | own | {"theirs": self.theirs}
 
 
-def random_transitions(dims: Dims, device: torch.device, rows: int = ROWS) -> Transitions:
-    """Return made-up transitions: nothing is learnt from them, only time is taken."""
-    g = torch.Generator().manual_seed(0)
-    s, s2 = (torch.randn(rows, dims.observation, generator=g) for _ in range(2))
-    a = torch.rand(rows, dims.action, generator=g) * 2 - 1
-    ones = torch.ones(rows)
-    return Transitions(s, a, -ones, ones, s2, ones).to(device)
+def check_path(path: PathName, device: str) -> None:
+    """Refuse a path that does not run here.
 
-
-class FlopCount(TorchDispatchMode):
-    """Adds up what torch says of each matrix product called; its own counter cannot follow `autograd.grad`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count the call and let it happen."""
-        out = func(*args, **(kwargs or {}))
-        if func._overloadpacket is torch.ops.mkldnn._linear_pointwise:
-            self.total += 2 * out.numel() * args[0].shape[-1]
-        elif func._overloadpacket in flop_registry:
-            self.total += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
-        return out
-
-
-class Updates:
-    """An agent of a case, ready to be updated."""
-
-    def __init__(self, case: Case) -> None:
-        size, device = SIZES[case.size], torch.device(case.device)
-        self.batch, self.device = size.batch, device
-        self.transitions = random_transitions(size.dims, device)
-        seeds = tuple(range(case.seeds))
-        _deny(case)
-        self.agent, self.way = VGF.create(case.config, size.dims, seeds, device), PATHS[case.path]
-        if not self.way.quick:
-            self.agent.core = None
-        self.agent.updates = case.config.pretrain
-        self.streams = SeedStreams(seeds, "batches", device)
-        self.agent.prepare(self.transitions)
-
-    def run(self, updates: int) -> int:
-        """Draw batches and update, and wait for the device; return how many updates that were, at least those asked."""
-        calls, each = -(-updates // self.way.at_once), self.way.at_once
-        for _ in range(calls):
-            if each == 1:
-                self.agent.update(self._batch())
-            else:
-                self.agent.update_many(self.transitions, self._rows(each))
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return calls * each
-
-    def warm_up(self) -> None:
-        """Update until nothing is done for the first time.
-
-        Raises:
-            ValueError: if no graph could be recorded where one is to be timed.
-        """
-        self.run(2 if self.way.at_once == 1 else 3 * self.way.at_once)
-        graph = self.agent.graph
-        if self.way.at_once > 1 and (graph is None or not graph.recorded):
-            raise ValueError(f"no CUDA graph was recorded: {graph.refused if graph else 'the agent has none'}")
-
-    def flop(self) -> int:
-        """Return the floating-point operations of one update's matrix products, counted as they are called."""
-        return _count(lambda: self.agent.update(self._batch()))
-
-    def flop_by_part(self) -> dict[str, int]:
-        """Return the same for each part of an update; what each part is called once more for, it is counted once."""
-        agent, batch = self.agent, self._batch()
-        particles, s = agent._draw(batch), batch.next_observations
-        budget, core = agent.config.budget(agent.config.train_steps), agent.core
-        sampled = _count(lambda: agent._draw(batch))
-        moved = _count(
-            lambda: agent.flow(s, particles, budget, core.scorer(s, particles.shape[-2]) if core else None),
-        )
-        valued = _count(lambda: agent.td_target(batch, particles)) - moved
-        fitted = _count(lambda: agent._update_gradient(batch)) if agent.config.direction == "amortised" else 0
-        cloned = 0 if agent.config.pretrain else _count(lambda: agent._clone(agent.reference, batch))
-        parts = {
-            "reference sampled": sampled,
-            "particles moved": moved,
-            "particles valued": valued,
-            "gradient fitted": fitted,
-            "reference trained": cloned,
-        }
-        return parts | {"critic trained": self.flop() - sum(parts.values())}
-
-    def _batch(self) -> Batch:
-        """Draw a batch for each seed."""
-        return self.transitions.rows(self._rows(1)[0])
-
-    def _rows(self, updates: int) -> Tensor:
-        """Draw the rows of some updates' batches, [k, S, B]."""
-        shape = (updates, self.batch)
-        drawn = [torch.randint(ROWS, shape, generator=g, device=g.device) for g in self.streams.generators]
-        return torch.stack(drawn, 1)
-
-
-def _deny(case: Case) -> None:
-    """Take from this process what the case does without, for good: each case has a process of its own."""
-    if "memory" in case.without or not PATHS[case.path].quick:
-        fast.hold_memory = lambda: None
-    if "one call" in case.without:
-        fast.FUSED = False
-    if case.compiled:
-        fast.forward, fast.value_and_gradient = torch.compile(fast.forward), torch.compile(fast.value_and_gradient)
-
-
-def _count(call: Callable[[], object]) -> int:
-    """Return the floating-point operations of the matrix products of a call."""
-    with FlopCount() as count:
-        call()
-    return count.total
-
-
-def matmul_flop_per_s(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
-    """Return the most FLOP/s that matrix products reach: of 2,048 x 2,048, of an update's shape, on a GPU of 8,192."""
-    shapes = [(2048, 2048), (2560, 512), *([(8192, 8192)] if device.type == "cuda" else [])]
-    times = [fast.product_seconds(dtype, device, *shape, seconds=seconds / len(shapes)) for shape in shapes]
-    return max(2 * rows * width * width / least for (rows, width), least in zip(shapes, times, strict=True))
+    Raises:
+        ValueError: with the reason.
+    """
+    if PATHS[path].device not in (None, device):
+        raise ValueError(f"--path {path} needs {PATHS[path].device}, this is {device}; leave it out here")
+    if path == "fused" and (reason := fused.reason()) is not None:
+        raise ValueError(f"--path fused: this machine has no fused core ({reason}); leave it out here")

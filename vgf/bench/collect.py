@@ -1,11 +1,13 @@
-"""What the chapter on speed reads: every benchmark it draws, run one after the other, with the machine's facts.
+"""What the chapter on speed reads: every benchmark it shows, run one after the other, with the machine's facts.
 
-    python -m vgf.bench.collect --out data/results/speed [--release CLONE --release-python PYTHON]
+    python -m vgf.bench.collect [--release CLONE [CLONE] --release-python PYTHON]
 
-Each part is one `vgf bench ... --json` of at most about two minutes on two quiet cores and one file, written when it is
-done, so a run that was interrupted goes on with the next part; a part is made anew by removing its file, or with
-`--again`. A file holds the command, the machine, how busy it was before and after, and the rows. Times taken on a busy
-machine are worth little and say so themselves.
+The measurements of each kind of processor have a folder of their own, such as `data/results/speed/avx512-bf16`, which
+this finds out (`vgf.bench.machine.processor_kind`); a machine with CUDA fills `gpu`. So another machine adds a column
+to the chapter's tables by this one command. Each part is one command of some two or three minutes on two quiet cores
+and one file, written when it is done: a run that was interrupted goes on with the next part, and a part is made anew by
+removing its file, or with `--again`. A file holds the command, the machine, how busy it was before and after, and the
+rows. Times taken on a busy machine are worth little and say so themselves.
 """
 
 from __future__ import annotations
@@ -19,29 +21,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import tyro
 
-from vgf.bench.machine import load, machine
+from vgf.bench.machine import load, machine, processor_kind, runnable
 from vgf.plots import write_atomically
 from vgf.records import note
 
-RELEASE = "official"  # the parts whose name starts so need a clone of the authors' release
+HOME = Path("data/results/speed")
 LARGE = "1e11"  # pairs times dimensions of one transport that takes seconds
+ALL = ("--precision", "float32", "bfloat16", "bfloat16_all")
+BOTH = ("--path", "fast", "fused", "--threads", "1")
+SWEEP = ("update", "--size", "small", "--preset", "release", *BOTH, "--no-all-cores")
+#: Parts whose methods the authors' own code has, which is timed beside them where a clone is given.
+RELEASED = ("update-tiny", "update-small", "update-paper", "update-paper-release", "rivals", "rivals-more")
 PARTS: dict[str, Sequence[str]] = {
-    "update-paper": ("update", "--size", "paper"),
-    "update-small": ("update", "--size", "small"),
-    "official-paper": ("update", "--size", "paper", "--preset", "release", "--path", "fast"),
-    "official-small": ("update", "--size", "small", "--preset", "release", "--path", "fast"),
-    "gains-paper": ("gains", "--size", "paper"),
-    "gains-small": ("gains", "--size", "small", "--compiled"),
-    **{
-        f"precision-{size}": ("update", "--size", size, "--preset", "release", "--precision", "float32", "bfloat16")
-        for size in ("paper", "small")
-    },
-    "threads": ("update", "--size", "paper", "--path", "fast", "--threads", "1"),
-    "particles": ("update", "--size", "small", "--preset", "release", "--particles", "1", "2", "5", "10", "20", "40"),
-    "steps": ("update", "--size", "small", "--preset", "release", "--train-steps", "0", "1", "2", "4", "8"),
-    "seeds": ("update", "--size", "small", "--preset", "release", "--seeds", "1", "2", "4", "8"),
+    "update-tiny": ("update", "--size", "tiny", "--preset", "banked", *BOTH, *ALL),
+    "update-small": ("update", "--size", "small", "--preset", "banked", "amortised", *BOTH, *ALL),
+    "update-paper": ("update", "--size", "paper", "--preset", "banked", *BOTH, *ALL),
+    "update-paper-release": ("update", "--size", "paper", "--preset", "release", *BOTH, *ALL),
+    "rivals": ("update", "--size", "small", "--agent", "fql", "iql", *BOTH, *ALL),
+    "rivals-more": (
+        *("update", "--size", "small", "--preset", "banked", "--agent", "rebrac", "best_of_n", "bc"),
+        *(*BOTH, *ALL),
+    ),
+    "start": ("start",),
+    "gains-small": ("gains", "--size", "small", "--threads", "1"),
+    "gains-paper": ("gains", "--size", "paper", "--threads", "1"),
+    "particles": (*SWEEP, "--particles", "1", "5", "10", "20", "40"),
+    "steps": (*SWEEP, "--train-steps", "0", "1", "2", "4", "8"),
+    "seeds": (*SWEEP, "--seeds", "1", "2", "4", "8"),
     **{f"transport-{d}": ("transport", "--dimension", str(d), "--most", LARGE) for d in (2, 8, 32, 128, 512)},
     "transport-large-32": ("transport", "--particles", "65536", "--dimension", "32"),
     "transport-large-128": ("transport", "--particles", "65536", "--dimension", "128"),
@@ -49,23 +58,25 @@ PARTS: dict[str, Sequence[str]] = {
     "data": ("data",),
     "data-seeds": ("data", "--seeds", "8"),
 }
+GPU = "gpu"  # the one part of a machine with CUDA, which `vgf.bench.gpu` makes
 
 
 @dataclass(frozen=True)
 class Collect:
     """Run every benchmark of the chapter on speed and keep what it says."""
 
-    out: Path = Path("data/results/speed")
+    out: Path | None = None
+    """The folder; by default the one of this machine's kind."""
     only: tuple[str, ...] = ()
     """Parts, by name; all by default."""
     blocks: int | None = None
     """Fewer blocks of each case, for a trial; five by default."""
     again: bool = False
     """Make parts anew that are there."""
-    release: Path | None = None
-    """A clone of the authors' release; without it the parts that need one are left out."""
+    release: tuple[Path, ...] = ()
+    """Clones of what the authors published, ryanxhr/vgf and seohongpark/fql; without them ours is timed alone."""
     release_python: Path | None = None
-    """Its interpreter, with jax, flax and distrax."""
+    """Their interpreter, with jax, flax and distrax."""
 
     def run(self) -> None:
         """Run part after part.
@@ -73,14 +84,16 @@ class Collect:
         Raises:
             ValueError: for an unknown part, or when a benchmark ends with an error.
         """
-        if unknown := set(self.only) - set(PARTS):
-            raise ValueError(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
-        for name in self.only or PARTS:
-            path = self.out / f"{name}.json"
+        parts = (GPU,) if torch.cuda.is_available() else tuple(PARTS)
+        if unknown := set(self.only) - set(parts):
+            raise ValueError(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
+        if bool(self.release) != (self.release_python is not None):
+            raise ValueError("--release and --release-python go together")
+        folder = self.out or HOME / (GPU if parts == (GPU,) else processor_kind())
+        for name in self.only or parts:
+            path = folder / f"{name}.json"
             if path.exists() and not self.again:
                 note(f"{name}: there already")
-            elif name.startswith(RELEASE) and not (self.release and self.release_python):
-                note(f"{name}: left out, it needs --release and --release-python")
             else:
                 record = self._measure(name)
                 write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
@@ -88,26 +101,23 @@ class Collect:
 
     def _measure(self, name: str) -> dict[str, Any]:
         """Run one part and return what its file holds; paths of this machine are no part of it."""
-        words = [*PARTS[name], "--json"]
-        if self.blocks is not None and words[0] != "data":
+        words = [] if name == GPU else ["bench", *PARTS[name], "--json"]
+        if self.blocks is not None and words and words[1] not in ("data", "start"):
             words += ["--blocks", str(self.blocks)]
-        extra = (
-            ["--release", str(self.release), "--release-python", str(self.release_python)]
-            if name.startswith(RELEASE)
-            else []
-        )
-        before, start = load(), time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "vgf.cli", "bench", *words, *extra], stdout=subprocess.PIPE, text=True
-        )
+        theirs = bool(self.release) and name in RELEASED
+        clones = [*map(str, self.release), "--release-python", str(self.release_python)]
+        extra = ["--release", *clones] if theirs else []
+        module = "vgf.bench.gpu" if name == GPU else "vgf.cli"
+        before, ready, start = load(), runnable(), time.monotonic()
+        done = subprocess.run([sys.executable, "-m", module, *words, *extra], stdout=subprocess.PIPE, text=True)
+        told = "python -m vgf.bench.gpu" if name == GPU else f"vgf {' '.join(words)}"
         if done.returncode:
-            raise ValueError(f"{name}: vgf bench {' '.join(words)} ended with status {done.returncode}")
+            raise ValueError(f"{name}: {told} ended with status {done.returncode}")
         return {
-            "command": " ".join(
-                ["vgf bench", *words, *(["--release", "CLONE", "--release-python", "PYTHON"] if extra else [])]
-            ),
+            "command": told + " --release CLONE CLONE --release-python PYTHON" * theirs,
             "machine": machine(),
             "load_before": before,
+            "runnable_before": ready,
             "load_after": load(),
             "seconds": round(time.monotonic() - start, 1),
             "rows": json.loads(done.stdout),
@@ -122,7 +132,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     """
     parts = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
     if not parts:
-        raise ValueError(f"{folder}: no measurements; `python -m vgf.bench.collect --out {folder}` makes them")
+        raise ValueError(f"{folder}: no measurements; `python -m vgf.bench.collect` makes them")
     return parts
 
 

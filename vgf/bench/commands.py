@@ -1,4 +1,4 @@
-"""`vgf bench`: update, gains, transport and data. What is timed stands in `cases`, how in `turns`."""
+"""`vgf bench`: update, gains, transport, data and start. What is timed stands in `cases`, how in `turns`."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pandas as pd
 import tyro
 
-from vgf.bench.cases import PATHS, SIZES, Case, PathName
+from vgf.agents import fused
+from vgf.agents.base import Precision
+from vgf.bench.cases import PATHS, SIZES, AgentName, Case, PathName, PresetName, SizeName, check_path
 from vgf.bench.gains import Gains
 from vgf.bench.loading import time_data
 from vgf.bench.rows import release_row, update_row, update_table
-from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, take_turns
+from vgf.bench.start import start_row
+from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, side_by_side, take_turns
 from vgf.checkpoints import choose_device
 from vgf.datasets.progress import Progress
 
 
 @dataclass(frozen=True)
 class Update:
-    """Time an update of value gradient flow: both presets, eager and fast, at the paper's size and a small one."""
+    """Time an update: by default of value gradient flow, two presets, on every path this machine has, at two sizes."""
 
-    preset: tuple[Literal["paper", "release"], ...] = ("paper", "release")
-    size: tuple[Literal["paper", "small"], ...] = ("paper", "small")
-    path: tuple[PathName, ...] = ("eager", "fast")
-    """eager: the modules themselves; fast: vgf.fast where nothing learns and, with a frozen reference, a bank; graph:
-    the same, several updates in one CUDA graph."""
-    precision: tuple[Literal["bfloat16", "float32"], ...] = ("bfloat16",)
-    """Of what learns nothing, on every path but eager, which is float32."""
+    agent: tuple[AgentName, ...] = ("vgf",)
+    """Methods; those without presets of this command have their own defaults at the sizes asked for."""
+    preset: tuple[PresetName, ...] = ("paper", "release")
+    """Of vgf and best_of_n: those of the paper and of the authors' release; banked: the release's with a reference
+    trained first and a bank of its actions; amortised: the same with a network in place of the gradient."""
+    size: tuple[SizeName, ...] = ("paper", "small")
+    path: tuple[PathName, ...] = ()
+    """eager: the modules themselves; fast: one call an update, with vgf.fast where nothing learns and, with a frozen
+    reference, a bank; fused: whole updates in one C++ function, on a processor; graph: the fast path, several updates
+    in one CUDA graph. By default the first two, and fused where this machine has it."""
+    precision: tuple[Precision, ...] = ("bfloat16",)
+    """Of the products, on every path but eager, which is float32; what a path does not have is left out."""
     seeds: tuple[int, ...] = (1,)
     """Seeds trained together; several numbers are timed one after the other."""
     particles: tuple[int, ...] = ()
@@ -45,10 +53,12 @@ class Update:
     device: str = "auto"
     threads: int | None = None
     """Of the processor; all by default."""
-    release: Path | None = None
-    """A clone of the authors' release, timed in turns with ours."""
+    all_cores: bool = True
+    """Also time one single-threaded process a core, side by side, on the path that training takes on a processor."""
+    release: tuple[Path, ...] = ()
+    """Clones of what the authors published, timed in turns with ours: ryanxhr/vgf, seohongpark/fql."""
     release_python: Path | None = None
-    """Its interpreter, with jax, flax and distrax."""
+    """Their interpreter, with jax, flax and distrax."""
     json: bool = False
     """Print JSON."""
 
@@ -56,43 +66,76 @@ class Update:
         """Start every case, let them take turns, print medians."""
         if self.blocks < 1 or min(self.seeds, default=0) < 1:
             raise ValueError("--blocks and --seeds must be >= 1")
-        if (self.release is None) != (self.release_python is None):
+        if bool(self.release) != (self.release_python is not None):
             raise ValueError("--release and --release-python go together")
         device = choose_device(self.device).type
-        for path in self.path:
-            if PATHS[path].device not in (None, device):
-                raise ValueError(f"--path {path} needs {PATHS[path].device}, this is {device}; leave it out here")
+        cases = self.cases(device)
         workers: list[Worker] = []
+        theirs: list[tuple[str, str, Worker]] = []
         peaks: dict[str, Worker] = {}
+        try:
+            for dtype in dict.fromkeys(case.dtype for case in cases):
+                peaks[dtype] = python_worker({"dtype": dtype, "device": device, "threads": self.threads}, "the peak")
+            for case in cases:
+                workers.append(python_worker(vars(case), f"{case.agent}, {case.preset}, {case.size}, {case.path}"))
+            if self.release and self.release_python:
+                for name, size in dict.fromkeys((case.theirs, case.size) for case in cases):
+                    if name is not None:
+                        facts = SIZES[size]._asdict()
+                        worker = release_worker(self.release, self.release_python, name, facts, self.threads)
+                        theirs.append((name, size, worker))
+            rates = take_turns([*workers, *(worker for *_, worker in theirs)], peaks, self.blocks)
+            for worker in workers:
+                worker.count()
+            rows = [update_row(case, worker, rates) for case, worker in zip(cases, workers, strict=True)]
+            rows += [release_row(*one) for one in theirs]
+        finally:
+            for worker in (*workers, *(worker for *_, worker in theirs), *peaks.values()):
+                worker.stop()
+        trained = "fused" if any(case.path == "fused" for case in cases) else "fast"
+        for case, row in zip(cases, rows, strict=False):
+            if self.all_cores and device == "cpu" and case.path == trained:
+                row |= side_by_side(vars(case), case.path, self.blocks)
+        print(json.dumps(rows, indent=2) if self.json else update_table(rows))
+
+    def cases(self, device: str) -> list[Case]:
+        """Return what is asked for as cases.
+
+        Raises:
+            ValueError: if a path does not run here, or no case is left.
+        """
+        paths = self.path or ("eager", "fast", *(("fused",) if device == "cpu" and fused.reason() is None else ()))
+        for path in paths:
+            check_path(path, device)
         grid = itertools.product(
-            self.size, self.preset, self.path, self.seeds, self.particles or (None,), self.train_steps or (None,)
+            self.agent,
+            self.size,
+            self.preset,
+            paths,
+            self.seeds,
+            self.particles or (None,),
+            self.train_steps or (None,),
+            self.precision,
         )
         cases = [
             Case(
-                preset, size, path, s, n, steps, device, self.threads, () if precision == "bfloat16" else ("bfloat16",)
+                preset if agent in ("vgf", "best_of_n") else "default",
+                size,
+                path,
+                seeds,
+                n,
+                steps,
+                device,
+                self.threads,
+                agent=agent,
+                precision=precision if PATHS[path].quick else "float32",
             )
-            for size, preset, path, s, n, steps in grid
-            for precision in (self.precision if PATHS[path].quick else ("bfloat16",))
+            for agent, size, preset, path, seeds, n, steps, precision in grid
         ]
-        try:
-            for dtype in dict.fromkeys(case.config.precision for case in cases):
-                facts = {"dtype": dtype, "device": device, "threads": self.threads}
-                peaks[dtype] = python_worker(facts, "the peak")
-            workers += [
-                python_worker(vars(case), f"{case.preset}, {case.size}, {case.path}, {case.config.precision}")
-                for case in cases
-            ]
-            for size in self.size if self.release and self.release_python else ():
-                sizes = SIZES[size]._asdict()
-                workers.append(release_worker(self.release, self.release_python, sizes, self.threads))  # type: ignore[arg-type]
-            rates = take_turns(workers, peaks, self.blocks)
-            rows = [update_row(case, worker, rates) for case, worker in zip(cases, workers, strict=False)]
-            for size, worker in zip(self.size, workers[len(cases) :], strict=False):
-                rows.append(release_row(size, worker))
-        finally:
-            for worker in (*workers, *peaks.values()):
-                worker.stop()
-        print(json.dumps(rows, indent=2) if self.json else update_table(rows))
+        found = [case for case in dict.fromkeys(cases) if case.exists]
+        if not found:
+            raise ValueError(f"--precision {' '.join(self.precision)}: not on the paths asked for; add --path fused")
+        return found
 
 
 @dataclass(frozen=True)
@@ -168,11 +211,26 @@ class Data:
         print(json.dumps([row], indent=2) if self.json else pd.Series(row).to_string())
 
 
+@dataclass(frozen=True)
+class Start:
+    """Time what is paid once: the first build of the fused core, the import; and the memory of a whole process."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> None:
+        """Build, import, train a little."""
+        check_path("fused", "cpu")
+        row = start_row()
+        print(json.dumps([row], indent=2) if self.json else pd.Series(row).to_string())
+
+
 Subcommand = (
     Annotated[Update, tyro.conf.subcommand("update")]
     | Annotated[Gains, tyro.conf.subcommand("gains")]
     | Annotated[Transport, tyro.conf.subcommand("transport")]
     | Annotated[Data, tyro.conf.subcommand("data")]
+    | Annotated[Start, tyro.conf.subcommand("start")]
 )
 
 

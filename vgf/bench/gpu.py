@@ -21,14 +21,16 @@ from typing import Any
 
 import torch
 
-from vgf.bench.cases import PATHS, SIZES, Case, PathName, Updates, matmul_flop_per_s
+from vgf.agents.base import Precision
+from vgf.bench.cases import PATHS, SIZES, Case, PathName, check_path
 from vgf.bench.memory import Memory
 from vgf.bench.rows import update_row
 from vgf.bench.turns import BLOCK_SECONDS
+from vgf.bench.updates import Updates, matmul_flop_per_s
 
 SECONDS = 200.0  # under four minutes with the start of torch and what a last group takes to build
 BLOCKS = 5
-PRECISIONS = ("bfloat16", "float32")
+PRECISIONS: tuple[Precision, ...] = ("bfloat16", "float32")
 PEAK_SECONDS = 0.6
 Failures = list[str]
 
@@ -60,7 +62,7 @@ class Turn:
 def cases(asked: argparse.Namespace, preset: str, size: str, seeds: int) -> list[Case]:
     """Return the cases of one group; a path without precisions of its own comes once."""
     return [
-        Case(preset, size, path, seeds, device=asked.device, without=() if low == "bfloat16" else ("bfloat16",))
+        Case(preset, size, path, seeds, device=asked.device, precision=low if PATHS[path].quick else "float32")
         for path in asked.path
         for low in (asked.precision if PATHS[path].quick else PRECISIONS[:1])
     ]
@@ -105,7 +107,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m vgf.bench.gpu", description=__doc__)
     parser.add_argument("--preset", nargs="+", choices=("release", "paper"), default=("release", "paper"))
     parser.add_argument("--size", nargs="+", choices=tuple(SIZES), default=("small", "paper"))
-    parser.add_argument("--path", nargs="+", choices=typing.get_args(PathName), default=typing.get_args(PathName))
+    parser.add_argument("--path", nargs="+", choices=typing.get_args(PathName), default=("eager", "fast", "graph"))
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--seeds", nargs="+", type=int, default=(1, 8))
     parser.add_argument("--seconds", type=float, default=SECONDS, help="begin no block after these")
@@ -115,8 +117,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("this torch finds no CUDA device")
     for path in asked.path:
-        if PATHS[path].device not in (None, asked.device):
-            raise ValueError(f"--path {path} needs {PATHS[path].device}, this is {asked.device}; leave it out")
+        check_path(path, asked.device)
     if min(asked.seeds) < 1 or asked.seconds <= 0:
         raise ValueError("--seeds and --seconds must be > 0")
     return asked
@@ -125,7 +126,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def measure(asked: argparse.Namespace) -> tuple[list[dict[str, Any]], Failures]:
     """Time every group within the budget and return all rows, and what failed or was left out."""
     start, device = time.monotonic(), torch.device(asked.device)
-    rates = {low: matmul_flop_per_s(getattr(torch, low), device, PEAK_SECONDS) for low in PRECISIONS}
+    rates: dict[str, float] = {low: matmul_flop_per_s(getattr(torch, low), device, PEAK_SECONDS) for low in PRECISIONS}
     where = {"gpu": torch.cuda.get_device_name() if device.type == "cuda" else None, "torch": torch.__version__}
     rows: list[dict[str, Any]] = []
     failures: Failures = []

@@ -24,6 +24,7 @@ def machine() -> dict[str, Any]:
     facts = provenance()
     return {
         "processor": processor(),
+        "kind": processor_kind(),
         "cores": usable_cores(),
         "memory_bytes": memory_bytes(),
         "bfloat16_in_hardware": FUSED,
@@ -50,6 +51,18 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def processor_kind() -> str:
+    """Return the kind of processor, as far as the speed of its products goes: the folder of its measurements.
+
+    `amx`, `avx512-bf16`, `avx512` or `avx2` by what Linux lists among the processor's abilities, else the architecture.
+    """
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    flags = next((set(line.split()) for line in lines if line.startswith("flags")), set())
+    kinds = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16", "avx512f": "avx512", "avx2": "avx2"}
+    return next((kind for flag, kind in kinds.items() if flag in flags), platform.machine())
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -66,3 +79,9 @@ def memory_bytes() -> int | None:
 def load() -> float | None:
     """Return how many processes wanted a core, on average over the last minute; None where the system does not tell."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def runnable() -> int | None:
+    """Return how many processes want a core now, this one included; None where the system does not tell."""
+    told = Path("/proc/loadavg")
+    return int(told.read_text().split()[3].partition("/")[0]) if told.exists() else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vgf.bench.machine import usable_cores
 from vgf.datasets.progress import Progress
 
 SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
@@ -40,10 +42,14 @@ class Worker:
 
     def ask(self, line: object) -> dict[str, Any]:
         """Send a line and return the answer."""
+        self.send(line)
+        return self._answer()
+
+    def send(self, line: object) -> None:
+        """Send a line whose answer is taken later."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        return self._answer()
 
     def warm_up(self) -> None:
         """Choose how many updates make a block, by the second of two single updates."""
@@ -54,9 +60,18 @@ class Worker:
 
     def turn(self) -> None:
         """Run one block and keep its milliseconds per update."""
-        answer = self.ask(self.block)
+        self.send(self.block)
+        self.take()
+
+    def take(self) -> None:
+        """Wait for a block that was asked for and keep its milliseconds per update."""
+        answer = self._answer()
         self.facts |= answer
         self.times.append(1e3 * answer["seconds"] / answer.get("updates", self.block))
+
+    def count(self) -> None:
+        """Ask for the operations of an update, after the last turn."""
+        self.facts |= self.ask("flop")
 
     def _single(self) -> float:
         """Ask for one update and return its seconds; a path of several at once does that many."""
@@ -84,14 +99,45 @@ def python_worker(facts: dict[str, Any], name: str) -> Worker:
     return Worker([sys.executable, "-m", "vgf.bench.worker", json.dumps(facts)], name)
 
 
+def side_by_side(facts: dict[str, Any], name: str, blocks: int) -> dict[str, Any]:
+    """Time one single-threaded process a core, all at once.
+
+    Args:
+        facts: of the case.
+        name: for messages.
+        blocks: of each process; the median counts.
+
+    Returns:
+        `side_by_side_ms`: of an update in each process; `seconds_per_100k_updates_all_cores`: until all of them
+        together have done that many.
+    """
+    workers: list[Worker] = []
+    try:
+        for _ in range(usable_cores()):
+            workers.append(python_worker(facts | {"threads": 1}, f"{name}, side by side"))
+        for worker in workers:
+            worker.warm_up()
+        for _ in range(blocks):
+            for worker in workers:
+                worker.send(worker.block)
+            for worker in workers:
+                worker.take()
+    finally:
+        for worker in workers:
+            worker.stop()
+    ms = [statistics.median(worker.times) for worker in workers]
+    return {"side_by_side_ms": ms, "seconds_per_100k_updates_all_cores": 1e5 / sum(1e3 / one for one in ms)}
+
+
 def release_command(clone: Path, python: Path, script: Path, asked: dict[str, Any], threads: int | None) -> list[str]:
     """Return what starts a script of ours in the authors' release's interpreter; the clone is to be its folder.
 
     Raises:
         ValueError: if clone or interpreter are not there.
     """
-    if not (clone / "agents" / "vgf.py").exists():
-        raise ValueError(f"--release {clone}: no agents/vgf.py; give a clone of https://github.com/ryanxhr/vgf")
+    agent = f"agents/{asked.get('agent', 'vgf')}.py"
+    if not (clone / agent).exists():
+        raise ValueError(f"--release {clone}: no {agent}; give a clone of https://github.com/ryanxhr/vgf")
     if not os.access(python, os.X_OK):
         raise ValueError(f"--release-python {python}: no such interpreter; give one that has jax, flax and distrax")
     # made absolute, but not resolved: a virtual environment is known by its link
@@ -101,10 +147,28 @@ def release_command(clone: Path, python: Path, script: Path, asked: dict[str, An
     return command
 
 
-def release_worker(clone: Path, python: Path, size: dict[str, Any], threads: int | None) -> Worker:
-    """Start the authors' release in its clone with its own interpreter; see `release_command`."""
+def release_worker(
+    clones: Sequence[Path], python: Path, agent: str, size: dict[str, Any], threads: int | None
+) -> Worker:
+    """Start the authors' own agent in the first of the clones that has it, with its interpreter; see `release_command`.
+
+    Args:
+        clones: of the authors' releases.
+        python: an interpreter with what they need.
+        agent: the name of a file in their folder `agents`.
+        size: a `Size` as a dictionary.
+        threads: of the processor.
+
+    Raises:
+        ValueError: if no clone has the agent.
+    """
+    clone = next((one for one in clones if (one / "agents" / f"{agent}.py").exists()), None)
+    if clone is None:
+        hint = "https://github.com/ryanxhr/vgf has vgf and a_vgf, https://github.com/seohongpark/fql has the rivals"
+        raise ValueError(f"--release: no clone given has agents/{agent}.py; {hint}")
     script = Path(__file__).with_name("release_worker.py")
-    return Worker(release_command(clone, python, script, size, threads), "the release", clone)
+    command = release_command(clone, python, script, size | {"agent": agent}, threads)
+    return Worker(command, f"the authors' {agent}", clone)
 
 
 def take_turns(workers: Sequence[Worker], peaks: dict[str, Worker], blocks: int) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 Started as `python -m vgf.bench.worker CASE` with a case as JSON. It answers with JSON lines: first the facts, then
 for each line `N` on stdin the seconds of N updates, or of the few more that fill a call, and how many they were (or the
-seconds of N transports, or of N seconds' matrix products the best rate).
+seconds of N transports, or of N seconds' matrix products the best rate). The line `flop` asks for an update's
+operations; counting them takes memory, so it comes last.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 
 import torch
 
-from vgf.bench.cases import Case, Updates, matmul_flop_per_s
-from vgf.bench.memory import Memory
+from vgf.bench.cases import Case
+from vgf.bench.memory import Memory, largest_resident
+from vgf.bench.updates import Updates, matmul_flop_per_s
 from vgf.flow import Budget, transport
 
 
@@ -29,11 +31,15 @@ def serve_updates(case: Case) -> None:
     memory = Memory(case.device)
     updates = Updates(case)
     updates.warm_up()
-    say({"flop": updates.flop(), "threads": torch.get_num_threads()})
+    say({"threads": torch.get_num_threads()})
     for line in sys.stdin:
+        if line.strip() == "flop":
+            say({"flop": updates.flop()})
+            continue
         start = time.perf_counter()
         done = updates.run(int(line))
-        say({"seconds": time.perf_counter() - start, "updates": done, "memory": memory.peak()})
+        taken = {"seconds": time.perf_counter() - start, "updates": done}
+        say(taken | {"memory": memory.peak(), "process_memory": largest_resident()})
 
 
 def serve_transport(sets: int, particles: int, dimension: int, device: str) -> None:
