@@ -12,9 +12,10 @@ import torch
 
 from vgf import cli, fast
 from vgf.bench import collect, turns
-from vgf.bench.cases import SIZES, Case, Updates
+from vgf.bench.cases import MEANS, SIZES, Case
 from vgf.bench.gains import COMPILED, LADDER, ladder
 from vgf.bench.machine import machine
+from vgf.bench.updates import Updates
 
 KEYS = {  # what a reader of the JSON may rely on
     "preset",
@@ -26,6 +27,7 @@ KEYS = {  # what a reader of the JSON may rely on
     "flop_per_s",
     "matmul_peak_flop_per_s",
     "peak_memory_bytes",
+    "ms_blocks",
 }
 SMALL = SIZES["small"]
 
@@ -88,7 +90,7 @@ def test_seeds_multiply_the_operations() -> None:
 
 def test_update_prints_a_list_of_objects_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--size", "small", "--preset", "release", "--threads", "1", "--blocks", "1", "--device", "cpu", "--json")
-    status, out, _ = run(capsys, "update", *words)
+    status, out, _ = run(capsys, "update", *words, "--path", "eager", "fast", "--no-all-cores")
     rows = json.loads(out)
     assert status == 0
     assert [(row["preset"], row["size"], row["path"], row["seeds"]) for row in rows] == [
@@ -107,7 +109,8 @@ def test_update_times_both_precisions_of_the_fast_path_against_their_own_peaks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ("--size", "small", "--preset", "release", "--threads", "1", "--blocks", "1", "--device", "cpu", "--json")
-    status, out, _ = run(capsys, "update", *words, "--precision", "float32", "bfloat16")
+    asked = ("--path", "eager", "fast", "--precision", "float32", "bfloat16", "--no-all-cores")
+    status, out, _ = run(capsys, "update", *words, *asked)
     rows = json.loads(out)
     assert status == 0
     assert [(row["path"], row["precision"]) for row in rows] == [
@@ -120,11 +123,20 @@ def test_update_times_both_precisions_of_the_fast_path_against_their_own_peaks(
 
 
 def test_a_ladder_in_float32_climbs_the_same_steps_but_those_of_bfloat16() -> None:
-    low, single = (dict(ladder(precision, compiled=True)) for precision in ("bfloat16", "float32"))
-    assert list(single) == [added for added in low if added not in ("bfloat16", "one call a layer")]
+    low, single = (dict(ladder("fused", precision, compiled=True)) for precision in ("bfloat16_all", "float32"))
+    assert list(single) == [added for added in low if added not in ("bfloat16", "one call a layer", "all in bfloat16")]
     assert {case.config.precision for case in single.values()} == {"float32"}
     for added, case in single.items():
-        assert {*case.without} == {*low[added].without, "bfloat16", "one call"}
+        assert {*case.without} == {*low[added].without, "one call"}
+
+
+def test_a_ladder_goes_as_far_as_its_path_and_precision() -> None:
+    fast_path, fused_path, whole = (
+        [added for added, _ in ladder(path, precision, compiled=False)]
+        for path, precision in (("fast", "bfloat16"), ("fused", "bfloat16"), ("fused", "bfloat16_all"))
+    )
+    assert fused_path == [*fast_path, "fused core", "many updates a call"]
+    assert whole == [*fused_path, "all in bfloat16"]
 
 
 def test_transport_prints_rate_and_memory_and_leaves_out_what_is_too_large(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,6 +177,8 @@ def test_data_says_what_a_file_takes(capsys: pytest.CaptureFixture[str]) -> None
         (("update", "--blocks", "0"), "--blocks and --seeds must be >= 1"),
         (("update", "--seeds", "0"), "--blocks and --seeds must be >= 1"),
         (("gains", "--blocks", "0"), "--blocks must be >= 1"),
+        (("gains", "--path", "fast", "--precision", "bfloat16_all"), "--precision bfloat16_all needs --path fused"),
+        (("update", "--path", "fast", "--precision", "bfloat16_all"), "not on the paths asked for; add --path fused"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
@@ -177,12 +191,12 @@ def test_bad_input_is_one_line_and_exit_2(
 
 
 def test_a_folder_that_is_no_clone_and_an_interpreter_that_is_none_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no agents/vgf\.py; give a clone of https://github\.com/ryanxhr/vgf"):
-        turns.release_worker(tmp_path, Path(sys.executable), SMALL._asdict(), None)
+    with pytest.raises(ValueError, match=r"no clone given has agents/vgf\.py; https://github\.com/ryanxhr/vgf has vgf"):
+        turns.release_worker([tmp_path], Path(sys.executable), "vgf", SMALL._asdict(), None)
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "vgf.py").touch()
     with pytest.raises(ValueError, match="no such interpreter; give one that has jax, flax and distrax"):
-        turns.release_worker(tmp_path, tmp_path / "python", SMALL._asdict(), None)
+        turns.release_worker([tmp_path], tmp_path / "python", "vgf", SMALL._asdict(), None)
 
 
 def test_a_process_that_fails_ends_with_its_last_line() -> None:
@@ -193,14 +207,8 @@ def test_a_process_that_fails_ends_with_its_last_line() -> None:
 def test_what_a_case_goes_without_is_taken_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "hold_memory", fast.hold_memory)  # put back afterwards
     monkeypatch.setattr(fast, "FUSED", fast.FUSED)
-    assert {name for _, case in (*LADDER, COMPILED) for name in case.without} == {
-        "bfloat16",
-        "one call",
-        "memory",
-        "bank",
-        "amortised",
-    }
-    bare = Updates(Case("paper", "small", "fast", without=("bfloat16", "one call", "bank", "amortised")))
+    assert {name for _, case in (*LADDER, COMPILED) for name in case.without} == {*MEANS}
+    bare = Updates(Case("paper", "small", "fast", without=("one call", "bank", "amortised"), precision="float32"))
     assert not fast.FUSED
     assert bare.agent.bank is None
     assert bare.agent.config.direction == "autograd"
@@ -213,21 +221,21 @@ def test_every_part_of_the_collection_is_a_command_that_parses(monkeypatch: pyte
     from vgf.bench import commands
 
     ran = []
-    for command in (commands.Update, commands.Gains, commands.Transport, commands.Data):
+    for command in (commands.Update, commands.Gains, commands.Transport, commands.Data, commands.Start):
         monkeypatch.setattr(command, "run", lambda self: ran.append(type(self).__name__))
     for words in collect.PARTS.values():
         commands.main([*words, "--json"])
     assert len(ran) == len(collect.PARTS)
-    assert set(ran) == {"Update", "Gains", "Transport", "Data"}
+    assert set(ran) == {"Update", "Gains", "Transport", "Data", "Start"}
 
 
 def test_a_collection_goes_on_where_it_stopped_and_names_the_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny = ("transport", "--particles", "5", "--dimension", "2", "--device", "cpu")
-    monkeypatch.setattr(collect, "PARTS", {"one": tiny, "official-one": ("update",)})
+    monkeypatch.setattr(collect, "PARTS", {"one": tiny})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     collect.Collect(tmp_path, blocks=1).run()
-    assert "official-one: left out" in capsys.readouterr().err
     parts = collect.read(tmp_path)
     assert list(parts) == ["one"]
     assert parts["one"]["command"] == f"vgf bench {' '.join(tiny)} --json --blocks 1"
@@ -240,7 +248,7 @@ def test_a_collection_goes_on_where_it_stopped_and_names_the_machine(
 
 
 def test_a_collection_refuses_a_part_it_does_not_know(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="unknown part nonsense; known: update-paper"):
+    with pytest.raises(ValueError, match="unknown part nonsense; known: (update-tiny|gpu)"):
         collect.Collect(tmp_path, only=("nonsense",)).run()
     with pytest.raises(ValueError, match="no measurements; `python -m vgf"):
         collect.read(tmp_path)

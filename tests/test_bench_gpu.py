@@ -13,7 +13,9 @@ from tape import record_tape
 
 from vgf import cli
 from vgf.bench import cases, gpu, turns
-from vgf.bench.cases import PATHS, Case, PathName, Updates
+from vgf.bench import updates as built
+from vgf.bench.cases import PATHS, Case, PathName
+from vgf.bench.updates import Updates
 from vgf.graph import GraphUpdates
 
 KEYS = {  # of `vgf bench update --json`
@@ -28,10 +30,11 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every size be tiny, and blocks and peaks short."""
-    monkeypatch.setattr(cases, "SIZES", dict.fromkeys(cases.SIZES, TINY))
+    for module in (cases, built):
+        monkeypatch.setattr(module, "SIZES", dict.fromkeys(cases.SIZES, TINY))
     monkeypatch.setattr(gpu, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(gpu, "PEAK_SECONDS", 0.0)
-    monkeypatch.setattr(cases.fast, "hold_memory", cases.fast.hold_memory)  # put back afterwards
+    monkeypatch.setattr(built.fast, "hold_memory", built.fast.hold_memory)  # put back afterwards
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]], str]:
@@ -44,7 +47,7 @@ def test_every_path_is_in_the_table_and_a_graph_is_the_fast_path_several_at_once
     assert tuple(PATHS) == get_args(PathName)
     graph, quick = Case("paper", "small", "graph"), Case("paper", "small", "fast")
     assert graph.config == quick.config
-    assert replace(graph, without=("bfloat16",)).config == replace(quick, without=("bfloat16",)).config
+    assert replace(graph, precision="float32").config == replace(quick, precision="float32").config
     assert PATHS["graph"].at_once > 1
     assert PATHS["graph"].device == "cuda"
 
@@ -76,7 +79,8 @@ def test_a_path_by_graph_is_warm_when_its_graph_is_recorded_and_counts_the_same_
 def test_a_block_of_more_updates_than_asked_is_divided_by_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = object.__new__(turns.Worker)
     worker.block, worker.times, worker.facts = 5, [], {}
-    monkeypatch.setattr(worker, "ask", lambda line: {"seconds": 0.8, "updates": 8})
+    monkeypatch.setattr(worker, "send", lambda line: None)
+    monkeypatch.setattr(worker, "_answer", lambda: {"seconds": 0.8, "updates": 8})
     worker.turn()
     assert worker.times == [100.0]
     worker.warm_up()
