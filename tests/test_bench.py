@@ -248,7 +248,7 @@ def test_a_collection_goes_on_where_it_stopped_and_names_the_machine(
 
 
 def test_a_collection_refuses_a_part_it_does_not_know(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="unknown part nonsense; known: (update-tiny|gpu)"):
+    with pytest.raises(ValueError, match=r"unknown part nonsense; known: (update-tiny|gpu)"):
         collect.Collect(tmp_path, only=("nonsense",)).run()
     with pytest.raises(ValueError, match="no measurements; `python -m vgf"):
         collect.read(tmp_path)

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import statistics
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,6 +67,35 @@ PARTS: dict[str, Sequence[str]] = {
 GPU = "gpu"  # the one part of a machine with CUDA, which `vgf.bench.gpu` makes
 
 
+class Watch:
+    """Counts the processes that want a core, once a second while it is entered; what is measured is one or two of them."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        """Begin."""
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self.over.set()
+        self.thread.join()
+
+    def median(self) -> float | None:
+        """Return the median count, None where the system does not tell."""
+        return statistics.median(self.seen) if self.seen else None
+
+    def _look(self) -> None:
+        while not self.over.wait(1.0):
+            count = runnable()
+            if count is not None:
+                self.seen.append(count - 1)  # without this thread
+
+
 @dataclass(frozen=True)
 class Collect:
     """Run every benchmark of the chapter on speed and keep what it says."""
@@ -113,7 +144,8 @@ class Collect:
         extra = ["--release", *clones] if theirs else []
         module = "vgf.bench.gpu" if name == GPU else "vgf.cli"
         before, ready, start = load(), runnable(), time.monotonic()
-        done = subprocess.run([sys.executable, "-m", module, *words, *extra], stdout=subprocess.PIPE, text=True)
+        with Watch() as watch:
+            done = subprocess.run([sys.executable, "-m", module, *words, *extra], stdout=subprocess.PIPE, text=True)
         told = "python -m vgf.bench.gpu" if name == GPU else f"vgf {' '.join(words)}"
         if done.returncode:
             raise ValueError(f"{name}: {told} ended with status {done.returncode}")
@@ -122,6 +154,7 @@ class Collect:
             "machine": machine(),
             "load_before": before,
             "runnable_before": ready,
+            "runnable_meanwhile": watch.median(),
             "load_after": load(),
             "seconds": round(time.monotonic() - start, 1),
             "rows": json.loads(done.stdout),
