@@ -13,8 +13,8 @@ rows. Times taken on a busy machine are worth little and say so themselves.
 from __future__ import annotations
 
 import json
-import subprocess
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -68,7 +68,7 @@ GPU = "gpu"  # the one part of a machine with CUDA, which `vgf.bench.gpu` makes
 
 
 class Watch:
-    """Counts the processes that want a core, once a second while it is entered; what is measured is one or two of them."""
+    """Counts the processes that want a core, once a second while entered; what is measured is one or two of them."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
