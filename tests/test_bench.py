@@ -221,12 +221,19 @@ def test_every_part_of_the_collection_is_a_command_that_parses(monkeypatch: pyte
     from vgf.bench import commands
 
     ran = []
-    for command in (commands.Update, commands.Gains, commands.Transport, commands.Data, commands.Start):
+    for command in (
+        commands.Update,
+        commands.Gains,
+        commands.Transport,
+        commands.Data,
+        commands.Start,
+        commands.Profile,
+    ):
         monkeypatch.setattr(command, "run", lambda self: ran.append(type(self).__name__))
     for words in collect.PARTS.values():
         commands.main([*words, "--json"])
     assert len(ran) == len(collect.PARTS)
-    assert set(ran) == {"Update", "Gains", "Transport", "Data", "Start"}
+    assert set(ran) == {"Update", "Gains", "Transport", "Data", "Start", "Profile"}
 
 
 def test_a_collection_goes_on_where_it_stopped_and_names_the_machine(

@@ -12,7 +12,7 @@ import pytest
 
 from vgf import cli, fast
 from vgf.agents import fused
-from vgf.bench import cases, collect, machine, rows, start, turns
+from vgf.bench import cases, collect, machine, profile, rows, start, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, TIMED, AgentName, Case
 from vgf.bench.updates import Updates
@@ -221,3 +221,36 @@ def test_what_is_paid_once_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "BUILD", "import sys; sys.exit('no compiler')")
     with pytest.raises(ValueError, match="the fused core cannot be built: no compiler"):
         start.build_seconds()
+
+
+def test_samples_are_sorted_by_what_the_functions_do() -> None:
+    report = """
+    40.00%  [JIT] tid 12             [.] 0x00007f0  -  -
+    20.00%  update-0a9d.so           [.] (anonymous namespace)::backward<c10::BFloat16, float>
+     5.00%  update-0a9d.so           [.] (anonymous namespace)::adam<float>
+     5.00%  update-0a9d.so           [.] (anonymous namespace)::Worker<float>::vgf
+    10.00%  libtorch_cpu.so          [.] at::native::cpublas::brgemm
+     0.00%  [kernel.kallsyms]        [k] finish_task_switch
+    """
+    found = {kind: share for kind, share in profile.kinds(report).items() if share}
+    assert found == pytest.approx(
+        {
+            "matrix products": 0.5,
+            "normalisation, activations, first and last layers": 0.25,
+            "Adam and targets": 0.0625,
+            "other work of the core": 0.0625,
+            "calls of the library": 0.125,
+        }
+    )
+    with pytest.raises(ValueError, match="perf took no samples"):
+        profile.kinds("")
+
+
+def test_a_profile_without_perf_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused, "reason", lambda: None)
+    monkeypatch.setattr(profile.shutil, "which", lambda name: None)
+    status, out, err = run(capsys, "profile")
+    assert (status, out) == (2, "")
+    assert err == "vgf: perf is not installed; it comes with the kernel's tools (linux-perf)\n"

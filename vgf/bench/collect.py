@@ -13,6 +13,7 @@ rows. Times taken on a busy machine are worth little and say so themselves.
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,7 @@ PARTS: dict[str, Sequence[str]] = {
         *(*BOTH, *ALL),
     ),
     "start": ("start",),
+    "profile": ("profile",),
     "gains-small": ("gains", "--size", "small", "--threads", "1"),
     "gains-paper": ("gains", "--size", "paper", "--threads", "1"),
     "particles": (*SWEEP, "--particles", "1", "5", "10", "20", "40"),
@@ -129,6 +131,8 @@ class Collect:
             path = folder / f"{name}.json"
             if path.exists() and not self.again:
                 note(f"{name}: there already")
+            elif name == "profile" and shutil.which("perf") is None:
+                note(f"{name}: left out, perf is not installed")
             else:
                 record = self._measure(name)
                 write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
@@ -137,7 +141,7 @@ class Collect:
     def _measure(self, name: str) -> dict[str, Any]:
         """Run one part and return what its file holds; paths of this machine are no part of it."""
         words = [] if name == GPU else ["bench", *PARTS[name], "--json"]
-        if self.blocks is not None and words and words[1] not in ("data", "start"):
+        if self.blocks is not None and words and words[1] not in ("data", "start", "profile"):
             words += ["--blocks", str(self.blocks)]
         theirs = bool(self.release) and name in RELEASED
         clones = [*map(str, self.release), "--release-python", str(self.release_python)]

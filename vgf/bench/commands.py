@@ -1,4 +1,4 @@
-"""`vgf bench`: update, gains, transport, data and start. What is timed stands in `cases`, how in `turns`."""
+"""`vgf bench`: update, gains, transport, data, start and profile. What is timed stands in `cases`, how in `turns`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from vgf.agents.base import Precision
 from vgf.bench.cases import PATHS, SIZES, AgentName, Case, PathName, PresetName, SizeName, check_path
 from vgf.bench.gains import Gains
 from vgf.bench.loading import time_data
+from vgf.bench.profile import Profile
 from vgf.bench.rows import release_row, update_row, update_table
 from vgf.bench.start import start_row
 from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, side_by_side, take_turns
@@ -231,6 +232,7 @@ Subcommand = (
     | Annotated[Transport, tyro.conf.subcommand("transport")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Start, tyro.conf.subcommand("start")]
+    | Annotated[Profile, tyro.conf.subcommand("profile")]
 )
 
 

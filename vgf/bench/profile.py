@@ -1,0 +1,115 @@
+"""Where the time of an update in the fused core goes: samples of `perf`, sorted into kinds of work.
+
+Linux's `perf` looks at a running process many times a second and notes which function it is in. The products' code is
+made at run time by the library (oneDNN) and bears no name, by which it is known; the core's functions bear theirs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vgf.agents.base import Precision
+from vgf.bench.cases import Case, PresetName, SizeName, check_path
+from vgf.bench.turns import python_worker
+
+SECONDS = 4
+RATE = 999  # samples a second
+KINDS = (  # of work: what a line of perf's report has in it, the first that fits
+    ("matrix products", r"\[JIT\]|perf-\d+\.map|anon"),
+    ("normalisation, activations, first and last layers", r"::(forward|backward|row_ahead|row_back|row_through)\b"),
+    ("Adam and targets", r"::(adam|follow|ema)\b"),
+    ("particles: kernel, median, steps", r"::(stein_direction|median_variance)\b"),
+    ("weights made ready for products", r"Packed|::(right|right_transposed|transpose|pack)\b"),
+    ("other work of the core", r"update-\w+\.so"),
+    ("calls of the library", r"libtorch|libc10|libdnnl|libgomp"),
+    ("copies", r"mem(move|cpy|set)"),
+    ("Python, system", r""),
+)
+
+
+def kinds(report: str) -> dict[str, float]:
+    """Return the share of each kind of work.
+
+    Args:
+        report: what `perf report --sort dso,symbol` prints: a percentage and a name on each line.
+
+    Raises:
+        ValueError: if there is no sample in it.
+    """
+    shares = dict.fromkeys((kind for kind, _ in KINDS), 0.0)
+    for percent, rest in re.findall(r"^\s*([\d.]+)%\s+(.*)$", report, re.MULTILINE):
+        kind = next(kind for kind, words in KINDS if re.search(words, rest))
+        shares[kind] += float(percent) / 100
+    total = sum(shares.values())
+    if not total:
+        raise ValueError("perf took no samples; is it allowed to (kernel.perf_event_paranoid)?")
+    return {kind: share / total for kind, share in shares.items()}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sample an update in the fused core and say what kind of work its time goes to (Linux, with perf)."""
+
+    preset: tuple[PresetName, ...] = ("banked", "amortised")
+    size: tuple[SizeName, ...] = ("tiny", "small", "paper")
+    precision: Precision = "bfloat16_all"
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> None:
+        """Sample case after case."""
+        check_path("fused", "cpu")
+        if shutil.which("perf") is None:
+            raise ValueError("perf is not installed; it comes with the kernel's tools (linux-perf)")
+        rows = []
+        for preset, size in itertools.product(self.preset, self.size):
+            case = Case(preset, size, "fused", threads=1, precision=self.precision)
+            shares = kinds(_sampled(case))
+            rows += [
+                {"preset": preset, "size": size, "precision": self.precision, "kind": k, "share": v}
+                for k, v in shares.items()
+            ]
+        print(json.dumps(rows, indent=2) if self.json else pd.DataFrame(rows).to_string(index=False))
+
+
+def _sampled(case: Case) -> str:
+    """Return perf's report of some seconds of a case."""
+    worker = python_worker(vars(case), f"{case.preset}, {case.size}")
+    try:
+        worker.warm_up()
+        with tempfile.TemporaryDirectory() as folder:
+            data = str(Path(folder) / "samples")
+            record = [
+                "perf",
+                "record",
+                "-q",
+                "-e",
+                "cpu-clock",
+                "-F",
+                str(RATE),
+                "-p",
+                str(worker.process.pid),
+                "-o",
+                data,
+            ]
+            perf = subprocess.Popen([*record, "sleep", str(SECONDS)], stderr=subprocess.DEVNULL)
+            while perf.poll() is None:
+                worker.turn()
+            report: Any = subprocess.run(
+                ["perf", "report", "-i", data, "-q", "--stdio", "--sort", "dso,symbol", "-g", "none"],
+                capture_output=True,
+                text=True,
+            )
+    finally:
+        worker.stop()
+    return str(report.stdout)
