@@ -136,7 +136,7 @@ def test_a_case_that_fails_is_named_and_the_others_are_timed(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--device", "cpu"), "--path graph needs cuda, this is cpu; leave it out"),
+        (("--device", "cpu"), "--path graph needs cuda, this is cpu; leave it out here"),
         (("--device", "cpu", "--path", "fast", "--seeds", "0"), "--seeds and --seconds must be > 0"),
         pytest.param((), "this torch finds no CUDA device", marks=NO_CUDA),
     ],
