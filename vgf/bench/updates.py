@@ -19,7 +19,7 @@ from vgf.bench.cases import PATHS, SIZES, Case
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.networks import SeedStreams
 
-ROWS = 8192  # transitions; enough for batches to differ, and a bank is soon filled
+ROWS = 2048  # transitions; enough for batches to differ, and a bank of large networks is soon filled
 
 
 def random_transitions(dims: Dims, device: torch.device, rows: int = ROWS) -> Transitions:
