@@ -25,7 +25,7 @@ from vgf.bench.turns import python_worker
 SECONDS = 4
 RATE = 999  # samples a second
 KINDS = (  # of work: what a line of perf's report has in it, the first that fits
-    ("matrix products", r"\[JIT\]|perf-\d+\.map|anon"),
+    ("matrix products", r"\[JIT\]|perf-\d+\.map|//anon"),
     ("normalisation, activations, first and last layers", r"::(forward|backward|row_ahead|row_back|row_through)\b"),
     ("Adam and targets", r"::(adam|follow|ema)\b"),
     ("particles: kernel, median, steps", r"::(stein_direction|median_variance)\b"),
