@@ -14,7 +14,7 @@ from test_train import EXPERIMENT, TASK, a_run, contents, do, toy, toy_data, wri
 
 from vgf import cli, study
 from vgf.agents import BC, VGF
-from vgf.datasets import Batch, Transitions
+from vgf.datasets import Transitions
 
 QUICK = EXPERIMENT["scales"]["quick"]
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_of_another_method_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for agent in (BC, VGF):  # both are interrupted, and leave a checkpoint
-        monkeypatch.setattr(agent, "update", interrupted(agent.update))
+        monkeypatch.setattr(agent, "update_many", interrupted(agent.update_many))
     path, runs = str(write(toy)), toy / "data" / "cache" / "runs"
     for method in ("bc", "mine"):
         assert cli.main(["train", path, "--method", method]) == 130
@@ -98,13 +98,13 @@ def test_a_checkpoint_of_another_method_is_refused(
     )
 
 
-def interrupted(update: Any) -> Any:
-    """An update as if someone pressed Ctrl-C after the fifth."""
+def interrupted(update_many: Any) -> Any:
+    """Updates as if someone pressed Ctrl-C after the fifth."""
 
-    def stops(agent: Any, batch: Batch) -> Any:
-        if agent.updates == 5:
+    def stops(agent: Any, transitions: Any, index: Any) -> Any:
+        if agent.updates + len(index) > 5:
             raise KeyboardInterrupt
-        return update(agent, batch)
+        return update_many(agent, transitions, index)
 
     return stops
 
@@ -114,14 +114,17 @@ def test_a_loss_that_is_not_finite_stops_with_its_update_and_the_last_good_check
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path, update = str(write(toy)), VGF.update
+    path, update_many = str(write(toy)), VGF.update_many
 
-    def sick(agent: Any, batch: Batch) -> Any:
-        metrics = update(agent, batch)
-        return metrics | {"critic/loss": metrics["critic/loss"] * float("nan")} if agent.updates == 7 else metrics
+    def sick(agent: Any, transitions: Any, index: Any) -> Any:
+        reported = update_many(agent, transitions, index)
+        for each in reported:
+            if 7 in each.updates:
+                each.metrics["critic/loss"][each.updates.index(7)] = float("nan")
+        return reported
 
     with monkeypatch.context() as patch:
-        patch.setattr(VGF, "update", sick)
+        patch.setattr(VGF, "update_many", sick)
         line = refused([path, "--method", "mine"], capsys)
     last = "the last good checkpoint is that of update 4"
     assert line == f"vgf: mine on {TASK}: critic/loss is not finite at update 7; {last}"
@@ -139,16 +142,16 @@ def test_weights_that_are_not_finite_are_never_checkpointed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    update = VGF.update
+    update_many = VGF.update_many
 
-    def sick(agent: Any, batch: Batch) -> Any:
-        metrics = update(agent, batch)
-        if agent.updates == 8:
+    def sick(agent: Any, transitions: Any, index: Any) -> Any:
+        reported = update_many(agent, transitions, index)
+        if agent.updates == 8:  # a call never goes past the checkpoint that is due
             with torch.no_grad():
                 next(agent.critic.parameters())[1].fill_(np.nan)
-        return metrics
+        return reported
 
-    monkeypatch.setattr(VGF, "update", sick)
+    monkeypatch.setattr(VGF, "update_many", sick)
     line = refused([str(write(toy)), "--method", "mine"], capsys)
     assert "critic/" in line
     assert line.endswith("is not finite after update 8; the last good checkpoint is that of update 4")
