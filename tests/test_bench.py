@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vgf import cli, fast
-from vgf.bench import collect, turns
+from vgf.bench import turns
 from vgf.bench.cases import MEANS, SIZES, Case
 from vgf.bench.gains import COMPILED, LADDER, ladder
 from vgf.bench.machine import machine
@@ -215,50 +215,6 @@ def test_what_a_case_goes_without_is_taken_from_it(monkeypatch: pytest.MonkeyPat
     assert bare.agent.core is not None
     bare.run(1)
     assert {net.all.rest.dtype for net in bare.agent.core.nets.values()} == {torch.float32}
-
-
-def test_every_part_of_the_collection_is_a_command_that_parses(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vgf.bench import commands
-
-    ran = []
-    for command in (
-        commands.Update,
-        commands.Gains,
-        commands.Transport,
-        commands.Data,
-        commands.Start,
-        commands.Profile,
-    ):
-        monkeypatch.setattr(command, "run", lambda self: ran.append(type(self).__name__))
-    for words in collect.PARTS.values():
-        commands.main([*words, "--json"])
-    assert len(ran) == len(collect.PARTS)
-    assert set(ran) == {"Update", "Gains", "Transport", "Data", "Start", "Profile"}
-
-
-def test_a_collection_goes_on_where_it_stopped_and_names_the_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tiny = ("transport", "--particles", "5", "--dimension", "2", "--device", "cpu")
-    monkeypatch.setattr(collect, "PARTS", {"one": tiny})
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    collect.Collect(tmp_path, blocks=1).run()
-    parts = collect.read(tmp_path)
-    assert list(parts) == ["one"]
-    assert parts["one"]["command"] == f"vgf bench {' '.join(tiny)} --json --blocks 1"
-    assert set(parts["one"]["machine"]) == set(machine())
-    assert parts["one"]["rows"][0]["particles"] == 5
-    before = (tmp_path / "one.json").read_bytes()
-    collect.Collect(tmp_path, blocks=1).run()
-    assert "one: there already" in capsys.readouterr().err
-    assert (tmp_path / "one.json").read_bytes() == before
-
-
-def test_a_collection_refuses_a_part_it_does_not_know(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown part nonsense; known: (update-tiny|gpu)"):
-        collect.Collect(tmp_path, only=("nonsense",)).run()
-    with pytest.raises(ValueError, match="no measurements; `python -m vgf"):
-        collect.read(tmp_path)
 
 
 def test_the_machine_says_nothing_of_its_host() -> None:

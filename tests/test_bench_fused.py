@@ -12,7 +12,7 @@ import pytest
 
 from vgf import cli, fast
 from vgf.agents import fused
-from vgf.bench import cases, collect, machine, profile, rows, start, turns
+from vgf.bench import cases, machine, profile, rows, start, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, TIMED, AgentName, Case
 from vgf.bench.updates import Updates
@@ -173,44 +173,6 @@ def test_the_kind_of_a_processor_is_its_best_instructions(monkeypatch: pytest.Mo
         text = f"processor : 0\nflags\t\t: fpu {flags} sse2\n"
         monkeypatch.setattr(Path, "read_text", lambda self, text=text: text)
         assert machine.processor_kind() == kind
-
-
-def test_a_collection_goes_to_the_folder_of_this_kind_and_adds_the_releases(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    calls: list[list[str]] = []
-
-    class Done:
-        returncode, stdout = 0, "[]"
-
-    def note_call(command: list[str], **_: Any) -> Done:
-        calls.append(command)
-        return Done()
-
-    monkeypatch.setattr(collect.torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(collect, "HOME", tmp_path)
-    monkeypatch.setattr(collect, "processor_kind", lambda: "abacus")
-    monkeypatch.setattr(collect, "machine", lambda: {})
-    monkeypatch.setattr(collect.subprocess, "run", note_call)
-    clones = (tmp_path / "one", tmp_path / "two")
-    collect.Collect(only=("rivals", "gains-small"), release=clones, release_python=Path("python")).run()
-    record = json.loads((tmp_path / "abacus" / "rivals.json").read_text())
-    assert record["command"].endswith("--json --release CLONE CLONE --release-python PYTHON")
-    assert str(tmp_path) not in json.dumps(record)
-    assert calls[0][-5:] == ["--release", *map(str, clones), "--release-python", "python"]
-    assert "--release" not in calls[1]
-    with pytest.raises(ValueError, match="--release and --release-python go together"):
-        collect.Collect(release=clones).run()
-
-
-def test_on_a_gpu_the_collection_is_one_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(collect.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(collect, "HOME", tmp_path)
-    monkeypatch.setattr(collect.Collect, "_measure", lambda self, name: asked.append(name) or {"seconds": 1.0})
-    collect.Collect().run()
-    assert asked == ["gpu"]
-    assert (tmp_path / "gpu" / "gpu.json").exists()
 
 
 @CORE
