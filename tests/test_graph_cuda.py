@@ -62,6 +62,12 @@ def test_an_update_stays_on_its_device(name: str, monkeypatch: pytest.MonkeyPatc
         agent.step(stray, agent.numbers(agent.draws(SIZE)))
 
 
+@pytest.fixture(autouse=True)
+def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the twin of a graph be the loop over `update`."""
+    monkeypatch.setenv("VGF_FUSED", "0")
+
+
 @pytest.mark.parametrize("name", ["adam", "amortised", "low", "low frozen", "low paper"])
 def test_slices_that_are_mapped_over_are_replayed_bit_for_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "FUSED", False)
