@@ -22,7 +22,7 @@ from vgf.agents import fused
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
 from vgf.graph import GraphUpdates
-from vgf.networks import SeedStreams
+from vgf.networks import Draw, SeedStreams
 from vgf.reference import Reference
 
 Precision = Literal["float32", "bfloat16", "bfloat16_all"]
@@ -212,11 +212,17 @@ class Agent(ABC):
         # fused Adam counts its steps on the device either way; torch asks for capturable before it lets a graph have it
         self.optimizers[network] = torch.optim.Adam(parameters, lr=learning_rate, fused=True, capturable=cuda)
 
+    def numbers(self, draws: Sequence[Draw]) -> list[Tensor]:
+        """Draw from the agent's own streams, [S, *shape] each."""
+        return [getattr(self.streams[draw.stream], draw.kind)(*draw.shape) for draw in draws]
+
+    def clone_draws(self, size: int) -> tuple[Draw, Draw]:
+        """Return the random numbers of one step of behaviour cloning on `size` transitions a seed."""
+        return Draw("reference", "normal", (size, self.dims.action)), Draw("reference", "uniform", (size, 1))
+
     def _clone(self, reference: Reference, batch: Batch, noise: Sequence[Tensor] | None = None) -> Metrics:
         """Take one step of behaviour cloning; methods with the same seed and batches train the same reference."""
-        size, d = batch.actions.shape[1:]
-        draw = self.streams["reference"]
-        start, time = noise or (draw.normal(size, d), draw.uniform(size, 1))
+        start, time = noise or self.numbers(self.clone_draws(batch.actions.shape[1]))
         loss = reference.loss(batch.observations, batch.actions, start, time)
         self._descend("reference", loss)
         return {"reference/loss": loss.detach()}

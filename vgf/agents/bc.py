@@ -74,7 +74,7 @@ class BC(SteppedAgent):
         return fused.Recipe(
             fused.Method.VGF,
             {fused.Role.REFERENCE: fused.Network.of(self.reference.velocity.net, "reference")},
-            fused.cloning_noise(1, batch, self.dims.action),
+            dict(enumerate(self.clone_draws(batch), 1)),
             (0.0, 0.0),
             fused.Flag.CLONE,
             {"reference/loss": 7},

@@ -25,7 +25,7 @@ from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_c
 from vgf.agents.heads import follow, frozen
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
-from vgf.networks import Critic, SeedStreams, VectorField
+from vgf.networks import Critic, Draw, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, FlowReference
 
 
@@ -111,7 +111,7 @@ class FQL(Agent):
     def recipe(self, batch: int) -> fused.Recipe:
         """Return how the fused core does an update; see `Agent.recipe`."""
         c, d, role, flag = self.config, self.dims.action, fused.Role, fused.Flag
-        noise = {i: fused.Draw("particles", "normal", (batch, d)) for i in range(2)}
+        draw = Draw("particles", "normal", (batch, d))
         return fused.Recipe(
             fused.Method.FQL,
             {
@@ -120,7 +120,7 @@ class FQL(Agent):
                 role.CRITIC: fused.Network.of(self.critic.net, "critic"),
                 role.TARGET: fused.Network.of(self.target.net),
             },
-            noise | fused.cloning_noise(2, batch, d),
+            dict(enumerate((draw, draw, *self.clone_draws(batch)))),
             (c.discount, c.tau, c.alpha),
             fused.chosen({flag.TARGET_MIN: c.target_q == "min", flag.NORMALISE_Q: c.normalise_q}),
             dict(zip(self.metric_names, (7, 0, 1, 2, 3, 4), strict=True)),

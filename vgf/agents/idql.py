@@ -90,7 +90,7 @@ class IDQL(ImplicitQ):
         return fused.Recipe(
             fused.Method.IMPLICIT,
             networks,
-            fused.cloning_noise(0, batch, self.dims.action),
+            dict(enumerate(self.clone_draws(batch))),
             (c.discount, c.tau, c.expectile, 0.0, 0.0, c.average_rate),
             fused.Flag.CLONE,
             metrics | {"reference/loss": 7},

@@ -48,14 +48,6 @@ class SteppedAgent(Agent):
         self.updates += 1
         return metrics
 
-    def numbers(self, draws: Sequence[Draw]) -> list[Tensor]:
-        """Draw from the agent's own streams, [S, *shape] each."""
-        return [getattr(self.streams[draw.stream], draw.kind)(*draw.shape) for draw in draws]
-
-    def clone_draws(self, size: int) -> tuple[Draw, Draw]:
-        """Return the random numbers of one step of behaviour cloning."""
-        return Draw("reference", "normal", (size, self.dims.action)), Draw("reference", "uniform", (size, 1))
-
     def alike(self) -> int:
         """Return how many updates from here on do the same, as far as is known."""
         return sys.maxsize

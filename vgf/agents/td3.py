@@ -24,7 +24,7 @@ from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_c
 from vgf.agents.heads import Policy, follow, frozen
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
-from vgf.networks import Critic, SeedStreams
+from vgf.networks import Critic, Draw, SeedStreams
 from vgf.reference import ACTION_BOUNDS
 
 
@@ -100,7 +100,7 @@ class TD3(Agent):
                 role.ACTOR_TARGET: fused.Network.of(self.actor_target.net),
                 role.TARGET: fused.Network.of(self.target.net),
             },
-            {0: fused.Draw("particles", "normal", (batch, self.dims.action))},
+            {0: Draw("particles", "normal", (batch, self.dims.action))},
             (c.discount, c.tau, c.policy_noise, c.noise_clip, pull, penalty),
             flags,
             {name: place for place, name in enumerate(self.metric_names)},

@@ -113,7 +113,7 @@ class VGF(SteppedAgent):
 
     def recipe(self, batch: int) -> fused.Recipe:
         """Return how the fused core does the updates of this phase; see `Agent.recipe`."""
-        c, d, flag, role = self.config, self.dims.action, fused.Flag, fused.Role
+        c, flag, role = self.config, fused.Flag, fused.Role
         cloning, critic = self.updates < c.pretrain or c.pretrain == 0, self.updates >= c.pretrain
         bank = self.bank.actions if self.bank is not None and critic else None
         if not isinstance(self.reference, FlowReference):
@@ -139,9 +139,9 @@ class VGF(SteppedAgent):
             if c.direction == "amortised":
                 networks[role.FIT], metrics["gradient/loss"] = fused.Network.of(self.gradient.net, "gradient"), 6
             if bank is None:
-                noise[0] = fused.Draw("particles", "normal", (batch, c.particles, d))
+                noise[0] = self._particle_draw(batch, None)
         if cloning:
-            noise |= fused.cloning_noise(1, batch, d)
+            noise |= dict(enumerate(self.clone_draws(batch), 1))
             metrics["reference/loss"] = 7
         sigma = 0.0 if isinstance(c.bandwidth, str) else c.bandwidth
         return fused.Recipe(

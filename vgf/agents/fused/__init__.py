@@ -21,13 +21,11 @@ from torch.autograd.graph import increment_version
 from vgf.agents.fused.build import Unavailable, fault, library
 from vgf.agents.fused.job import ADAM, DTYPES, METRICS, PRECISIONS, Flag, Job, Method, Network, Recipe, Role, fill
 from vgf.datasets.transitions import Transitions
-from vgf.networks import Draw, SeedStreams
 
 if TYPE_CHECKING:
     from vgf.agents.base import Agent, Reported
 
 __all__ = [
-    "Draw",
     "Flag",
     "Method",
     "Network",
@@ -36,7 +34,6 @@ __all__ = [
     "Unavailable",
     "available",
     "chosen",
-    "cloning_noise",
     "fill_bank",
     "forget",
     "reason",
@@ -163,12 +160,6 @@ def chosen(flags: Mapping[Flag, bool]) -> Flag:
     return Flag(sum(int(flag) for flag, on in flags.items() if on))
 
 
-def cloning_noise(place: int, batch: int, action: int) -> dict[int, Draw]:
-    """Return what `Agent._clone` draws, at `place` and the place after it."""
-    shapes = (("normal", (batch, action)), ("uniform", (batch, 1)))
-    return {place + i: Draw("reference", kind, shape) for i, (kind, shape) in enumerate(shapes)}  # type: ignore[arg-type]
-
-
 def fill_bank(agent: Agent, states: Tensor, noise: Tensor, actions: Tensor, row: int) -> None:
     """Integrate reference actions into a bank.
 
@@ -230,14 +221,10 @@ def _draw(
     for _ in range(count):
         if recipe.bank is not None:
             starts.append((agent.streams["particles"].uniform(batch, 1) * recipe.bank.shape[2]).long().squeeze(-1))
-        for place, draw in recipe.noise.items():
-            drawn[place].append(_one(agent.streams[draw.stream], draw))
+        for place, numbers in zip(recipe.noise, agent.numbers(list(recipe.noise.values())), strict=True):
+            drawn[place].append(numbers)
     noise = {place: torch.stack(each).to(dtype).contiguous() for place, each in drawn.items()}
     return noise, torch.stack(starts).contiguous() if starts else None
-
-
-def _one(streams: SeedStreams, draw: Draw) -> Tensor:
-    return streams.normal(*draw.shape) if draw.kind == "normal" else streams.uniform(*draw.shape)
 
 
 def _call(job: Job) -> None:

@@ -100,7 +100,7 @@ def cache_folder() -> Path:
         return Path(own).expanduser().absolute()
     try:
         home = Path.home()
-    except RuntimeError:  # nobody's home
+    except RuntimeError:  # a user without a home folder
         home = Path(_temporary())
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "vgf"
 
