@@ -1,11 +1,11 @@
 """Several runs at once: one process a core, each of which trains one run, or some seeds of one, with one thread.
 
 The networks of this package are too small to gain from a second thread, so that c cores are used best by c processes.
-This process starts them, gives each what is next, draws one line of progress for all, and joins what was trained apart
-(`vgf.apart`). It trains nothing itself. What is given out is held by a lock, so that two commands at once share the
-runs of an experiment. A process that fails lets the others come to the end of what they do, as `make -j` does, and
-nothing new begins; an interruption ends all at once, and they go on from their checkpoints when run again. The price
-is a start of some seconds, the data and the simulators once for each process.
+This process starts them, hands each the next run, draws one progress line for all, and joins seeds that were trained
+in groups (`vgf.seed_groups`). It trains nothing itself. A run that is being trained is locked, so that two commands at
+once share the runs of an experiment. When one process fails, the others finish what they do and no new run starts, as
+with `make -j`. An interruption stops all of them; run the command again and they resume from their checkpoints. The
+trade-off: each process needs some seconds to start and its own copy of data and simulators.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from vgf import apart, records
-from vgf.crew import Job, last_words, start
+from vgf import records, seed_groups
+from vgf.child_process import Job, exit_reason, start
 from vgf.datasets.progress import Progress
 from vgf.runs import Run, is_done, is_recorded
 
-WAIT_SECONDS = 0.5  # between two looks at what is held by others
-LAST_WORDS = 5.0  # seconds a process has to end in before it is killed
+WAIT_SECONDS = 0.5  # between two checks whether another command has released a run
+STOP_SECONDS = 5.0  # a process has this long to stop before it is killed
 
 
 @dataclass
 class _Claimed:
-    """A run this process holds, in one part or several."""
+    """A run that this command has locked, in one part or several."""
 
     run: Run
     parts: list[Run]
@@ -41,14 +41,14 @@ class _Claimed:
 
 
 @dataclass
-class _Hand:
-    """A process and what it does."""
+class _Child:
+    """A child process and the part of a run that it trains."""
 
     process: SpawnProcess
     pipe: Connection
     part: Run
     claimed: _Claimed
-    counted: int | None = None  # updates, each seed's; None before its first word
+    counted: int | None = None  # updates summed over seeds; None before its first message
     fault: str | None = None
 
 
@@ -76,16 +76,16 @@ def train_at_once(runs: Sequence[Run], job: Callable[[Run], Job], processes: int
             is_done(run, replace)  # says so
     total = sum(_size(run) for run in pending)
     with Progress("train", total, "update") as progress, _terminable(), ExitStack() as stack:
-        crew = _Crew(pending, job, progress, threads, replace, groups(len(pending), processes))
-        stack.callback(crew.end)
-        while crew.begin(processes) or crew.hands:
-            crew.listen()
-    if crew.faults:
-        raise ValueError(crew.faults[0])
+        scheduler = _Scheduler(pending, job, progress, threads, replace, groups(len(pending), processes))
+        stack.callback(scheduler.end)
+        while scheduler.begin(processes) or scheduler.children:
+            scheduler.wait_for_children()
+    if scheduler.faults:
+        raise ValueError(scheduler.faults[0])
 
 
-class _Crew:
-    """The processes at work, and the runs that wait for one."""
+class _Scheduler:
+    """The running processes, and the runs that wait for one."""
 
     def __init__(
         self,
@@ -99,43 +99,43 @@ class _Crew:
         self.waiting, self.job, self.progress = runs, job, progress
         self.threads, self.replace, self.groups = threads, replace, groups
         self.claimed: list[_Claimed] = []
-        self.hands: list[_Hand] = []
+        self.children: list[_Child] = []
         self.faults: list[str] = []
         self.total, self.done = len(runs), 0
 
     def begin(self, processes: int) -> bool:
         """Start processes for what waits; return whether anything still waits."""
-        while not self.faults and len(self.hands) < processes:
+        while not self.faults and len(self.children) < processes:
             found = next((c for c in self.claimed if c.waiting), None) or self._claim()
             if found is None:
                 break
             self._start(found)
-        self._say()
+        self._show()
         return not self.faults and bool(self.waiting or any(c.waiting for c in self.claimed))
 
-    def listen(self) -> None:
-        """Wait for words of the processes, for their ends, or for some time."""
-        ready = wait([end for hand in self.hands for end in (hand.pipe, hand.process.sentinel)], WAIT_SECONDS)
-        if not self.hands:
+    def wait_for_children(self) -> None:
+        """Wait for a message of a process, for the end of one, or for `WAIT_SECONDS`."""
+        ready = wait([end for child in self.children for end in (child.pipe, child.process.sentinel)], WAIT_SECONDS)
+        if not self.children:
             time.sleep(WAIT_SECONDS)  # everything left is held by another command
-        for hand in list(self.hands):
-            if hand.pipe in ready or hand.process.sentinel in ready:
-                self._hear(hand)
-            if hand.process.sentinel in ready:
-                hand.process.join()
-                self._hear(hand)
-                self._ended(hand)
+        for child in list(self.children):
+            if child.pipe in ready or child.process.sentinel in ready:
+                self._receive(child)
+            if child.process.sentinel in ready:
+                child.process.join()
+                self._receive(child)
+                self._ended(child)
         self.progress.tick()
 
     def end(self) -> None:
         """End all processes; checkpoints and rows are written whole, so that nothing can be torn."""
-        for hand in self.hands:
-            hand.process.terminate()
-        for hand in self.hands:
-            hand.process.join(LAST_WORDS)
-            if hand.process.exitcode is None:
-                hand.process.kill()
-                hand.process.join()
+        for child in self.children:
+            child.process.terminate()
+        for child in self.children:
+            child.process.join(STOP_SECONDS)
+            if child.process.exitcode is None:
+                child.process.kill()
+                child.process.join()
         for claimed in self.claimed:
             claimed.lock.close()
 
@@ -149,8 +149,8 @@ class _Crew:
                 continue
             self.waiting.remove(run)
             there = is_done(run, self.replace)
-            parts = [run] if there else apart.parts(run, self.groups)
-            waiting = [part for part in parts if not (there or apart.is_finished(part))]
+            parts = [run] if there else seed_groups.parts(run, self.groups)
+            waiting = [part for part in parts if not (there or seed_groups.is_finished(part))]
             claimed = _Claimed(run, parts, waiting, lock, len(parts) - len(waiting))
             self.claimed.append(claimed)
             self.progress.skip(_size(run) - sum(map(_size, waiting)))
@@ -163,61 +163,61 @@ class _Crew:
         """Start a process for the next part of a run."""
         part = claimed.waiting.pop(0)
         process, pipe = start(self.job(part), self.threads)
-        self.hands.append(_Hand(process, pipe, part, claimed))
+        self.children.append(_Child(process, pipe, part, claimed))
 
-    def _hear(self, hand: _Hand) -> None:
-        """Take in what a process has said."""
+    def _receive(self, child: _Child) -> None:
+        """Read the messages of a process."""
         try:
-            while hand.pipe.poll():
-                what, told = hand.pipe.recv()
+            while child.pipe.poll():
+                what, told = child.pipe.recv()
                 if what == "count":
-                    self._count(hand, *told)
+                    self._count(child, *told)
                 elif what == "fault":
-                    hand.fault = told
+                    child.fault = told
                 else:
-                    self.progress.note(f"{label(hand.part)}: {told}")
+                    self.progress.note(f"{label(child.part)}: {told}")
         except (EOFError, OSError):
-            pass  # it is gone; its exit status says how
+            return  # the process has ended; `_ended` reads its exit status
 
-    def _count(self, hand: _Hand, unit: str, done: int, total: int) -> None:
+    def _count(self, child: _Child, unit: str, done: int, total: int) -> None:
         """Count a process's updates for each of its seeds; those of before a checkpoint are no work of now."""
         if unit != "update":
             return
-        done *= len(hand.part.experiment.scale.seeds)
-        if hand.counted is None:
+        done *= len(child.part.experiment.scale.seeds)
+        if child.counted is None:
             self.progress.skip(done)
         else:
-            self.progress.update(done - hand.counted)
-        hand.counted = done
+            self.progress.update(done - child.counted)
+        child.counted = done
 
-    def _ended(self, hand: _Hand) -> None:
-        """Take in how a process ended."""
-        self.hands.remove(hand)
-        hand.pipe.close()
-        code = hand.process.exitcode
+    def _ended(self, child: _Child) -> None:
+        """Handle the end of a process."""
+        self.children.remove(child)
+        child.pipe.close()
+        code = child.process.exitcode
         if code == 0:
-            self.progress.update(_size(hand.part) - (hand.counted or 0))
-            hand.claimed.trained += 1
-            if hand.claimed.trained == len(hand.claimed.parts):
-                self._finish(hand.claimed)
+            self.progress.update(_size(child.part) - (child.counted or 0))
+            child.claimed.trained += 1
+            if child.claimed.trained == len(child.claimed.parts):
+                self._finish(child.claimed)
             return
-        told, name = hand.fault or last_words(code), f"{hand.part.method.name} on {hand.part.plan.name}"
-        self.faults.append(told if told.startswith(name) else f"{label(hand.part)}: {told}")
-        if self.hands:
+        told, name = child.fault or exit_reason(code), f"{child.part.method.name} on {child.part.plan.name}"
+        self.faults.append(told if told.startswith(name) else f"{label(child.part)}: {told}")
+        if self.children:
             self.progress.note(f"{self.faults[-1]}; what else is under way comes to its end, nothing new begins")
 
     def _finish(self, claimed: _Claimed) -> None:
-        """Join what was trained apart and let go of the run."""
+        """Join the groups of a run, if it has several, and release its lock."""
         if claimed.parts[0] is not claimed.run:
-            apart.join(claimed.run, claimed.parts)
+            seed_groups.join(claimed.run, claimed.parts)
         self.done += 1
         self.claimed.remove(claimed)
         claimed.lock.close()
 
-    def _say(self) -> None:
-        """Say in front of the count what is done and what is under way."""
+    def _show(self) -> None:
+        """Show in the progress line how many runs are done and running."""
         failed = f", {len(self.faults)} failed" * bool(self.faults)
-        words = f"train: {self.done} of {self.total} runs done, {len(self.hands)} at work{failed}"
+        words = f"train: {self.done} of {self.total} runs done, {len(self.children)} at work{failed}"
         if words != self.progress.what:
             self.progress.rename(words)
 

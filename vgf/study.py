@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from vgf import apart, records
+from vgf import records, seed_groups
 from vgf.campaign import train_at_once
 from vgf.checkpoints import choose_device
 from vgf.datasets import get_task, load, provenance
@@ -126,13 +126,13 @@ def _train_on(experiment: Experiment, plan: TaskPlan, methods: Sequence[Method],
             with records.locked(run.work.parent, run.work.name):
                 if is_done(run, options.replace):
                     continue
-                parts = apart.parts(run, groups=1)
+                parts = seed_groups.parts(run, groups=1)
                 for part in parts:
-                    if not apart.is_finished(part):
+                    if not seed_groups.is_finished(part):
                         place = _place_for(part, path, options.device, place)
                         _train(part, place, options)
                 if parts[0] is not run:
-                    apart.join(run, parts)
+                    seed_groups.join(run, parts)
     finally:
         _leave(place)
     return folders
@@ -175,7 +175,7 @@ def _train(part: Run, place: Place, options: _Options) -> None:
     """Train a run, or some seeds of one, unless it is trained by now."""
     # who gives out work holds it by a lock of its own, and may be killed while the one who does it still ends
     with records.locked(part.work, "training"):
-        if not apart.is_finished(part):
+        if not seed_groups.is_finished(part):
             with Monitor(part, options.tensorboard, options.wandb) as monitor:
                 train(part, place, monitor)
 

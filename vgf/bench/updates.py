@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from vgf import fast
-from vgf.agents import AGENTS, Dims
+from vgf.agents import AGENTS, Dims, fused
 from vgf.bench.cases import PATHS, SIZES, Case
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.networks import SeedStreams
@@ -139,13 +137,9 @@ class Updates:
         return self.transitions.rows(self._rows(1)[0])
 
     def _check_core(self) -> None:
-        """Raise if the fused core does not do this agent's updates here; what it says of that is the message."""
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
-            fused = self.agent.is_fused
-        if not fused:
-            lines = said.getvalue().strip().splitlines() or ["fused core: switched off by VGF_FUSED=0"]
-            raise ValueError(lines[-1])
+        """Raise if the fused core does not do this agent's updates here, with the reason."""
+        if (because := fused.refusal(self.agent)) is not None:
+            raise ValueError(f"fused core: {because}")
 
     def _rows(self, updates: int) -> Tensor:
         """Draw the rows of some updates' batches, [k, S, B]."""

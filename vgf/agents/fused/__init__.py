@@ -37,24 +37,32 @@ __all__ = [
     "fill_bank",
     "forget",
     "reason",
+    "refusal",
     "update_many",
 ]
 
+SWITCHED_OFF = "switched off by VGF_FUSED=0"
 _SAID: set[str] = set()  # reasons this process has given
 
 
 def available(agent: Agent) -> bool:
     """Say whether the core can do this agent's updates; if not, why is said once on stderr."""
+    because = refusal(agent)
+    if because not in (None, SWITCHED_OFF) and because not in _SAID:
+        _SAID.add(str(because))
+        print(f"fused core: not used for {agent.name}: {because}; updates take the slower path", file=sys.stderr)
+    return because is None
+
+
+def refusal(agent: Agent) -> str | None:
+    """Return why the core does not do this agent's updates, None where it does."""
     if os.environ.get("VGF_FUSED", "1") == "0":
-        return False
+        return SWITCHED_OFF
     try:
         _check(agent)
-    except Unavailable as reason:
-        if str(reason) not in _SAID:
-            _SAID.add(str(reason))
-            print(f"fused core: not used for {agent.name}: {reason}; updates take the slower path", file=sys.stderr)
-        return False
-    return True
+    except Unavailable as because:
+        return str(because)
+    return None
 
 
 def reason() -> str | None:

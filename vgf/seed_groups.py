@@ -1,4 +1,4 @@
-"""A run whose seeds are trained apart, in several processes, and the one record they become.
+"""Train the seeds of one run in groups, in several processes, and join the groups to one record.
 
 A seed's numbers do not depend on which seeds are trained beside it (`vgf.networks.SeedStreams`), so a run may be taken
 apart. Each group of seeds is then a run of its own, with its own checkpoints, whose small record lies in the work

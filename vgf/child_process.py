@@ -1,4 +1,4 @@
-"""A process of `vgf.campaign`: does one job, tells of it through a pipe, and ends when who started it does."""
+"""A child process of `vgf.campaign`: runs one job, reports through a pipe, and exits when its parent exits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from vgf.datasets.progress import passed_on
 Job = Callable[[], None]  #: picklable; ends normally, or raises what is wrong
 
 
-class _Told(io.TextIOBase):
-    """A text stream whose lines go through the pipe: the terminal belongs to the process that started this one."""
+class _ForwardedLines(io.TextIOBase):
+    """A text stream that sends its lines through the pipe: only the parent writes to the terminal."""
 
     def __init__(self, say: Callable[[str, Any], None]) -> None:
         self.say, self.rest = say, ""
@@ -33,7 +33,7 @@ class _Told(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Pass on the lines that are whole."""
+        """Send the complete lines."""
         *lines, self.rest = (self.rest + text).split("\n")
         for line in filter(str.strip, lines):
             self.say("note", line.rstrip())
@@ -41,12 +41,15 @@ class _Told(io.TextIOBase):
 
 
 def start(job: Job, threads: int) -> tuple[SpawnProcess, Connection]:
-    """Start a process for a job; return it, and where it is heard: ("count", (unit, done, total)), "note", "fault"."""
+    """Start a process for a job; return it and the pipe it reports through.
+
+    Its messages are ("count", (unit, done, total)), ("note", line) and ("fault", line).
+    """
     context = multiprocessing.get_context("spawn")
     pipe, far = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, far, threads))
-    resource_tracker.ensure_running()  # it lets signals through again
-    # Ctrl-C reaches every process of a terminal; here the one that started the others decides
+    process = context.Process(target=_run_job, args=(job, far, threads))
+    resource_tracker.ensure_running()  # starting it unblocks signals, so it comes before they are blocked
+    # Ctrl-C reaches every process of a terminal; here the parent decides
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with _environment(OMP_NUM_THREADS=str(threads)):  # libraries read it when they are loaded
@@ -57,8 +60,8 @@ def start(job: Job, threads: int) -> tuple[SpawnProcess, Connection]:
     return process, pipe
 
 
-def last_words(code: int | None) -> str:
-    """Return what is to be said of a process that ended without a word."""
+def exit_reason(code: int | None) -> str:
+    """Return the message for a process that ended without reporting a fault."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         return (
@@ -67,8 +70,8 @@ def last_words(code: int | None) -> str:
     return f"its process ended with status {code}"
 
 
-def _work(job: Job, pipe: Connection, threads: int) -> None:
-    """Do a job; its progress, what it writes on stderr and what went wrong go through the pipe."""
+def _run_job(job: Job, pipe: Connection, threads: int) -> None:
+    """Run a job; its progress, its lines on stderr and its fault go through the pipe."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     alone = threading.Lock()
@@ -77,7 +80,7 @@ def _work(job: Job, pipe: Connection, threads: int) -> None:
         with alone:
             pipe.send((what, told))
 
-    sys.stderr = _Told(say)
+    sys.stderr = _ForwardedLines(say)
     try:
         with passed_on(lambda *counts: say("count", counts)):
             job()
