@@ -13,6 +13,12 @@ from vgf.agents import BC, BCConfig
 from vgf.graph import GraphUpdates
 
 
+@pytest.fixture(autouse=True)
+def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the twin of a graph be the loop over `update`."""
+    monkeypatch.setenv("VGF_FUSED", "0")
+
+
 def lazy(program: Callable[[], None], stream: object) -> Callable[[], None]:
     """Record nothing."""
     return lambda: None
