@@ -54,6 +54,7 @@ PARTS: dict[str, Sequence[str]] = {
     ),
     "start": ("start",),
     "profile": ("profile",),
+    "profile-rivals": ("profile", "--agent", "fql", "iql", "rebrac", "--size", "small"),
     "gains-small": ("gains", "--size", "small", "--threads", "1"),
     "gains-paper": ("gains", "--size", "paper", "--threads", "1"),
     "particles": (*SWEEP, "--particles", "1", "5", "10", "20", "40"),
@@ -131,7 +132,7 @@ class Collect:
             path = folder / f"{name}.json"
             if path.exists() and not self.again:
                 note(f"{name}: there already")
-            elif name == "profile" and shutil.which("perf") is None:
+            elif name.startswith("profile") and shutil.which("perf") is None:
                 note(f"{name}: left out, perf is not installed")
             else:
                 record = self._measure(name)

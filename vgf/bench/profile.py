@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from vgf.agents.base import Precision
-from vgf.bench.cases import Case, PresetName, SizeName, check_path
+from vgf.bench.cases import AgentName, Case, PresetName, SizeName, check_path
 from vgf.bench.turns import python_worker
 
 SECONDS = 4
@@ -60,6 +60,8 @@ def kinds(report: str) -> dict[str, float]:
 class Profile:
     """Sample an update in the fused core and say what kind of work its time goes to (Linux, with perf)."""
 
+    agent: tuple[AgentName, ...] = ("vgf",)
+    """Methods; those without presets of this command have their own defaults, once at each size."""
     preset: tuple[PresetName, ...] = ("banked", "amortised")
     size: tuple[SizeName, ...] = ("tiny", "small", "paper")
     precision: Precision = "bfloat16_all"
@@ -72,19 +74,25 @@ class Profile:
         if shutil.which("perf") is None:
             raise ValueError("perf is not installed; it comes with the kernel's tools (linux-perf)")
         rows = []
-        for preset, size in itertools.product(self.preset, self.size):
-            case = Case(preset, size, "fused", threads=1, precision=self.precision)
+        for agent, preset, size in self._named():
+            case = Case(preset, size, "fused", threads=1, precision=self.precision, agent=agent)
             shares = kinds(_sampled(case))
-            rows += [
-                {"preset": preset, "size": size, "precision": self.precision, "kind": k, "share": v}
-                for k, v in shares.items()
-            ]
+            facts = {"agent": agent, "preset": preset, "size": size, "precision": self.precision}
+            rows += [facts | {"kind": k, "share": v} for k, v in shares.items()]
         print(json.dumps(rows, indent=2) if self.json else pd.DataFrame(rows).to_string(index=False))
+
+    def _named(self) -> list[tuple[str, str, str]]:
+        """Return the methods, presets and sizes to sample; a method without presets has one, its own."""
+        found = {
+            (agent, preset if agent in ("vgf", "best_of_n") else "default", size): None
+            for agent, preset, size in itertools.product(self.agent, self.preset, self.size)
+        }
+        return list(found)
 
 
 def _sampled(case: Case) -> str:
     """Return perf's report of some seconds of a case."""
-    worker = python_worker(vars(case), f"{case.preset}, {case.size}")
+    worker = python_worker(vars(case), f"{case.agent}, {case.preset}, {case.size}")
     try:
         worker.warm_up()
         with tempfile.TemporaryDirectory() as folder:
