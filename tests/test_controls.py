@@ -23,9 +23,9 @@ from vgf.checkpoints import save_policy
 from vgf.control_actor import Elsewhere, Mover, Setting, settings
 from vgf.control_steps import KINDS, MOVING, STEPS, UNREACHED
 from vgf.datasets import get_task
-from vgf.datasets.files import sha256
 from vgf.evaluate import EVALUATION_SEED, make_envs
 from vgf.networks import SeedStreams
+from vgf.support.files import sha256
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)

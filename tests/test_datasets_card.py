@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from vgf.datasets import DataError, card, get_dataset, get_task
-from vgf.datasets.files import sha256, write_json
-from vgf.datasets.parts import content_digest
+from vgf.datasets.files import content_digest
+from vgf.support.files import sha256, write_json
 
 
 def episodes(observation: int, action: int) -> dict[str, np.ndarray]:

@@ -16,8 +16,9 @@ from little_files import ROWS, Arrays, d4rl_arrays, ogbench_arrays, write_hdf5
 
 from vgf.datasets import DataError, get_dataset, lean, load, ogbench
 from vgf.datasets.check import check_file, read_any
-from vgf.datasets.files import read_npz, sha256, write_json, write_npz
+from vgf.datasets.files import read_npz, write_npz
 from vgf.datasets.hdf5 import read_hdf5
+from vgf.support.files import sha256, write_json
 
 
 def with_value(name: str, place: tuple[int, ...], value: float) -> Callable[[Arrays], Arrays]:

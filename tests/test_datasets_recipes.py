@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vgf.datasets import DataError, default_path, get_dataset, manipulation, provenance, regenerate
-from vgf.datasets.files import sha256, validation_path
-from vgf.datasets.parts import content_digest
-from vgf.datasets.progress import Progress
+from vgf.datasets import DataError, default_path, get_dataset, manipulation, mujoco, provenance, regenerate
+from vgf.datasets.files import content_digest, validation_path
 from vgf.datasets.recipes import Settings
+from vgf.support.files import sha256
+from vgf.support.progress import Progress
 
 ROWS = 40
 
@@ -71,7 +71,7 @@ def test_an_arm_without_looks_moves_as_one_with_them(name: str, monkeypatch: pyt
     assert recipe is not None
     recipe, seed = replace(recipe, rows=ROWS), np.random.SeedSequence(0, spawn_key=(0, 0))
     light = manipulation.open_environment(recipe)
-    monkeypatch.setattr(manipulation, "_visual_files", lambda _: [])
+    monkeypatch.setattr(mujoco, "_visual_files", lambda _: [])
     full = manipulation.open_environment(recipe)
     models = [env.unwrapped.model for env in (light, full)]  # type: ignore[attr-defined]  # as ogbench's have it
     assert models[0].nmeshvert < models[1].nmeshvert / 5
@@ -128,7 +128,7 @@ def test_a_record_says_where_a_file_comes_from(made: Path, tmp_path: Path, monke
     mine.write_bytes(made.read_bytes())
     assert provenance(mine) == {"file": "mine.npz", "sha256": sha256(made), "source": "local"}
     row = replace(get_dataset("puzzle-3x3-play"), sha256=(sha256(made),))
-    monkeypatch.setattr("vgf.datasets.recipes.DATASETS", {row.name: row})
+    monkeypatch.setattr("vgf.datasets.files.DATASETS", {row.name: row})
     assert provenance(mine)["source"] == "official"
     monkeypatch.undo()
     mine.with_suffix(".json").write_text('{"sha256": "another"}', encoding="utf-8")

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from vgf.datasets import DataError, get_dataset, sources
-from vgf.datasets.files import sha256, write_npz
+from vgf.datasets.files import write_npz
 from vgf.datasets.tasks import DATASETS
+from vgf.support.files import sha256
 
 NOBODY = "http://127.0.0.1:9/nobody.npz"  # the discard port: nobody listens
 

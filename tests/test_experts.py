@@ -16,10 +16,10 @@ from safetensors.numpy import save_file
 
 from vgf.datasets import TASKS, DataError, expert_training
 from vgf.datasets.experts import Expert, load_expert, save_expert
+from vgf.datasets.mujoco import global_numpy_seed
 from vgf.datasets.trainings import (
     TRAININGS,
     export,
-    global_numpy_seed,
     make_training_env,
     medium_chunk,
     policy_table,

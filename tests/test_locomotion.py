@@ -18,10 +18,10 @@ from little_expert import random_expert
 from vgf.datasets import DATASETS, DataError
 from vgf.datasets import locomotion as locomotion_module
 from vgf.datasets.experts import load_expert, save_expert
-from vgf.datasets.files import sha256
 from vgf.datasets.locomotion import RECIPES, regenerate_locomotion, replay_arrays
 from vgf.datasets.rollouts import cut, write_hdf5
 from vgf.datasets.trainings import TRAININGS, make_training_env
+from vgf.support.files import sha256
 
 HOPPER = "hopper-medium-v2"
 KEYS = {

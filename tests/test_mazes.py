@@ -21,8 +21,9 @@ from little_expert import random_expert
 
 from vgf.datasets import DATASETS, DataError
 from vgf.datasets.experts import save_expert
-from vgf.datasets.files import sha256, validation_path
+from vgf.datasets.files import content_digest, validation_path
 from vgf.datasets.maze_layouts import (
+    EVALUATION_GOALS,
     LARGE,
     MEDIUM,
     U_MAZE,
@@ -33,8 +34,8 @@ from vgf.datasets.maze_layouts import (
     next_cell,
     signs_of,
 )
-from vgf.datasets.mazes import EVALUATION_GOALS, RECIPES, collect_episode, open_environment, regenerate_maze
-from vgf.datasets.parts import content_digest
+from vgf.datasets.mazes import RECIPES, collect_episode, open_environment, regenerate_maze
+from vgf.support.files import sha256
 
 ROWS = 30
 NAVIGATE, GOAL = "antmaze-medium-navigate-v0", "antmaze-umaze-v2"

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from vgf.datasets import progress
-from vgf.datasets.progress import Progress, passed_on
+from vgf.support import progress
+from vgf.support.progress import Progress, passed_on
 
 
 class Terminal(io.StringIO):

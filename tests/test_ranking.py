@@ -16,8 +16,8 @@ from vgf import derived, ranking
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
 from vgf.checkpoints import save_policy
-from vgf.datasets.files import sha256
 from vgf.networks import SeedStreams
+from vgf.support.files import sha256
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)

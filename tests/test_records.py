@@ -24,6 +24,8 @@ import pytest
 
 import vgf
 from vgf import records
+from vgf.support.files import locked
+from vgf.support.provenance import code_provenance, fingerprint
 
 
 def rows(*updates: int, **columns: float) -> pd.DataFrame:
@@ -174,14 +176,14 @@ def test_a_lock_of_a_folder_that_was_removed_is_taken_anew(tmp_path: Path) -> No
     folder, order = tmp_path / "record", []
 
     def second() -> None:
-        with records.locked(folder), (folder / ".files.lock").open("w") as handle:
+        with locked(folder), (folder / ".files.lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # as it must be: what is locked is the file that others see
                 order.append("second")
 
     thread = threading.Thread(target=second)
-    with records.locked(folder):
+    with locked(folder):
         thread.start()
         time.sleep(0.2)
         shutil.rmtree(folder)
@@ -236,12 +238,12 @@ def test_what_is_missing_or_damaged_is_named_in_one_line(tmp_path: Path) -> None
 
 
 def test_a_fingerprint_depends_on_values_and_not_on_order() -> None:
-    assert records.fingerprint({"a": 1, "b": [2]}) == records.fingerprint({"b": [2], "a": 1})
-    assert records.fingerprint({"a": 1}) != records.fingerprint({"a": 2})
+    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
 
 
 def test_provenance_says_code_and_libraries_and_neither_host_nor_user_nor_path() -> None:
-    facts = records.provenance()
+    facts = code_provenance()
     assert facts["versions"]["torch"][0].isdigit()
     assert facts["versions"]["vgf-companion"] == vgf.__version__
     text = json.dumps(facts)
@@ -252,14 +254,14 @@ def test_provenance_says_code_and_libraries_and_neither_host_nor_user_nor_path()
 
 def test_without_git_the_commit_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert records.provenance()["commit"] == ""
+    assert code_provenance()["commit"] == ""
 
 
 def test_who_does_not_want_to_wait_for_a_folder_is_told(tmp_path: Path) -> None:
-    with records.locked(tmp_path, "run"):
-        with pytest.raises(BlockingIOError), records.locked(tmp_path, "run", wait=False):
+    with locked(tmp_path, "run"):
+        with pytest.raises(BlockingIOError), locked(tmp_path, "run", wait=False):
             pytest.fail("two hold it")
-        with records.locked(tmp_path, "other", wait=False):
+        with locked(tmp_path, "other", wait=False):
             pass
-    with records.locked(tmp_path, "run", wait=False):
+    with locked(tmp_path, "run", wait=False):
         pass

@@ -22,6 +22,7 @@ from vgf.rlhf import methods, settings, table
 from vgf.rlhf.evaluate import COLUMNS, faults, read_rows
 from vgf.rlhf.judge import KEY
 from vgf.rlhf.settings import Setup, Sizes
+from vgf.support.provenance import fingerprint
 
 torch.set_num_threads(1)
 LITTLE = Sizes(
@@ -180,7 +181,7 @@ def test_rows_of_another_policy_do_not_come_beside_those_of_a_seed(
     half.mkdir()
     sibling = copy / "rlhf" / "quick" / "reviews" / "sft"
     shutil.copy(sibling / "seed0.csv", half / "seed0.csv")
-    wanted = records.fingerprint(align_module.settings_of(setup, method))
+    wanted = fingerprint(align_module.settings_of(setup, method))
     (half / ".seed0.unsealed").write_text(f"{wanted} {'0' * 12}")
     try:
         done.write_text(json.dumps(json.loads(before) | {"loss": 1.25}))

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from vgf import records, seed_groups
+from vgf import seed_groups
 from vgf.child_process import Job, exit_reason, start
-from vgf.datasets.progress import Progress
 from vgf.runs import Run, is_done, is_recorded
+from vgf.support.files import locked
+from vgf.support.progress import Progress
 
 WAIT_SECONDS = 0.5  # between two checks whether another command has released a run
 STOP_SECONDS = 5.0  # a process has this long to stop before it is killed
@@ -144,7 +145,7 @@ class _Scheduler:
         for run in list(self.waiting):
             lock = ExitStack()
             try:
-                lock.enter_context(records.locked(run.work.parent, run.work.name, wait=False))
+                lock.enter_context(locked(run.work.parent, run.work.name, wait=False))
             except BlockingIOError:
                 continue
             self.waiting.remove(run)

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims
-from vgf.datasets.files import sha256, write_json, written_whole
-from vgf.records import fingerprint, note
-from vgf.strict import build
+from vgf.support.files import sha256, write_json, written_whole
+from vgf.support.progress import log
+from vgf.support.provenance import fingerprint
+from vgf.support.strict import build
 
 KEPT = 2
 POLICY = "policy.safetensors"
@@ -64,7 +65,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
                 raise ValueError("its bytes are not those that were written")
             return Checkpoint(safetensors.torch.load_file(tensors), facts, tensors)
         except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-            note(f"{tensors}: damaged checkpoint, not used ({' '.join(str(error).split())})")
+            log(f"{tensors}: damaged checkpoint, not used ({' '.join(str(error).split())})")
     return None
 
 

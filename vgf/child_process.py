@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from vgf.datasets.progress import passed_on
+from vgf.support.progress import passed_on
 
 Job = Callable[[], None]  #: picklable; ends normally, or raises what is wrong
 

@@ -18,10 +18,11 @@ from typing import Any
 import pandas as pd
 
 from vgf import __version__
-from vgf.records import git
+from vgf.support.paths import data_folder, project_folder
+from vgf.support.provenance import git
 
-ROOT = Path(__file__).resolve().parents[1]
-FIGURES = ROOT / "data" / "figures"
+ROOT = project_folder()
+FIGURES = data_folder() / "figures"
 SITE = "https://vgf-companion.github.io/vgf-companion"  # GitHub's pages of the repository that CITATION.cff names
 AUTHOR, YEAR = "The VGF companion developers", "2026"
 MAKES = r"\bsave_figure\(\s*\w+,\s*\"({})\""  # how a chapter's text names a figure it makes
@@ -86,7 +87,7 @@ def chapter_of(ident: str) -> str:
 
 def _records(study: str, scale: str) -> list[dict[str, Any]]:
     """Return the folder, seeds and commits of a study's records at the notebook's scale; nothing if there are none."""
-    folder = ROOT / "data" / "results" / f"{study}.{scale}"
+    folder = data_folder() / "results" / f"{study}.{scale}"
     runs = [run for path in sorted(folder.glob("*/*/run.json")) for run in json.loads(path.read_text())["runs"]]
     if not runs:
         return []

@@ -13,9 +13,10 @@ from typing import Literal, TypedDict, get_args
 
 import pandas as pd
 
-from vgf.plots import write_atomically
+from vgf.support.files import write_bytes
+from vgf.support.paths import data_folder
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = data_folder()
 CLAIMS = DATA / "paper" / "claims.csv"
 VERDICTS = DATA / "figures" / "verdicts"
 
@@ -53,7 +54,7 @@ def verdict(claim: str, status: Status, evidence: str, scale: str, *, directory:
     if status not in get_args(Status):
         raise ValueError(f"status must be one of {', '.join(get_args(Status))}, got {status!r}")
     record = Verdict(status=status, evidence=" ".join(evidence.split()), scale=scale)
-    write_atomically(directory / f"{claim}.json", json.dumps(record, indent=1).encode())
+    write_bytes(directory / f"{claim}.json", json.dumps(record, indent=1).encode())
 
 
 def standing(claim: str, verdicts: Path = VERDICTS) -> tuple[str, str]:

@@ -35,11 +35,11 @@ from vgf.checkpoints import POLICY, choose_device, load_agent
 from vgf.control_actor import Elsewhere, Mover, settings
 from vgf.control_steps import KINDS, MOVING, RUNGS, STEPS, STILL, Kind
 from vgf.datasets import Task, get_task
-from vgf.datasets.progress import Progress
 from vgf.evaluate import EVALUATION_SEED, close, evaluate, make_envs
 from vgf.experiments import TaskPlan
 from vgf.moved import states
-from vgf.strict import known
+from vgf.support.progress import Progress
+from vgf.support.strict import known
 
 FIRST_SEED = 500_000  # environment seeds of these episodes count up from here, far from those of reported tables
 NAMES = tuple(kind.name for kind in MOVING)

@@ -19,9 +19,10 @@ import tyro
 
 from vgf import records
 from vgf.checkpoints import POLICY
-from vgf.datasets.files import sha256, write_json
 from vgf.experiments import Experiment, TaskPlan, read_experiment
-from vgf.plots import write_atomically
+from vgf.support.files import sha256, write_bytes, write_json
+from vgf.support.progress import log
+from vgf.support.provenance import code_provenance
 
 RUN = "run.json"
 
@@ -55,7 +56,7 @@ def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, P
 def of_policies(policies: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     """Return what a table was made from: of each policy, by TASK/METHOD, checksums, code and machine."""
     return {
-        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **records.provenance()}
+        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **code_provenance()}
         for name, file in policies.items()
     }
 
@@ -78,9 +79,9 @@ def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -
         other = ~(before["task"] + "/" + before["method"]).isin(made)
         table = pd.concat([before[other], table])
         made = {**json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["made"], **made}
-    write_atomically(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
+    write_bytes(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
     write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": dict(made)})
-    records.note(f"{path}: {len(table)} rows")
+    log(f"{path}: {len(table)} rows")
 
 
 def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:

@@ -22,10 +22,10 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from vgf.datasets import get_task, make_env
-from vgf.datasets.progress import Progress
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.sizes import Signal
+from vgf.support.progress import Progress
 from vgf.workers import Workers
 
 EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here

@@ -18,8 +18,9 @@ import yaml
 
 from vgf.agents import AGENTS, CONFIGS
 from vgf.datasets import get_task
-from vgf.sizes import SCALES, DatasetSource, Scale, Signal
-from vgf.strict import build, convert, known, mapping
+from vgf.sizes import DatasetSource, Scale, Signal
+from vgf.support.scales import SCALES
+from vgf.support.strict import build, convert, known, mapping
 
 FINE_TUNED = ("fql", "vgf")  # agents that can go on learning online
 

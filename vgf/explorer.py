@@ -12,7 +12,6 @@ reward of the chapter on the bandit gets wrong, with the closed-form Lipschitz c
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -22,12 +21,13 @@ from vgf import plots, toy
 from vgf.experiments import read_experiment
 from vgf.flow import ADAM_BETAS, ADAM_EPS, Budget, transport
 from vgf.kernels import median_bandwidth
+from vgf.support.paths import data_folder
 from vgf.toy import Bandit, Bumps
 
 ERROR_CENTRE, ERROR_WIDTH = (0.95, 0.95), 0.3
 CONTOUR_STEP = 0.2  # of the reward's lines on the map
 SAMPLES, MOST = 4, 500  # samples of the reference in the page, and particles of each
-SCRIPTS = Path(__file__).resolve().parents[1] / "data" / "experiments" / "d4rl.yaml"  # holds the authors' settings
+SCRIPTS = data_folder() / "experiments" / "d4rl.yaml"  # holds the authors' settings
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from torch import Tensor
 from vgf import plots, toy
 from vgf.explorer import CONTOUR_STEP, Preset, bandit, followed, page_data, presets, start, walk
 from vgf.flow import best_of
+from vgf.support.files import write_bytes
 
 
 def write(directory: Path = plots.FIGURES) -> None:
     """Write the page's data, `explorer.json`, and the figure."""
     data = json.dumps(page_data(), separators=(",", ":"), ensure_ascii=False)
-    plots.write_atomically(directory / "explorer.json", data.encode())
+    write_bytes(directory / "explorer.json", data.encode())
     draw(directory)
 
 

@@ -27,7 +27,9 @@ from vgf.evaluate import close
 from vgf.experiments import Experiment, Method, TaskPlan, check_critic
 from vgf.runs import Run, is_done
 from vgf.sizes import DatasetSource, Scale
-from vgf.strict import known
+from vgf.support.files import locked
+from vgf.support.provenance import fingerprint
+from vgf.support.strict import known
 from vgf.train import Place, train
 from vgf.workers import Workers
 
@@ -90,7 +92,7 @@ def fit(
     transitions = own_transitions(data, where)
     run = _run(folder, method, config, scale, transitions, episode_steps)
     if not is_done(run, replace):
-        with records.locked(run.work, "run"), ExitStack() as stack:
+        with locked(run.work, "run"), ExitStack() as stack:
             envs = None if make_env is None else Workers(make_env, len(seeds) * episodes, processes=1)
             if envs is not None:
                 stack.callback(close, envs)
@@ -155,7 +157,7 @@ def _run(out: Path, method: str, config: Any, scale: Scale, transitions: Transit
     experiment = Experiment(name, "own data", (plan,), "own", scale)
     facts = {"source": "own", "sha256": _digest(transitions), "transitions": len(transitions)}
     run = Run(experiment, plan, chosen, task, facts, out, out)
-    label = records.fingerprint({**run.settings, "seeds": scale.seeds})
+    label = fingerprint({**run.settings, "seeds": scale.seeds})
     return Run(experiment, plan, chosen, task, facts, out, out.with_name(f".{name}-{label}"))
 
 

@@ -25,11 +25,11 @@ from vgf import derived, records, theory
 from vgf.agents.vgf import VGF, aggregate
 from vgf.checkpoints import POLICY, load_agent
 from vgf.datasets import get_task, load
-from vgf.datasets.progress import Progress
 from vgf.experiments import TaskPlan
 from vgf.kernels import median_bandwidth
 from vgf.networks import SeedStreams
 from vgf.runs import dataset_file
+from vgf.support.progress import Progress
 
 STATES = 512  # of the dataset, the same for every agent of a task
 FILE = "moved.csv"

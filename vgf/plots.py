@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vgf import citable, marks
+from vgf.support.files import write_bytes
 
 FIGURES = citable.FIGURES
 
@@ -144,7 +144,7 @@ def save_figure(
         ".md": citable.fragment(ident, caption, alt, source).encode(),
     }
     for end, content in files.items():
-        write_atomically(directory / f"{ident}{end}", content)
+        write_bytes(directory / f"{ident}{end}", content)
     plt.close(figure)
     return figure
 
@@ -180,11 +180,3 @@ def thumbnail(picture: bytes) -> bytes:
     buffer = io.BytesIO()
     image.quantize(64).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)

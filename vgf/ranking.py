@@ -25,10 +25,10 @@ from vgf import derived, records
 from vgf.agents.vgf import VGF
 from vgf.checkpoints import POLICY, load_agent
 from vgf.datasets import Task, get_task
-from vgf.datasets.progress import Progress
 from vgf.evaluate import close, evaluate, make_envs
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
+from vgf.support.progress import Progress
 
 Choice = Literal["best", "any", "worst"]
 CHOICES: tuple[tuple[Choice, int], ...] = (("any", 5), ("best", 5), ("worst", 5), ("best", 32), ("worst", 32))  # of N

@@ -6,39 +6,29 @@
         run.json            each run's settings, dataset, code, machine and time; the checksum of each csv
         policy.safetensors  the last networks
 
-A file is written whole or not at all (a temporary neighbour, renamed), under a lock of its folder, and only ever
-grows: appending a row that is there already changes nothing, so a resumed run may repeat itself. A writer that is
-killed loses its lock with its life and leaves at most a temporary file, which the next one clears away. The price is
-a file read again at each append, which is why runs append seldom. Whoever changes a csv by hand is told on by its
-checksum.
+A file is written whole or not at all (`vgf.support.files`), under a lock of its folder, and only ever grows: appending
+a row that is there already changes nothing, so a resumed run may repeat itself. A writer that is killed leaves at most
+a temporary file, which the next one removes. The trade-off is a file read again at each append, so runs append seldom.
+A csv changed by hand no longer matches its checksum in `run.json`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import platform
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from vgf.datasets.files import sha256, write_json, written_whole
-from vgf.datasets.recipes import data_folder
+from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.paths import data_folder
 
 SCHEMA = 1  # of run.json; raise it when a field changes its meaning
 EPISODE_KEYS = ("update", "test_steps", "episode")
 CURVE_KEYS = ("update",)
-PACKAGES = ("vgf-companion", "torch", "numpy", "gymnasium", "ogbench", "mujoco", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -192,68 +182,7 @@ def read_record(folder: Path) -> Record:
     return Record(folder, runs, *(frame.reset_index(drop=True) for frame in frames))
 
 
-def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Return a short digest of settings: equal for equal values, whatever their order."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def provenance() -> dict[str, Any]:
-    """Return what a number depends on besides its settings: code, libraries, machine. Nothing names host or user."""
-    return {
-        "commit": git("rev-parse", "HEAD"),
-        # a record that grows is no change of the code that makes it
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results")),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-    }
-
-
-def git(*arguments: str) -> str:
-    """Return what git says of the checkout the package is in; empty without git or outside a checkout."""
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-@contextmanager
-def locked(folder: Path, name: str = "files", wait: bool = True) -> Iterator[None]:
-    """Hold a folder for this process; others wait. The lock goes with the process, however that ends.
-
-    Raises:
-        BlockingIOError: if another process holds it and this one does not want to `wait`.
-    """
-    path = folder / f".{name}.lock"
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = path.open("w")
-        except FileNotFoundError:  # the folder was removed in between
-            continue
-        with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and path.stat().st_ino == os.fstat(handle.fileno()).st_ino:
-                yield
-                return
-        # whoever held it before removed the folder: what was locked is a file no one else can see
-
-
 def _clear_leftovers(path: Path) -> None:
     """Remove what a killed writer of `path` left half-written; only for who holds the folder."""
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         leftover.unlink()
-
-
-def note(text: str) -> None:
-    """Tell the person at the terminal one line, apart from what a machine reads."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

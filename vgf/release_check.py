@@ -29,13 +29,14 @@ from vgf import derived, records
 from vgf.agents import VGFConfig
 from vgf.bench.turns import release_command
 from vgf.datasets import get_task, load
-from vgf.datasets.files import sha256
 from vgf.datasets.transitions import Transitions
 from vgf.evaluate import close, evaluate, make_envs
 from vgf.experiments import Experiment, TaskPlan
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.runs import dataset_file
+from vgf.support.files import sha256
+from vgf.support.provenance import code_provenance
 
 FILE = "release.csv"
 SCRIPT = Path(__file__).with_name("release_agent.py")  # what the release's interpreter runs
@@ -161,7 +162,7 @@ def command(
     experiment = derived.experiment_of(study)
     for plan in experiment.tasks:  # written one by one: each is minutes of training
         rows, facts = of_task(experiment, plan, method, release, release_python)
-        derived.write(root / study / FILE, rows, {f"{plan.name}/{method}": facts | records.provenance()})
+        derived.write(root / study / FILE, rows, {f"{plan.name}/{method}": facts | code_provenance()})
 
 
 def of_task(

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from vgf import records
-from vgf.datasets.recipes import data_folder
+from vgf.support.paths import data_folder, project_folder
 from vgf.table_commands import present
 from vgf.tables import Source, Study, read_study
 
@@ -69,6 +69,6 @@ def _row(source: Source) -> str:
 
 def chapters(study: str, folder: Path | None = None) -> list[str]:
     """Return the chapters that show a study: those whose text names its experiment file or reads its records."""
-    sources = sorted((folder or data_folder().parent / "notebooks").glob("*.md"))
+    sources = sorted((folder or project_folder() / "notebooks").glob("*.md"))
     named = re.compile(rf'data/experiments/{study}\.yaml|read_study\("{study}"')
     return [path.stem for path in sources if named.search(path.read_text("utf-8"))]

@@ -23,9 +23,11 @@ from vgf import records
 from vgf.agents import Agent
 from vgf.checkpoints import POLICY, save_policy
 from vgf.datasets import Task, get_dataset, get_task, sources
-from vgf.datasets.recipes import data_folder
 from vgf.experiments import Experiment, Method, TaskPlan
 from vgf.sizes import DatasetSource, Scale
+from vgf.support.paths import data_folder
+from vgf.support.progress import log
+from vgf.support.provenance import code_provenance, fingerprint
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Run:
     @property
     def ident(self) -> str:
         """Names the run in run.json."""
-        return f"{records.fingerprint(self.settings)}-{'-'.join(map(str, self.experiment.scale.seeds))}"
+        return f"{fingerprint(self.settings)}-{'-'.join(map(str, self.experiment.scale.seeds))}"
 
 
 def make_run(
@@ -69,7 +71,7 @@ def make_run(
     """Return a run with its places: the record below `results` (data/results by default), the work in the cache."""
     study = f"{experiment.study}.{experiment.scale_name}"
     folder = records.record_folder(experiment.study, experiment.scale_name, plan.name, method.name, results)
-    label = records.fingerprint({**settings(experiment, plan, method, dataset), "seeds": experiment.scale.seeds})
+    label = fingerprint({**settings(experiment, plan, method, dataset), "seeds": experiment.scale.seeds})
     work = data_folder() / "cache" / "runs" / f"{study}-{plan.name}-{method.name}-{label}"
     return Run(experiment, plan, method, get_task(plan.name), dataset, folder, work)
 
@@ -150,7 +152,7 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
         "method": run.method.name,
         "seeds": list(seeds),
         "settings": run.settings,
-        "fingerprint": records.fingerprint(run.settings),
+        "fingerprint": fingerprint(run.settings),
         "dataset": run.dataset,
         "task": asdict(run.task),
         **({} if evaluated else {"evaluated": False}),
@@ -159,7 +161,7 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
         "updates_by": "fused core" if agent.is_fused else "modules",
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **clock.facts(),
-        **records.provenance(),
+        **code_provenance(),
     }
     records.merge_run(run.folder, facts)
     shutil.rmtree(run.work)
@@ -202,7 +204,7 @@ def is_done(run: Run, replace: bool) -> bool:
         ValueError: if another record is in the way and must not be replaced.
     """
     if is_recorded(run, replace):
-        records.note(f"{run.folder}: there already, made with these settings; remove it to run again")
+        log(f"{run.folder}: there already, made with these settings; remove it to run again")
         return True
     if (run.folder / "run.json").exists() and not _joins(run, records.read_runs(run.folder)):
         shutil.rmtree(run.folder)
@@ -211,7 +213,7 @@ def is_done(run: Run, replace: bool) -> bool:
 
 def _joins(run: Run, entries: Sequence[dict[str, Any]]) -> bool:
     """Say whether every entry of a record is of the run's settings, so that the run's seeds may stand beside theirs."""
-    return all(entry["fingerprint"] == records.fingerprint(run.settings) for entry in entries)
+    return all(entry["fingerprint"] == fingerprint(run.settings) for entry in entries)
 
 
 def summary(folders: Sequence[Path]) -> pd.DataFrame:

@@ -6,12 +6,8 @@ config's (`vgf.agents`). Sizes that have no meaning are refused when they are re
 
 from __future__ import annotations
 
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-ScaleName = Literal["quick", "cpu", "paper"]
-SCALES: tuple[str, ...] = typing.get_args(ScaleName)
+from typing import Any
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from vgf import records, seed_groups
+from vgf import seed_groups
 from vgf.campaign import train_at_once
 from vgf.checkpoints import choose_device
 from vgf.datasets import get_task, load, provenance
@@ -26,8 +26,9 @@ from vgf.monitor import check as check_monitor
 from vgf.online import reward_rule
 from vgf.policy import export as export_policy
 from vgf.runs import Run, dataset_file, is_done, is_recorded, make_run, summary
-from vgf.sizes import ScaleName
-from vgf.strict import known
+from vgf.support.files import locked
+from vgf.support.scales import ScaleName
+from vgf.support.strict import known
 from vgf.train import Place, train
 from vgf.workers import cores
 
@@ -123,7 +124,7 @@ def _train_on(experiment: Experiment, plan: TaskPlan, methods: Sequence[Method],
         for method in methods:
             run = make_run(experiment, plan, method, facts, options.results)
             folders.append(run.folder)
-            with records.locked(run.work.parent, run.work.name):
+            with locked(run.work.parent, run.work.name):
                 if is_done(run, options.replace):
                     continue
                 parts = seed_groups.parts(run, groups=1)
@@ -174,7 +175,7 @@ def train_part(part: Run, path: Path, options: _Options) -> None:
 def _train(part: Run, place: Place, options: _Options) -> None:
     """Train a run, or some seeds of one, unless it is trained by now."""
     # who gives out work holds it by a lock of its own, and may be killed while the one who does it still ends
-    with records.locked(part.work, "training"):
+    with locked(part.work, "training"):
         if not seed_groups.is_finished(part):
             with Monitor(part, options.tensorboard, options.wandb) as monitor:
                 train(part, place, monitor)

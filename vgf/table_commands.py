@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 import tyro
 
 from vgf import derived, records
-from vgf.datasets.files import written_whole
-from vgf.datasets.recipes import data_folder
+from vgf.support.files import written_whole
+from vgf.support.paths import data_folder, project_folder
 from vgf.table_text import FORMATS
 from vgf.tables import CHECKPOINTS, addresses, parse, read_study
 
@@ -116,7 +116,7 @@ def tables_command(
     root, shown = results or records.results_folder(), tables or data_folder() / "tables"
     studies = present(root, study)
     if check_all:
-        found = list(check(studies, root, shown, chapters or data_folder().parent / "notebooks"))
+        found = list(check(studies, root, shown, chapters or project_folder() / "notebooks"))
         if not study:
             labels = {f"{name}.{scale}" for name, scale in studies}
             found += [f"{path}: no record is behind it" for path in shown.glob("*.csv") if path.stem not in labels]

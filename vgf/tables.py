@@ -30,7 +30,7 @@ import pandas as pd
 
 from vgf import records, stats
 from vgf.datasets import Task, get_task
-from vgf.datasets.recipes import data_folder
+from vgf.support.paths import data_folder
 
 CHECKPOINTS = ("last", "best", "offline")
 ALL = "all-tasks"  # in the place of a task

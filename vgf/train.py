@@ -22,7 +22,6 @@ from vgf import records
 from vgf.agents import AGENTS, Dims, Reported
 from vgf.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from vgf.datasets import Transitions
-from vgf.datasets.progress import Progress
 from vgf.evaluate import evaluate
 from vgf.fast import pays
 from vgf.monitor import Monitor
@@ -30,6 +29,7 @@ from vgf.networks import SeedStreams
 from vgf.online import FineTuning
 from vgf.runs import Clock, Run, append, publish
 from vgf.stretch import NotFinite, Stretch, check_finite
+from vgf.support.progress import Progress, log
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,12 @@ class _Training:
         agent, name = self.agent, self.job.method.name
         precision = getattr(agent.config, "precision", "float32")
         if precision != "float32" and (gain := pays(agent.device)) < SLOWER:
-            records.note(
+            log(
                 f"train {name}: products in bfloat16 take {1 / gain:.1f} times as long as in float32 here; "
                 "precision: float32 is faster"
             )
         if not agent.is_fused and precision not in agent.eager_precisions:
-            records.note(
-                f"train {name}: precision {precision} needs the fused core; what learns is in float32 without it"
-            )
+            log(f"train {name}: precision {precision} needs the fused core; what learns is in float32 without it")
 
     def _update(self, stop_at: int | None) -> list[Reported]:
         """Do some updates: as many as fit in a call before something else is due, or one where the agent acts too."""
@@ -236,7 +234,7 @@ class _Training:
         if self.online is not None and "online.rows" in checkpoint.tensors:
             self.online.set_state(checkpoint.tensors)
         self.clock = Clock(checkpoint.facts["clock"])
-        records.note(f"train {self.job.method.name}: goes on from update {self.agent.updates}")
+        log(f"train {self.job.method.name}: goes on from update {self.agent.updates}")
 
 
 def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:

@@ -15,6 +15,7 @@ import yaml
 
 from vgf import records
 from vgf.cli import main
+from vgf.support.files import locked
 
 STEPS, SECONDS = 6, 0.1
 
@@ -30,7 +31,7 @@ def train() -> None:
     folder = records.record_folder(file.stem, scale, task, method, Path(option("results")))
     progress = Path("data/cache/runs") / f"{file.stem}.{scale}-{task}-{method}"
     seeds = yaml.safe_load(file.read_text())["scales"][scale]["seeds"]
-    with records.locked(progress.parent, progress.name):
+    with locked(progress.parent, progress.name):
         if (folder / "run.json").exists():
             return
         done = int(progress.read_text()) if progress.exists() else 0

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from vgf.agents import fused
 from vgf.agents.base import Agent, Dims
-from vgf.datasets.progress import Progress
 from vgf.networks import SeedStreams
+from vgf.support.progress import Progress
 
 CHUNK = 1024  # states drawn for at once
 

@@ -28,8 +28,8 @@ import torch
 import tyro
 
 from vgf.bench.machine import load, machine, processor_kind, runnable
-from vgf.plots import write_atomically
-from vgf.records import note
+from vgf.support.files import write_bytes
+from vgf.support.progress import log
 
 HOME = Path("data/results/speed")
 LARGE = "1e11"  # pairs times dimensions of one transport that takes seconds
@@ -131,13 +131,13 @@ class Collect:
         for name in self.only or parts:
             path = folder / f"{name}.json"
             if path.exists() and not self.again:
-                note(f"{name}: there already")
+                log(f"{name}: there already")
             elif name.startswith("profile") and shutil.which("perf") is None:
-                note(f"{name}: left out, perf is not installed")
+                log(f"{name}: left out, perf is not installed")
             else:
                 record = self._measure(name)
-                write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
-                note(f"{name}: {record['seconds']:.0f} s")
+                write_bytes(path, (json.dumps(record, indent=1) + "\n").encode())
+                log(f"{name}: {record['seconds']:.0f} s")
 
     def _measure(self, name: str) -> dict[str, Any]:
         """Run one part and return what its file holds; paths of this machine are no part of it."""

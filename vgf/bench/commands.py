@@ -24,7 +24,7 @@ from vgf.bench.rows import release_row, update_row, update_table
 from vgf.bench.start import start_row
 from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, side_by_side, take_turns
 from vgf.checkpoints import choose_device
-from vgf.datasets.progress import Progress
+from vgf.support.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from vgf.fast import FUSED
-from vgf.records import provenance
+from vgf.support.provenance import code_provenance
 
 
 def machine() -> dict[str, Any]:
     """Return processor, cores, memory, accelerator, versions and commit."""
-    facts = provenance()
+    facts = code_provenance()
     return {
         "processor": processor(),
         "kind": processor_kind(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vgf.bench.machine import usable_cores
-from vgf.datasets.progress import Progress
+from vgf.support.progress import Progress
 
 SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
 BLOCK_SECONDS = 0.5  # a block of updates takes about this long, so that the clock's and the pipe's grain vanish

@@ -11,20 +11,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vgf.datasets.errors import DataError
+    from vgf.datasets.files import provenance
     from vgf.datasets.loading import load, make_env
     from vgf.datasets.own import own_transitions
-    from vgf.datasets.recipes import default_path, provenance, regenerate
+    from vgf.datasets.recipes import default_path, regenerate
     from vgf.datasets.tasks import DATASETS, TASKS, Dataset, Task, get_dataset, get_task
     from vgf.datasets.transitions import Batch, Transitions
+    from vgf.support.errors import DataError
 
 _HOMES = {
-    "errors": ("DataError",),
-    "loading": ("load", "make_env"),
-    "own": ("own_transitions",),
-    "recipes": ("default_path", "provenance", "regenerate"),
-    "tasks": ("DATASETS", "TASKS", "Dataset", "Task", "get_dataset", "get_task"),
-    "transitions": ("Batch", "Transitions"),
+    "vgf.datasets.files": ("provenance",),
+    "vgf.datasets.loading": ("load", "make_env"),
+    "vgf.datasets.own": ("own_transitions",),
+    "vgf.datasets.recipes": ("default_path", "regenerate"),
+    "vgf.datasets.tasks": ("DATASETS", "TASKS", "Dataset", "Task", "get_dataset", "get_task"),
+    "vgf.datasets.transitions": ("Batch", "Transitions"),
+    "vgf.support.errors": ("DataError",),
 }
 __all__ = [
     "DATASETS",
@@ -49,5 +51,5 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module when it is first asked for (PEP 562)."""
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f"vgf.datasets.{home}"), name)
+            return getattr(import_module(home), name)
     raise AttributeError(f"module 'vgf.datasets' has no attribute {name!r}")

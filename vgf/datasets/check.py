@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vgf.datasets.errors import DataError
-from vgf.datasets.files import Arrays, read_npz, sha256, sidecar, validation_path
+from vgf.datasets.files import Arrays, content_digest, read_npz, sidecar, validation_path
 from vgf.datasets.hdf5 import read_hdf5, transition_rows
 from vgf.datasets.minari import main_file
-from vgf.datasets.parts import content_digest
-from vgf.datasets.recipes import data_folder
 from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
+from vgf.support.errors import DataError
+from vgf.support.files import sha256
+from vgf.support.paths import data_folder
 
 
 def read_any(path: Path, dataset: Dataset | None = None, *, suffix: str | None = None) -> Arrays:

@@ -12,9 +12,9 @@ import tyro
 
 from vgf.datasets import sources
 from vgf.datasets.check import check_file
-from vgf.datasets.errors import DataError
 from vgf.datasets.files import validation_path
 from vgf.datasets.tasks import DATASETS, get_dataset
+from vgf.support.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import gymnasium
 import numpy as np
 import torch
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.hdf5 import qlearning_arrays, read_hdf5
-from vgf.datasets.manipulation import quieten
+from vgf.datasets.mujoco import silence_simulators
 from vgf.datasets.tasks import Task, get_dataset
 from vgf.datasets.transitions import Transitions
+from vgf.support.errors import DataError
 
 RETURN_RANGE = 1000.0  # what the range of episode returns becomes
 
@@ -84,7 +84,7 @@ def make_registered(task: Task) -> gymnasium.Env:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # gymnasium recommends later versions, whose rewards differ
         try:
-            quieten()
+            silence_simulators()
             if task.env_package is not None:
                 gymnasium.register_envs(import_module(task.env_package))
             return gymnasium.make(task.env_id, max_episode_steps=task.episode_steps)

@@ -23,10 +23,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.experts import Expert, save_expert
-from vgf.datasets.files import write_json, written_whole
-from vgf.datasets.recipes import data_folder
 from vgf.datasets.trainings import (
     TRAININGS,
     Training,
@@ -37,6 +34,9 @@ from vgf.datasets.trainings import (
     rollout_returns,
     write_policy_table,
 )
+from vgf.support.errors import DataError
+from vgf.support.files import write_json, written_whole
+from vgf.support.paths import data_folder
 
 PACKAGES = ("sbx-rl", "stable-baselines3", "jax", "flax", "optax", "gymnasium", "mujoco", "ogbench", "numpy")
 BUFFER = ("observations", "actions", "next_observations", "rewards", "dones", "timeouts")

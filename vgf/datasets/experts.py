@@ -23,8 +23,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from vgf.datasets.errors import DataError
-from vgf.datasets.files import written_whole
+from vgf.support.errors import DataError
+from vgf.support.files import written_whole
 
 LOG_STD_RANGE = (-20.0, 2.0)
 

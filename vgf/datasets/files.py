@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.lean import first_place
-from vgf.datasets.tasks import Dataset
+from vgf.datasets.minari import main_file
+from vgf.datasets.tasks import DATASETS, Dataset
+from vgf.support.errors import DataError
+from vgf.support.files import sha256, written_whole
 
 Arrays = dict[str, np.ndarray]
 
@@ -147,44 +147,10 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary neighbour of `path` for writing and rename it to `path` when the block ends well.
-
-    Raises:
-        DataError: when the folder cannot be written or the disk is full; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
-
-
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays as a compressed npz, whole or not at all; equal arrays give equal bytes."""
     with written_whole(path) as stream:
         np.savez_compressed(stream, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes no mapping
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a value as indented JSON, whole or not at all."""
-    with written_whole(path) as stream:
-        stream.write((json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sidecar(path: Path) -> Path:
@@ -195,3 +161,35 @@ def sidecar(path: Path) -> Path:
 def validation_path(path: Path) -> Path:
     """Return the validation file beside a training file."""
     return path.with_name(f"{path.stem}-val.npz")
+
+
+def content_digest(arrays: Arrays) -> str:
+    """Return a SHA-256 of names, types, shapes and values: unlike a file's, it does not depend on the compressor."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def provenance(path: Path) -> dict[str, Any]:
+    """Return where a file comes from, for a record.
+
+    Returns:
+        `file`, `sha256` and `source`: "official" (its checksum is that of an official file), "regenerated" (then with
+        all its sidecar says) or "local".
+
+    Raises:
+        DataError: when the file is not the one its sidecar tells of.
+    """
+    path = main_file(Path(path))
+    digest = sha256(path)
+    facts: dict[str, Any] = {"file": path.name, "sha256": digest, "source": "local"}
+    if any(digest in row.sha256 for row in DATASETS.values()):
+        return facts | {"source": "official"}
+    if sidecar(path).exists():
+        told = json.loads(sidecar(path).read_text(encoding="utf-8"))
+        if told.get("sha256") != digest:
+            raise DataError(f"{path}: not the file {sidecar(path).name} tells of; remove both and get it again")
+        return facts | told | {"source": "regenerated"}
+    return facts

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from vgf.datasets import minari
-from vgf.datasets.errors import DataError
 from vgf.datasets.files import ACTION_TOLERANCE, Arrays
 from vgf.datasets.lean import before_and_after, first_place, moved_up
 from vgf.datasets.tasks import Dataset
+from vgf.support.errors import DataError
 
 KEYS = ("observations", "actions", "rewards", "terminals", "timeouts")
 

@@ -23,10 +23,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.experts import Expert, load_expert
-from vgf.datasets.files import Arrays, sha256
-from vgf.datasets.recipes import data_folder
+from vgf.datasets.files import Arrays
 from vgf.datasets.rollouts import (
     Collection,
     check_arguments,
@@ -39,6 +37,9 @@ from vgf.datasets.rollouts import (
     write_hdf5,
 )
 from vgf.datasets.trainings import TRAININGS, make_training_env, medium_chunk, read_log
+from vgf.support.errors import DataError
+from vgf.support.files import sha256
+from vgf.support.paths import data_folder
 
 ROWS = 1_000_000  # of each policy, in the official files
 MOST_EPISODES = 200_000  # no policy shipped here falls so soon that a million rows need more

@@ -8,23 +8,16 @@ package's own.
 An episode depends on its own seed alone, not on which process runs it or what ran there before: the environment's
 generator, numpy's global one (which the package's oracles draw from) and the stacking probability are all seeded from
 it.
-
-Nobody looks at these episodes, so the arm's 30 MB of visual shapes, which touch nothing, give way to a pebble before
-the model is compiled. A process starts in half the time and the bits stay (a test compares them).
 """
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from xml.etree import ElementTree
 
 import gymnasium
 import numpy as np
 
+from vgf.datasets.mujoco import compiled_without_looks, global_numpy_seed, silence_simulators
 from vgf.datasets.tasks import Recipe
 
 Arrays = dict[str, np.ndarray]
@@ -32,12 +25,11 @@ Arrays = dict[str, np.ndarray]
 BLOCK = slice(14, 17)  # the cube's position in qpos, after the arm's and the gripper's joints
 RIGHT_EDGE, LEFT_EDGE = 0.29, -0.3  # metres along y beyond which the table hides the cube
 DRAWER_HEIGHT = (0.06, 0.08)  # metres; a cube this high beyond the left edge lies in the drawer
-PEBBLE = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"  # a Wavefront tetrahedron
 
 
 def open_environment(recipe: Recipe) -> gymnasium.Env:
     """Return the recipe's environment, built and reset once so that every episode starts from the same footing."""
-    quieten()
+    silence_simulators()
     import ogbench.manipspace  # noqa: F401  # registers the environments; loads MuJoCo, so only here
 
     with compiled_without_looks():
@@ -66,7 +58,7 @@ def collect_episode(env: gymnasium.Env, recipe: Recipe, seed: np.random.SeedSequ
     """
     for_oracles, for_env, for_stacking = (int(word) for word in seed.generate_state(3))
     stacking = np.random.default_rng(for_stacking)
-    with _global_numpy_seed(for_oracles):
+    with global_numpy_seed(for_oracles):
         oracles = _make_oracles(env, recipe)
         observation, info = env.reset(seed=for_env)
         while True:
@@ -130,57 +122,3 @@ def _cube_is_visible(qpos: np.ndarray) -> bool:
 def _official(name: str, values: np.ndarray) -> np.ndarray:
     """Return values in the official file's type."""
     return values.astype({"terminals": np.bool_, "button_states": np.int64}.get(name, np.float32))
-
-
-@contextmanager
-def compiled_without_looks() -> Iterator[None]:
-    """Have MuJoCo compile, within the block, models whose purely visual shapes are pebbles."""
-    import mujoco
-
-    compile_model = mujoco.MjModel.from_xml_string
-
-    def compile_light(xml: str, assets: dict[str, bytes] | None = None) -> Any:
-        return compile_model(xml, (assets or {}) | dict.fromkeys(_visual_files(xml), PEBBLE))
-
-    mujoco.MjModel.from_xml_string = compile_light
-    try:
-        yield
-    finally:
-        mujoco.MjModel.from_xml_string = compile_model
-
-
-def _visual_files(xml: str) -> list[str]:
-    """Return the Wavefront files of a model's meshes that only geoms of a class called visual use."""
-    root = ElementTree.fromstring(xml)  # the package's own model
-    solid = {geom.get("mesh") for geom in root.iter("geom") if not geom.get("class", "").endswith("visual")}
-    files = [mesh.get("file", "") for mesh in root.iter("mesh") if mesh.get("name") not in solid]
-    return [file for file in files if file.endswith(".obj")]
-
-
-def quieten() -> None:
-    """Drop the warnings these environments give on every use and nobody can act on; the simulator's others are kept.
-
-    By default MuJoCo also writes its warnings to a file in whatever folder the user is in.
-    """
-    import mujoco
-
-    warnings.filterwarnings("ignore", message=".*Box (low|high)'s precision lowered")
-    warnings.filterwarnings("ignore", message=".*DISPLAY environment variable is missing")
-    mujoco.set_mju_user_warning(_tell_unless_deprecated)
-
-
-def _tell_unless_deprecated(message: str) -> None:
-    """Print a simulator's warning, unless it is about how a package writes its models."""
-    if "deprecated" not in message:
-        print(f"MuJoCo: {' '.join(message.split())}", file=sys.stderr)
-
-
-@contextmanager
-def _global_numpy_seed(seed: int) -> Iterator[None]:
-    """Seed numpy's global generator for the block and give the caller its own state back."""
-    state = np.random.get_state()  # noqa: NPY002  # the package's oracles draw from the global generator
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import gymnasium
@@ -35,6 +37,7 @@ LARGE = (
     "#..#g.g#.g.#",
     "############",
 )
+EVALUATION_GOALS: Mapping[Layout, Cell] = MappingProxyType({U_MAZE: (3, 1), MEDIUM: (6, 6), LARGE: (7, 9)})
 
 
 def marked(layout: Layout, mark: str) -> list[Cell]:
@@ -133,3 +136,8 @@ def make_maze(environment: str, layout: Layout | None = None, steps: int | None 
 
         env: gymnasium.Env = LaidOut(maze_type=environment, terminate_at_goal=False)
         return gymnasium.wrappers.TimeLimit(env, steps) if steps else env
+
+
+def near(rng: np.random.Generator, cell: Cell) -> np.ndarray:
+    """Return a goal in a cell as D4RL draws it: up to 1.5 m from the middle along x and y, upwards only."""
+    return middle(cell) + rng.uniform(0, UNIT / 4, 2) + rng.uniform(0, UNIT / 8, 2)

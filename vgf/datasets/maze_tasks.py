@@ -12,8 +12,7 @@ from typing import Any, SupportsFloat
 import gymnasium
 import numpy as np
 
-from vgf.datasets.maze_layouts import LARGE, MEDIUM, U_MAZE, Cell, make_maze, marked, middle
-from vgf.datasets.mazes import EVALUATION_GOALS, near
+from vgf.datasets.maze_layouts import EVALUATION_GOALS, LARGE, MEDIUM, U_MAZE, Cell, make_maze, marked, middle, near
 from vgf.datasets.tasks import Task
 
 LAYOUTS = {"umaze": U_MAZE, "medium": MEDIUM, "large": LARGE}

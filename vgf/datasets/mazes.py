@@ -21,8 +21,9 @@ import gymnasium
 import numpy as np
 
 from vgf.datasets.experts import Expert, load_expert
-from vgf.datasets.files import Arrays, sha256
+from vgf.datasets.files import Arrays
 from vgf.datasets.maze_layouts import (
+    EVALUATION_GOALS,
     LARGE,
     MEDIUM,
     U_MAZE,
@@ -33,15 +34,16 @@ from vgf.datasets.maze_layouts import (
     cells,
     make_maze,
     middle,
+    near,
     next_cell,
     signs_of,
 )
+from vgf.datasets.mujoco import global_numpy_seed
 from vgf.datasets.rollouts import Collection, collect, collected_path, policy_path
-from vgf.datasets.trainings import global_numpy_seed
+from vgf.support.files import sha256
 
 GOAL_RADIUS = 0.5  # metres
 D4RL_ROWS = 1_000_000
-EVALUATION_GOALS: Mapping[Layout, Cell] = MappingProxyType({U_MAZE: (3, 1), MEDIUM: (6, 6), LARGE: (7, 9)})
 TARGET_KEY = 1 << 16  # spawn key of the set's one target: no episode has it
 
 
@@ -226,11 +228,6 @@ def _waypoint(
     if recipe.protocol == "navigate":
         return middle(following)
     return goal if following == cell_of(goal) else middle(following) + rng.uniform(0, UNIT / 4, 2)
-
-
-def near(rng: np.random.Generator, cell: Cell) -> np.ndarray:
-    """Return a goal in a cell as D4RL draws it: up to 1.5 m from the middle along x and y, upwards only."""
-    return middle(cell) + rng.uniform(0, UNIT / 4, 2) + rng.uniform(0, UNIT / 8, 2)
 
 
 def _target(recipe: MazeRecipe, seed: np.random.SeedSequence) -> np.ndarray:

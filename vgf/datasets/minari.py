@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from vgf.datasets.errors import DataError
+from vgf.support.errors import DataError
 
 Arrays = dict[str, np.ndarray]
 Read = Callable[[Any, int], np.ndarray]

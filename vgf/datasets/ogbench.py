@@ -18,7 +18,7 @@ import torch
 
 from vgf.datasets.files import Arrays, read_npz
 from vgf.datasets.lean import before_and_after, moved_up, slices
-from vgf.datasets.manipulation import compiled_without_looks, quieten
+from vgf.datasets.mujoco import compiled_without_looks, silence_simulators
 from vgf.datasets.tasks import Task, get_dataset
 from vgf.datasets.transitions import Transitions
 
@@ -32,7 +32,7 @@ def make_env(task: Task, success_timing: Timing | None = None) -> gymnasium.Env:
         task: a row of the OGBench suite.
         success_timing: overrides the row's; see the module.
     """
-    quieten()
+    silence_simulators()
     import ogbench  # noqa: F401  # registers the environments; loads MuJoCo, so only when asked for
 
     return gymnasium.make(task.env_id, success_timing=success_timing or task.success_timing)

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.files import OPTIONAL, OWN, REQUIRED, layout_fault, read_npz
 from vgf.datasets.transitions import Transitions
-from vgf.strict import known
+from vgf.support.errors import DataError
+from vgf.support.strict import known
 
 REMEDY = "see the layout in data/README.md"
 

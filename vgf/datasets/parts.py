@@ -7,8 +7,6 @@ to start Python anew. Each builds its environment once and ends when its parent 
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import multiprocessing
 import os
 import shutil
@@ -18,18 +16,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.files import Arrays, write_npz
-from vgf.datasets.progress import Progress
+from vgf.support.errors import DataError
+from vgf.support.files import locked
+from vgf.support.progress import Progress, log
 
 
 class Episode(NamedTuple):
@@ -113,61 +112,30 @@ def join_parts(folder: Path, episodes: Sequence[Episode], path: Path) -> Arrays:
     return arrays
 
 
-def content_digest(arrays: Arrays) -> str:
-    """Return a SHA-256 of names, types, shapes and values: unlike a file's, it does not depend on the compressor."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        values = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode() + values.tobytes())
-    return digest.hexdigest()
-
-
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold a parts' folder for this process; a second one waits. The folder goes if it is left empty.
 
+    The lock lies beside the folder, so that removing the folder removes no lock.
+
     Raises:
-        DataError: when the folder cannot be made.
+        DataError: when the lock cannot be made.
     """
-    try:
-        lock = _locked(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
-    try:
-        yield
-    finally:
-        if _lies_in(lock, folder) and not any(folder.glob("*.npz")):
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
-
-
-def _locked(folder: Path) -> IO[str]:
-    """Return the folder's lock file, locked, once it is the one that lies in the folder."""
-    told = False
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         try:
-            lock = (folder / "lock").open("w")
-        except FileNotFoundError:
-            continue  # cleared away since
+            try:
+                held.enter_context(locked(folder.parent, folder.name, wait=False))
+            except BlockingIOError:
+                log(f"{folder.name}: another process is making this; waiting")
+                held.enter_context(locked(folder.parent, folder.name))
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not told:
-                print(f"{folder.name}: another process is making this; waiting", file=sys.stderr, flush=True)
-            told = True
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if _lies_in(lock, folder):
-            return lock
-        lock.close()  # the process before cleared the folder away: begin again
-
-
-def _lies_in(lock: IO[str], folder: Path) -> bool:
-    """Return whether an open lock file is the one in the folder."""
-    try:
-        return os.path.samestat(os.fstat(lock.fileno()), (folder / "lock").stat())
-    except FileNotFoundError:
-        return False
+            yield
+        finally:
+            if not any(folder.glob("*.npz")):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.with_name(f".{folder.name}.lock").unlink(missing_ok=True)  # whoever waits for it locks it anew
 
 
 def _make_part(env: gymnasium.Env, work: Work, episode: Episode) -> None:

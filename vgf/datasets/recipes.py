@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
@@ -19,11 +18,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vgf.datasets.errors import DataError
-from vgf.datasets.files import sha256, sidecar, validation_path, write_json
-from vgf.datasets.minari import main_file
-from vgf.datasets.parts import Episode, Work, alone, content_digest, join_parts, make_parts
+from vgf.datasets.files import content_digest, sidecar, validation_path
+from vgf.datasets.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.datasets.tasks import DATASETS, Recipe, get_dataset
+from vgf.support.errors import DataError
+from vgf.support.files import sha256, write_json
+from vgf.support.paths import data_folder
 
 RECIPE_VERSION = 1  # raise it when the same settings would give other bits
 PACKAGES = ("ogbench", "mujoco", "dm-control", "gymnasium", "numpy", "scipy")
@@ -75,14 +75,6 @@ class Settings:
         if self.validation_rows != self.recipe.rows:
             values["validation_rows"] = self.validation_rows
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def data_folder() -> Path:
-    """Return the project's data folder: VGF_DATA, else that of the checkout the package is in, else ./data."""
-    if "VGF_DATA" in os.environ:
-        return Path(os.environ["VGF_DATA"])
-    checkout = Path(__file__).resolve().parents[2] / "data"
-    return checkout if (checkout / "datasets.json").exists() else Path("data").resolve()
 
 
 def default_path(name: str, seed: int = 0, episodes: int | None = None) -> Path:
@@ -189,26 +181,3 @@ def _assemble(settings: Settings, parts: Path, path: Path, seconds: float) -> No
     write_json(sidecar(path), facts)
     for part in parts.glob("*.npz"):
         part.unlink()
-
-
-def provenance(path: Path) -> dict[str, Any]:
-    """Return where a file comes from, for a record.
-
-    Returns:
-        `file`, `sha256` and `source`: "official" (its checksum is that of an official file), "regenerated" (then with
-        all its sidecar says) or "local".
-
-    Raises:
-        DataError: when the file is not the one its sidecar tells of.
-    """
-    path = main_file(Path(path))
-    digest = sha256(path)
-    facts: dict[str, Any] = {"file": path.name, "sha256": digest, "source": "local"}
-    if any(digest in row.sha256 for row in DATASETS.values()):
-        return facts | {"source": "official"}
-    if sidecar(path).exists():
-        told = json.loads(sidecar(path).read_text(encoding="utf-8"))
-        if told.get("sha256") != digest:
-            raise DataError(f"{path}: not the file {sidecar(path).name} tells of; remove both and get it again")
-        return facts | told | {"source": "regenerated"}
-    return facts

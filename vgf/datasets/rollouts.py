@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from vgf.datasets.errors import DataError
-from vgf.datasets.files import Arrays, sha256, sidecar, validation_path, write_json, written_whole
-from vgf.datasets.parts import Episode, Work, alone, content_digest, join_parts, make_parts
-from vgf.datasets.recipes import data_folder
+from vgf.datasets.files import Arrays, content_digest, sidecar, validation_path
+from vgf.datasets.parts import Episode, Work, alone, join_parts, make_parts
+from vgf.support.errors import DataError
+from vgf.support.files import sha256, write_json, written_whole
+from vgf.support.paths import data_folder
 
 PACKAGES = ("ogbench", "mujoco", "gymnasium", "numpy", "h5py")
 BATCH = 64  # episodes before the first look at the number of rows

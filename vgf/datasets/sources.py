@@ -21,11 +21,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from vgf.datasets.check import read_any
-from vgf.datasets.errors import DataError
-from vgf.datasets.files import sha256, sidecar, validation_path
-from vgf.datasets.progress import Progress
-from vgf.datasets.recipes import data_folder
+from vgf.datasets.files import sidecar, validation_path
 from vgf.datasets.tasks import Dataset, get_dataset
+from vgf.support.errors import DataError
+from vgf.support.files import sha256
+from vgf.support.paths import data_folder
+from vgf.support.progress import Progress
 
 Source = Literal["auto", "local", "download", "regenerate"]
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from vgf.datasets.errors import DataError
+from vgf.support.errors import DataError
 
 Row = TypeVar("Row")
 

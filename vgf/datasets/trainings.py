@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,11 +17,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from vgf.datasets.errors import DataError
 from vgf.datasets.experts import Expert, load_expert, save_expert
-from vgf.datasets.files import written_whole
-from vgf.datasets.manipulation import quieten
+from vgf.datasets.mujoco import global_numpy_seed, silence_simulators
 from vgf.datasets.tasks import TASKS
+from vgf.support.errors import DataError
+from vgf.support.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def write_policy_table(folder: Path) -> None:
 
 def make_training_env(training: Training) -> gymnasium.Env:
     """Return a training's environment, observations in float32, simulator state before each step in `info`."""
-    quieten()
+    silence_simulators()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # no display: nothing a reader can act on
         if training.directional:
@@ -161,17 +160,6 @@ def make_training_env(training: Training) -> gymnasium.Env:
         else:
             env = gymnasium.make(training.env_id)
         return StateInInfo(gymnasium.wrappers.DtypeObservation(env, np.float32))
-
-
-@contextmanager
-def global_numpy_seed(seed: int) -> Iterator[None]:
-    """Seed numpy's global state, which OGBench's environments draw from, and put it back afterwards."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
 
 
 class StateInInfo(gymnasium.Wrapper[Any, Any, Any, Any]):

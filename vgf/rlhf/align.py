@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from vgf import records
-from vgf.datasets.files import sha256
-from vgf.records import fingerprint, note
 from vgf.rlhf.data import Row, evaluation_prompts
 from vgf.rlhf.evaluate import SHARED, append, folder_of, made_from, read_rows, seal
 from vgf.rlhf.flow import Flow, constant_direction
@@ -28,6 +26,9 @@ from vgf.rlhf.prepare import minilm_folder, model_folder
 from vgf.rlhf.reward import load_reward
 from vgf.rlhf.settings import SMOLLM2, Setup
 from vgf.rlhf.stages import load_splits, open_policy, open_sft
+from vgf.support.files import sha256
+from vgf.support.progress import log
+from vgf.support.provenance import fingerprint
 
 CALIBRATION = 64  # human responses the constant direction is the mean gradient of
 
@@ -89,7 +90,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         worked += 1
         if at + 1 < len(parts):
             left = (time.monotonic() - started) / worked * (len(parts) - at - 1)
-            note(f"align: {(at + 1) * size} of {len(rows)} prompts, about {duration(left)} to go")
+            log(f"align: {(at + 1) * size} of {len(rows)} prompts, about {duration(left)} to go")
     own = {
         method.name: {method.stage: read_done(setup.folder(method.stage))} if method.stage else {} for method in methods
     }

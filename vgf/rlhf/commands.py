@@ -12,7 +12,7 @@ import tyro
 
 from vgf.rlhf.hub import local_or_hub
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
-from vgf.sizes import ScaleName
+from vgf.support.scales import ScaleName
 
 
 @dataclass(frozen=True)

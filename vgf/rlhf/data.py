@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from vgf.datasets.files import sha256, write_json
+from vgf.support.files import sha256, write_json
 
 Split = Literal["sft", "reward", "judge", "test"]
 SHARES: dict[Split, float] = {"sft": 0.22, "reward": 0.33, "judge": 0.33, "test": 0.12}

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from vgf import records
-from vgf.datasets.files import sha256
+from vgf.support.files import sha256
+from vgf.support.provenance import code_provenance, fingerprint
 
 KEYS = ("prompt",)
 SHARED = ("sft", "reward", "judge")  # stages whose outcome every method of a seed starts from or is measured by
@@ -90,9 +91,9 @@ def append(folder: Path, seed: int, rows: Sequence[Mapping[str, Any]]) -> None:
 def seal(folder: Path, seed: int, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Put a seed's run into run.json, with what its numbers depend on and the checksum of its rows."""
     packages = {name: _version(name) for name in ("transformers", "tokenizers", "trl")}
-    told = records.provenance()
+    told = code_provenance()
     told["versions"] |= packages
-    run = {"id": f"seed{seed}", "seeds": [seed], "digest": records.fingerprint(settings), "settings": dict(settings)}
+    run = {"id": f"seed{seed}", "seeds": [seed], "digest": fingerprint(settings), "settings": dict(settings)}
     records.merge_run(folder, run | dict(facts) | told)
 
 
@@ -104,7 +105,7 @@ def made_from(folder: Path, seed: int) -> tuple[str, str] | None:
     if not runs:
         return None
     stages = {stage: runs[-1]["stages"].get(stage) for stage in SHARED}
-    return str(runs[-1]["digest"]), records.fingerprint(stages)
+    return str(runs[-1]["digest"]), fingerprint(stages)
 
 
 def faults(folder: Path) -> list[str]:

@@ -26,7 +26,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 
-from vgf.records import append_rows, note
+from vgf.records import append_rows
+from vgf.support.progress import log
 
 KEY = "OPENAI_API_KEY"
 BASE = "OPENAI_BASE_URL"
@@ -119,7 +120,7 @@ def compare(judge: ApiJudge, pairs: Sequence[Pair], path: Path, most_dollars: fl
     open_questions = {key: text for key, text in _questions(pairs).items() if (*key, _digest(text)) not in asked}
     missing = [pair for pair in pairs if {(pair.name, 0), (pair.name, 1)} & open_questions.keys()]
     questions, dollars = estimate(judge, missing)
-    note(f"judge {judge.model}: {questions} questions, about {dollars:.2f} dollars")
+    log(f"judge {judge.model}: {questions} questions, about {dollars:.2f} dollars")
     if dollars > most_dollars:
         raise ValueError(f"about {dollars:.2f} dollars, more than --most-dollars {most_dollars:g}; nothing was asked")
     for (name, place), question in open_questions.items():

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vgf.checkpoints import load_checkpoint, save_checkpoint
-from vgf.datasets.files import write_json
-from vgf.records import note
+from vgf.support.files import write_json
+from vgf.support.progress import log
 
 DONE = "done.json"
 WARMUP = 0.1  # share of the steps in which the rate rises; it falls to zero over the rest
@@ -86,7 +86,7 @@ def tell(name: str, first: int, done: int, steps: int, started: float) -> None:
     """Say once, after a few steps, how long there is to go: `done` of `steps`, begun at `first` and then `started`."""
     if done - first == TIMED and steps - done >= TIMED:
         left = (time.monotonic() - started) / TIMED * (steps - done)
-        note(f"{name}: step {done} of {steps}, about {duration(left)} to go")
+        log(f"{name}: step {done} of {steps}, about {duration(left)} to go")
 
 
 def schedule(step: int, steps: int) -> float:
@@ -150,5 +150,5 @@ def _resume(
         p.data.copy_(checkpoint.tensors[f"p.{name}"])
         moments = {key: checkpoint.tensors[f"{key}.{name}"].to(p.device) for key in ("exp_avg", "exp_avg_sq")}
         adam.state[p] = {"step": torch.tensor(float(checkpoint.update)), **moments}
-    note(f"{folder.parent.name}: goes on after step {checkpoint.update}")
+    log(f"{folder.parent.name}: goes on after step {checkpoint.update}")
     return checkpoint.update, list(checkpoint.facts["losses"]), float(checkpoint.facts["seconds"])

@@ -19,8 +19,8 @@ import safetensors.numpy
 import torch
 from torch import Tensor
 
-from vgf.datasets.files import write_json, written_whole
 from vgf.rlhf.models import quiet
+from vgf.support.files import write_json, written_whole
 
 LAYERS = (2, 4, 6)
 PENALTIES = tuple(float(x) for x in np.logspace(-2, 4, 25))

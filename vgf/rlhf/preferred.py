@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 
-from vgf.records import locked
 from vgf.rlhf.data import Row
 from vgf.rlhf.loop import read_done, write_done
 from vgf.rlhf.models import Policy
@@ -29,6 +28,7 @@ from vgf.rlhf.sampling import generate, seed_of
 from vgf.rlhf.settings import Setup
 from vgf.rlhf.stages import open_sft
 from vgf.rlhf.trainers import hush, run, within_vocabulary
+from vgf.support.files import locked
 
 TRL = "1.12.0"
 NEEDED = ("trl", "peft", "datasets", "accelerate")

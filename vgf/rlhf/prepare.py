@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
-from vgf.datasets.files import sha256, write_json
-from vgf.records import locked, note
 from vgf.rlhf.data import parse_snippets, write_snippets
 from vgf.rlhf.models import quiet
 from vgf.rlhf.sources import PARTS, cache_folder, fetch, member, nested
+from vgf.support.files import locked, sha256, write_json
+from vgf.support.progress import log
 
 MANIFEST = "manifest.json"
 MINILM_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
@@ -59,7 +59,7 @@ def prepare() -> list[str]:
             facts = manifest(folder)
             if facts is None or facts.get("archive") != PARTS[name].sha256:
                 archive = fetch(name)
-                note(f"making {folder.name} from {archive.name}: {duration}")
+                log(f"making {folder.name} from {archive.name}: {duration}")
                 facts = _make(name, archive, folder, maker)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         lines.append(f"{name:<8} {size:7.1f} MB  {facts['told']}")

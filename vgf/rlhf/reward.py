@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgf.datasets.files import write_json, written_whole
 from vgf.rlhf.data import Row
 from vgf.rlhf.models import Policy
 from vgf.rlhf.sampling import joined, positions_of
+from vgf.support.files import write_json, written_whole
 
 NOISE = 1.0  # standard deviation of the training noise, in standardised embedding units
 MARGINS = (0.5, 1.0, 2.0)

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from vgf.records import fingerprint
 from vgf.rlhf.sources import cache_folder
-from vgf.sizes import ScaleName
+from vgf.support.provenance import fingerprint
+from vgf.support.scales import ScaleName
 
 SMOLLM2 = "smollm2-135m"
 TaskName = Literal["reviews", "tldr", "hh"]

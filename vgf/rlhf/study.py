@@ -17,13 +17,13 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from vgf.records import note
 from vgf.rlhf import methods, preferred, stages, table
 from vgf.rlhf.align import align, complete
 from vgf.rlhf.prepare import prepare
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
-from vgf.sizes import SCALES, ScaleName
-from vgf.strict import build, known, mapping
+from vgf.support.progress import log
+from vgf.support.scales import SCALES, ScaleName
+from vgf.support.strict import build, known, mapping
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ def run(path: Path, scale: ScaleName, root: Path | None = None) -> str:
         if any(method.stage in ("dpo", "ppo", "rloo") for method in _methods(comparison, scale)):
             preferred.require()
     if plan.model == SMOLLM2:
-        note("\n".join(prepare()))
+        log("\n".join(prepare()))
     tasks = dict.fromkeys(setup.task_name for c in comparisons for setup in setups_of(plan, c, scale))
     for comparison in comparisons:
         chosen = _methods(comparison, scale)
         for setup in setups_of(plan, comparison, scale):
             if complete(setup, chosen, root):
                 continue
-            note(f"{setup.task_name}, seed {setup.seed}: {', '.join(method.name for method in chosen)}")
+            log(f"{setup.task_name}, seed {setup.seed}: {', '.join(method.name for method in chosen)}")
             _stages(setup, sorted({method.stage for method in chosen if method.stage}))
             align(setup, chosen, root, replace=scale == "quick")
             gc.collect()

@@ -122,3 +122,8 @@ class Progress:
         rate = (self.done - self.earlier) / max(self.last_line - self.started, 1e-9)
         left = f", {(self.total - self.done) / rate:.0f} s left" if rate and self.done < self.total else ""
         print(f"{self.what}: {self.done}/{self.total}, {rate:.2f} {self.unit}/s{left}", file=self.stream, flush=True)
+
+
+def log(text: str) -> None:
+    """Write one line for the person at the terminal, apart from what a machine reads on stdout."""
+    print(text, file=sys.stderr, flush=True)

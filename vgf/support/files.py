@@ -1,0 +1,79 @@
+"""Writing files so that a reader never sees half of one, and locking a folder against other processes.
+
+A file is written to a temporary neighbour, flushed to the disk and renamed. The trade-off of waiting for the disk is
+a few milliseconds for each file. The lock is released when its process exits, even if it is killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock, Timeout
+
+from vgf.support.errors import DataError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour of `path` for writing and rename it to `path` when the block ends well.
+
+    Raises:
+        DataError: when the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, making its folder; see `written_whole`."""
+    with written_whole(path) as stream:
+        stream.write(content)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def locked(folder: Path, name: str = "files", wait: bool = True) -> Iterator[None]:
+    """Hold `.NAME.lock` in a folder for this process, making the folder; others wait.
+
+    Raises:
+        BlockingIOError: if another process holds it and this one does not want to `wait`.
+    """
+    lock = FileLock(folder / f".{name}.lock", timeout=-1 if wait else 0, thread_local=False)
+    while not lock.is_locked:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with suppress(FileNotFoundError):  # the process before removed the folder: make it again
+                lock.acquire()
+        except Timeout:
+            raise BlockingIOError(f"{folder}: another process holds {name}") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,19 @@
+"""Where the project's data lies: one folder, which the environment variable VGF_DATA moves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """Return the project's data folder: VGF_DATA, else that of the checkout the package is in, else ./data."""
+    if "VGF_DATA" in os.environ:
+        return Path(os.environ["VGF_DATA"])
+    checkout = Path(__file__).resolve().parents[2] / "data"
+    return checkout if (checkout / "datasets.json").exists() else Path("data").resolve()
+
+
+def project_folder() -> Path:
+    """Return the folder beside the data that holds notebooks/ and book/."""
+    return data_folder().parent

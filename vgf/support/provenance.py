@@ -1,0 +1,52 @@
+"""What a number depends on besides its settings: code, libraries, machine; and a digest that names settings.
+
+A digest is taken over values alone, never over the code that computes with them: moving a module changes no digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("vgf-companion", "torch", "numpy", "gymnasium", "ogbench", "mujoco", "safetensors")
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """Return a short digest of settings: equal for equal values, whatever their order."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def code_provenance() -> dict[str, Any]:
+    """Return commit, versions of libraries and kind of machine. Nothing names host or user."""
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        # a record that grows is no change of the code that makes it
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results")),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+    }
+
+
+def git(*arguments: str) -> str:
+    """Return what git says of the checkout the package is in; empty without git or outside a checkout."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
