@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from vgf.datasets.recipes import default_path
-from vgf.datasets.rollouts import collected_path
+from vgf.sources.recipes import default_path
+from vgf.sources.collect import collected_path
 from vgf.datasets.tasks import get_dataset, get_task
 
 SCALES = ("quick", "cpu", "paper")
@@ -43,12 +43,9 @@ CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 MAP = "data/paper/map.csv"  # names chapters, so no chapter waits for it
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) != MAP)
-SHOWING = {  # parts of the package that no training depends on
-    *("bench", "citable", "claims", "cli", "explorer", "explorer_figure", "fitting", "marks", "moved", "own", "paper_map"),
-    *("plots", "practice", "ranking", "result_figures", "results_index", "stats", "table_commands", "table_text", "tables"),
-    *("rlhf", "theory", "toy"),
-}
-TRAINING = [path for path in PACKAGE if not SHOWING & {*Path(path).parts, Path(path).stem}]
+# what a training depends on: the method and the rooms of its floor and below, `vgf train` included
+TRAINS = {"flow", "kernels", "networks", "reference", "agents", "datasets", "sources", "records", "support", "training"}
+TRAINING = [path for path in PACKAGE if Path(path).with_suffix("").parts[1] in TRAINS]
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
@@ -179,7 +176,7 @@ rule explorer:
     output:
         EXPLORER,
     shell:
-        "step explorer python -c 'from vgf.explorer_figure import write; write()'"
+        "step explorer python -c 'from vgf.book.explorer_figure import write; write()'"
 
 
 rule paper_map:
@@ -187,13 +184,13 @@ rule paper_map:
         expand("notebooks/{chapter}.ipynb", chapter=CHAPTERS),
         PAPER,
         MAP,
-        "vgf/claims.py",
-        "vgf/paper_map.py",
+        "vgf/book/claims.py",
+        "vgf/book/paper_map.py",
     output:
         scoreboard="data/figures/scoreboard.md",
         map="data/figures/paper_map.md",
     run:
-        from vgf.paper_map import render_map, render_scoreboard
+        from vgf.book.paper_map import render_map, render_scoreboard
 
         Path(output.scoreboard).write_text(render_scoreboard())
         Path(output.map).write_text(render_map())
@@ -203,11 +200,11 @@ rule gallery:
     input:
         [path for chapter in CHAPTERS for path in figures_of(chapter)],
         EXPLORER,
-        "vgf/citable.py",
+        "vgf/book/citable.py",
     output:
         "data/figures/gallery.md",
     run:
-        from vgf.citable import gallery
+        from vgf.book.citable import gallery
 
         Path(output[0]).write_text(gallery(PAGES))
 
@@ -217,11 +214,11 @@ rule results_index:
         expand("notebooks/{chapter}.md", chapter=CHAPTERS),
         [path for study in sorted(STUDIES) for scale in ("cpu", "paper") for path in in_git(study, scale)],
         sorted(str(path) for path in Path("data/experiments").glob("*.yaml")),
-        "vgf/results_index.py",
+        "vgf/book/index.py",
     output:
         "data/figures/results_index.md",
     shell:
-        "python -c 'from vgf.results_index import render_results_index; print(render_results_index(), end=\"\")' >{output}"
+        "python -c 'from vgf.book.index import render_results_index; print(render_results_index(), end=\"\")' >{output}"
 
 
 rule runtimes:
@@ -264,9 +261,9 @@ for CHAPTER in CHAPTERS:
 rule table:
     input:
         PAPER,
-        "vgf/table_text.py",
-        "vgf/tables.py",
-        "vgf/stats.py",
+        "vgf/results/table_text.py",
+        "vgf/results/tables.py",
+        "vgf/results/stats.py",
         lambda w: records_of(w.study, w.scale),
     output:
         expand("{folder}/{{study}}.{{scale}}.{end}", folder=TABLES, end=TABLE_FORMATS),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vgf.datasets.experts import Expert
+from vgf.sources.experts import Expert
 
 
 def expert_of(pairs: list[tuple[np.ndarray, np.ndarray]], **facts: Any) -> Expert:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from vgf.datasets import DataError
-from vgf.datasets.check import read_any
+from vgf.sources.check import read_any
 
 ROWS = 12
 Arrays = dict[str, np.ndarray]

@@ -12,8 +12,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from vgf.rlhf.data import Row, Snippet, write_snippets
 from vgf.rlhf.models import Policy, make_policy
+from vgf.rlhf.parts.data import Row, Snippet, write_snippets
 from vgf.rlhf.reward import RewardModel, new_reward
 
 GOOD, BAD = ["fine", "bright", "warm", "funny", "lovely"], ["dull", "cold", "flat", "grim", "stale"]

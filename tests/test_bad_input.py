@@ -12,9 +12,10 @@ import torch
 from little_files import d4rl_arrays, write_hdf5
 from test_train import EXPERIMENT, TASK, a_run, contents, do, toy, toy_data, write  # noqa: F401  # toy is a fixture
 
-from vgf import cli, study
+from vgf import cli
 from vgf.agents import BC, VGF
 from vgf.datasets import Transitions
+from vgf.training import commands
 
 QUICK = EXPERIMENT["scales"]["quick"]
 
@@ -60,7 +61,7 @@ def test_data_of_other_widths_than_the_environment_is_refused(
 ) -> None:
     data = toy_data()
     wide = Transitions(**vars(data) | {"actions": torch.cat([data.actions, data.actions], 1)})
-    monkeypatch.setattr(study, "load", lambda *_: wide)
+    monkeypatch.setattr(commands, "load", lambda *_: wide)
     line = refused([str(write(toy))], capsys)
     assert f"{TASK}: the dataset has observations of 3 and actions of 4, the environment of 3 and 2; name a" in line
     assert not list(toy.rglob("*.csv"))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vgf import cli, fast
+from vgf import cli
+from vgf.agents import fast
 from vgf.bench import turns
 from vgf.bench.cases import MEANS, SIZES, Case
 from vgf.bench.gains import COMPILED, LADDER, ladder

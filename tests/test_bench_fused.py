@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from vgf import cli, fast
-from vgf.agents import fused
+from vgf import cli
+from vgf.agents import fast, fused
 from vgf.bench import cases, machine, profile, rows, start, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, TIMED, AgentName, Case

@@ -12,11 +12,11 @@ import torch
 from tape import record_tape
 
 from vgf import cli
+from vgf.agents.graph import GraphUpdates
 from vgf.bench import cases, gpu, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, Case, PathName
 from vgf.bench.updates import Updates
-from vgf.graph import GraphUpdates
 
 KEYS = {  # of `vgf bench update --json`
     *("preset", "size", "path", "precision", "seeds", "ms_per_update", "flop_per_update", "flop_per_s"),

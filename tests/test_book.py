@@ -17,7 +17,7 @@ import yaml
 from conftest import CHAPTERS, PAGES, ROOT, SITE
 
 from vgf.agents import VGF, Dims, VGFConfig
-from vgf.checkpoints import save_policy
+from vgf.training.checkpoints import save_policy
 
 SOURCES = [ROOT / f"{page}.md" for page in PAGES]
 KEY = r"[a-z]{2,}(?:19|20)\d\d[a-z]\w*"

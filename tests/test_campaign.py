@@ -21,7 +21,7 @@ import yaml
 from conftest import ROOT
 
 from vgf import cli, records
-from vgf.checkpoints import load_agent
+from vgf.training.checkpoints import load_agent
 
 TASK = "hopper-medium-v2"  # its simulator is built in no time, and falls soon
 SCALE: dict[str, Any] = {
@@ -290,15 +290,15 @@ def test_a_record_with_other_settings_is_refused_before_anything_starts(tmp_path
 
 def _paced() -> None:
     """Run the command with a pause at each checkpoint, here and in its processes, so that a test can step in."""
-    from vgf import train
+    from vgf.training import loop
 
-    save = train.save_checkpoint
+    save = loop.save_checkpoint
 
     def slowly(*arguments: Any) -> None:
         save(*arguments)
         time.sleep(0.2)
 
-    train.save_checkpoint = slowly
+    loop.save_checkpoint = slowly
 
 
 if __name__ in ("__main__", "__mp_main__"):

@@ -14,7 +14,7 @@ import yaml
 from conftest import ROOT
 
 import vgf
-from vgf import citable
+from vgf.book import citable
 
 FRAME = pd.DataFrame({"x": [1, 2]})
 SOURCE = {

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from vgf import cli
-from vgf.datasets import regenerate
 from vgf.datasets.tasks import DATASETS
+from vgf.sources.recipes import regenerate
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_get_check_and_list_agree(small: Path, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_card_is_written_between_its_marks(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from vgf.datasets.card import BEGIN, END
+    from vgf.sources.card import BEGIN, END
 
     readme = tmp_path / "data" / "README.md"
     status, _, err = run(capsys, "data", "card", str(small), "--write")
@@ -140,7 +140,7 @@ def test_an_interrupt_is_a_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys:
     def interrupted(_: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vgf.datasets.commands.main", interrupted)
+    monkeypatch.setattr("vgf.sources.commands.main", interrupted)
     status, _, err = run(capsys, "data", "list")
     assert status == 130
     assert err == "vgf: interrupted; what was finished is kept, run again to go on\n"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.test_tables import CUBE, HOPPER, by_hand, write_record
-from vgf import comparison, tables
-from vgf.comparison import Comparison
 from vgf.datasets import get_task
+from vgf.results import comparison, tables
+from vgf.results.comparison import Comparison
 
 A, B, C, D = (f"task-{letter}" for letter in "abcd")
 

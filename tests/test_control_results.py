@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vgf import control_figures, marks, plots
-from vgf.control_results import LEVEL, chance, scored, summary, verdict
-from vgf.control_steps import KINDS, MOVING, RUNGS
+from vgf.book import control_figures, marks, plots
 from vgf.datasets import get_task
+from vgf.results.control_results import LEVEL, chance, scored, summary, verdict
+from vgf.results.control_steps import KINDS, MOVING, RUNGS
 
 HOPPER, CUBE = "hopper-medium-v2", "cube-double-play-singletask-v0"
 Score = Callable[[str, float, int], float]  # kind, rung, seed to a normalised score

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from vgf import control_steps as cs
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf import _spread
 from vgf.agents.vgf_config import PRESETS
 from vgf.flow import value_gradient
 from vgf.networks import SeedStreams
+from vgf.results import control_steps as cs
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=5, flow_steps=3, step_size=0.05)
 SEEDS, DIMS, STATES = (0, 3), Dims(4, 3), 40

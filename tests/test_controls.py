@@ -14,18 +14,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from vgf import controls, derived
 from vgf.agents import VGF, Dims
 from vgf.agents.best_of_n import PRESETS as BEST_OF_N
 from vgf.agents.best_of_n import BestOfN
 from vgf.agents.vgf_config import PRESETS
-from vgf.checkpoints import save_policy
-from vgf.control_actor import Elsewhere, Mover, Setting, settings
-from vgf.control_steps import KINDS, MOVING, STEPS, UNREACHED
 from vgf.datasets import get_task
-from vgf.evaluate import EVALUATION_SEED, make_envs
 from vgf.networks import SeedStreams
+from vgf.results import controls, policy_tables, trained_policies
+from vgf.results.control_actor import Elsewhere, Mover, Setting, settings
+from vgf.results.control_steps import KINDS, MOVING, STEPS, UNREACHED
 from vgf.support.files import sha256
+from vgf.training.checkpoints import save_policy
+from vgf.training.evaluate import EVALUATION_SEED, make_envs
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)
@@ -145,7 +145,7 @@ def record(root: Path, method: str = "vgf", task: str = HOPPER, agent: VGF | Non
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["controls", *map(str, arguments)])
-    return derived.main(controls.command, "vgf.controls")
+    return trained_policies.main(controls.command, "vgf.results.controls")
 
 
 def test_a_policy_is_acted_on_and_its_rows_come_back(
@@ -171,13 +171,13 @@ def test_a_policy_is_acted_on_and_its_rows_come_back(
     assert rows["length"].between(1, 1000).all()
     facts = json.loads(path.with_suffix(".json").read_text())["made"]
     assert facts[f"{HOPPER}/vgf"]["policy"] == sha256(folder / "policy.safetensors")
-    assert list(derived.faults(tmp_path / "d4rl.cpu")) == []
+    assert list(policy_tables.faults(tmp_path / "d4rl.cpu")) == []
     before = path.read_bytes()
     assert run(monkeypatch, "d4rl.cpu", "--results", tmp_path, *few) == 0  # the study is this one record
     assert path.read_bytes() == before, "the same policy gives the same rows"
     assert "controls.csv: 16 rows" in capsys.readouterr().err
     path.write_text(path.read_text().replace("phi", "psi"))
-    assert any("changed since it was made" in line for line in derived.faults(tmp_path / "d4rl.cpu"))
+    assert any("changed since it was made" in line for line in policy_tables.faults(tmp_path / "d4rl.cpu"))
 
 
 def test_what_cannot_be_controlled_gets_one_line(

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from vgf.datasets import TASKS, Batch, DataError, Transitions, d4rl, get_dataset, get_task, load, make_env, regenerate
+from vgf.datasets import TASKS, Batch, DataError, Transitions, d4rl, get_dataset, get_task, load, make_env
 from vgf.datasets.tasks import DATASETS
+from vgf.sources.recipes import regenerate
 
 GOOD = {
     "observations": torch.arange(12.0).reshape(6, 2),

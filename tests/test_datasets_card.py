@@ -9,8 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from vgf.datasets import DataError, card, get_dataset, get_task
+from vgf.datasets import DataError, get_dataset, get_task
 from vgf.datasets.files import content_digest
+from vgf.sources import card
 from vgf.support.files import sha256, write_json
 
 

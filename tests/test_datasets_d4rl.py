@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from vgf.datasets import DataError, d4rl, get_dataset, get_task, load
-from vgf.datasets.check import check_file, read_any
 from vgf.datasets.hdf5 import qlearning_arrays
 from vgf.datasets.tasks import DATASETS, TASKS
+from vgf.sources.check import check_file, read_any
 
 ROWS = 300
 

@@ -15,9 +15,9 @@ import pytest
 from little_files import ROWS, Arrays, d4rl_arrays, ogbench_arrays, write_hdf5
 
 from vgf.datasets import DataError, get_dataset, lean, load, ogbench
-from vgf.datasets.check import check_file, read_any
 from vgf.datasets.files import read_npz, write_npz
 from vgf.datasets.hdf5 import read_hdf5
+from vgf.sources.check import check_file, read_any
 from vgf.support.files import sha256, write_json
 
 

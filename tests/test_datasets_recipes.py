@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vgf.datasets import DataError, default_path, get_dataset, manipulation, mujoco, provenance, regenerate
+from vgf.datasets import DataError, get_dataset, mujoco, provenance
 from vgf.datasets.files import content_digest, validation_path
-from vgf.datasets.recipes import Settings
+from vgf.sources import manipulation
+from vgf.sources.recipes import Settings, default_path, regenerate
 from vgf.support.files import sha256
 from vgf.support.progress import Progress
 
@@ -84,7 +85,7 @@ def test_an_arm_without_looks_moves_as_one_with_them(name: str, monkeypatch: pyt
 
 def test_workers_are_forked_only_where_a_fork_survives() -> None:
     def answer(before: str) -> str:
-        script = f"{before}; from vgf.datasets.parts import _may_fork; print(_may_fork())"
+        script = f"{before}; from vgf.sources.parts import _may_fork; print(_may_fork())"
         return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
     assert answer("import numpy") == str(sys.platform == "linux")

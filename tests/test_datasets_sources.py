@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vgf.datasets import DataError, get_dataset, sources
+from vgf.datasets import DataError, get_dataset
 from vgf.datasets.files import write_npz
 from vgf.datasets.tasks import DATASETS
+from vgf.sources import get
 from vgf.support.files import sha256
 
 NOBODY = "http://127.0.0.1:9/nobody.npz"  # the discard port: nobody listens
@@ -85,7 +86,7 @@ def content(tmp_path: Path) -> bytes:
 
 def test_a_download_appears_whole(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:
     target = tmp_path / "new" / "set.npz"
-    sources.fetch([serve(content).url], target, get_dataset("cube-single-play"), sha256(tmp_path / "original.npz"))
+    get.fetch([serve(content).url], target, get_dataset("cube-single-play"), sha256(tmp_path / "original.npz"))
     assert target.read_bytes() == content
     assert [path.name for path in target.parent.iterdir()] == ["set.npz"]
 
@@ -94,10 +95,10 @@ def test_a_broken_download_goes_on_where_it_was(serve: Callable[..., Server], co
     target = tmp_path / "set.npz"
     breaking, whole = serve(content, most=10_000), serve(content)
     with pytest.raises(DataError, match="could not be downloaded"):
-        sources.fetch([breaking.url], target)
+        get.fetch([breaking.url], target)
     assert not target.exists()
     assert (tmp_path / ".set.npz.part").stat().st_size == 10_000
-    sources.fetch([whole.url], target)
+    get.fetch([whole.url], target)
     assert target.read_bytes() == content
     assert whole.ranges == [10_000]
     assert whole.sent == len(content) - 10_000
@@ -105,7 +106,7 @@ def test_a_broken_download_goes_on_where_it_was(serve: Callable[..., Server], co
 
 def test_a_part_that_is_whole_already_is_taken(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:
     (tmp_path / ".set.npz.part").write_bytes(content)
-    sources.fetch([serve(content).url], tmp_path / "set.npz")
+    get.fetch([serve(content).url], tmp_path / "set.npz")
     assert (tmp_path / "set.npz").read_bytes() == content
 
 
@@ -114,7 +115,7 @@ def test_the_first_good_address_is_taken(serve: Callable[..., Server], content: 
     other = serve(content[: len(content) // 2])
     good = serve(content)
     checksum = sha256(tmp_path / "original.npz")
-    sources.fetch([NOBODY, page.url, other.url, good.url], tmp_path / "set.npz", None, checksum)
+    get.fetch([NOBODY, page.url, other.url, good.url], tmp_path / "set.npz", None, checksum)
     assert (tmp_path / "set.npz").read_bytes() == content
 
 
@@ -123,10 +124,10 @@ def test_no_good_address_is_one_line_and_leaves_nothing(
 ) -> None:
     page, other = serve(b"<html>moved</html>", kind="text/html"), serve(b"something else")
     with pytest.raises(DataError, match=r"answers with a web page.*something else than the dataset") as caught:
-        sources.fetch([page.url, other.url], tmp_path / "set.npz")
+        get.fetch([page.url, other.url], tmp_path / "set.npz")
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="expected 000000000000"):
-        sources.fetch([serve(content).url], tmp_path / "set.npz", None, "0" * 64)
+        get.fetch([serve(content).url], tmp_path / "set.npz", None, "0" * 64)
     assert [path.name for path in tmp_path.iterdir()] == ["original.npz"]
 
 
@@ -135,7 +136,7 @@ def test_no_network_is_one_line_in_seconds(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and never answers
         quiet = f"http://127.0.0.1:{silent.getsockname()[1]}/x.npz"
         with pytest.raises(DataError, match=r"no answer from .*--source regenerate") as caught:
-            sources.fetch(
+            get.fetch(
                 [NOBODY, "https://nobody.invalid/x.npz", quiet, quiet],
                 tmp_path / "set.npz",
                 get_dataset("cube-single-play"),
@@ -151,7 +152,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("VGF_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("D4RL_DATASET_DIR", raising=False)
-    monkeypatch.setattr(sources, "_answering", lambda urls: [])
+    monkeypatch.setattr(get, "_answering", lambda urls: [])
     return tmp_path
 
 
@@ -159,15 +160,15 @@ def test_auto_takes_the_local_file_first(home: Path, content: bytes) -> None:
     place = home / ".ogbench" / "data" / "cube-single-play-v0.npz"
     place.parent.mkdir(parents=True)
     place.write_bytes(content)
-    assert sources.get("cube-single-play-task2") == (place, "local")
+    assert get.get("cube-single-play-task2") == (place, "local")
 
 
 def test_auto_says_why_it_passed_on_and_ends_with_the_recipe(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("vgf.datasets.recipes.regenerate", lambda *words: asked.append(words) or home / "made.npz")
-    assert sources.get("cube-single-play", episodes=4, seed=1, workers=2) == (home / "made.npz", "regenerate")
+    monkeypatch.setattr("vgf.sources.recipes.regenerate", lambda *words: asked.append(words) or home / "made.npz")
+    assert get.get("cube-single-play", episodes=4, seed=1, workers=2) == (home / "made.npz", "regenerate")
     assert asked == [("cube-single-play-v0", 4, 1, 2, None)]
     local, download = capsys.readouterr().err.splitlines()
     assert local.startswith("local: no cube-single-play-v0.npz in ~/.ogbench/data")
@@ -179,22 +180,22 @@ def test_a_damaged_local_file_is_said_and_not_taken(home: Path, content: bytes) 
     place.parent.mkdir(parents=True)
     place.write_bytes(content[:-100])
     with pytest.raises(DataError, match="not a readable npz file"):
-        sources.get("cube-single-play", "local")
+        get.get("cube-single-play", "local")
     with pytest.raises(DataError, match="not a readable npz file"):
-        sources.get("cube-single-play", path=place)
+        get.get("cube-single-play", path=place)
 
 
 def test_each_suite_has_its_own_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sources.local_places(get_dataset("hopper-medium"))[0] == home / ".d4rl/datasets/hopper_medium-v2.hdf5"
+    assert get.local_places(get_dataset("hopper-medium"))[0] == home / ".d4rl/datasets/hopper_medium-v2.hdf5"
     monkeypatch.setenv("D4RL_DATASET_DIR", str(home / "elsewhere"))
-    assert sources.local_places(get_dataset("hopper-medium"))[0] == home / "elsewhere/hopper_medium-v2.hdf5"
+    assert get.local_places(get_dataset("hopper-medium"))[0] == home / "elsewhere/hopper_medium-v2.hdf5"
 
 
 def test_a_source_a_dataset_has_not_is_one_line() -> None:
     for dataset in DATASETS.values():
         for source in {"local", "download", "regenerate"} - set(dataset.sources):
             with pytest.raises(DataError, match=f"cannot come from '{source}', only from local or download"):
-                sources.get(dataset.name, source)  # type: ignore[arg-type]
+                get.get(dataset.name, source)  # type: ignore[arg-type]
 
 
 def test_every_maker_is_a_function_that_knows_its_datasets() -> None:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from vgf.agents import VGF, Dims, VGFConfig
-from vgf.evaluate import EVALUATION_SEED, close, evaluate, make_envs
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
-from vgf.sizes import Signal
-from vgf.workers import Workers
+from vgf.training.evaluate import EVALUATION_SEED, close, evaluate, make_envs
+from vgf.training.sizes import Signal
+from vgf.training.vector_env import Workers
 
 TASK = "cube-single-play-singletask-task2-v0"
 

@@ -13,7 +13,7 @@ from test_train import EXPERIMENT, TASK, write
 
 from vgf import cli
 from vgf.datasets import get_task
-from vgf.experiments import read_experiment
+from vgf.training.experiments import read_experiment
 
 
 def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None]:

@@ -14,10 +14,11 @@ import pytest
 from little_expert import expert_of, random_expert
 from safetensors.numpy import save_file
 
-from vgf.datasets import TASKS, DataError, expert_training
-from vgf.datasets.experts import Expert, load_expert, save_expert
+from vgf.datasets import TASKS, DataError
 from vgf.datasets.mujoco import global_numpy_seed
-from vgf.datasets.trainings import (
+from vgf.sources import expert_training
+from vgf.sources.experts import Expert, load_expert, save_expert
+from vgf.sources.trainings import (
     TRAININGS,
     export,
     make_training_env,

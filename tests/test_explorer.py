@@ -19,8 +19,9 @@ from conftest import SITE
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from torch import Tensor
 
-from vgf import explorer, toy
-from vgf.explorer import RANGES, Preset, Settings
+from vgf import toy
+from vgf.book import explorer
+from vgf.book.explorer import RANGES, Preset, Settings
 from vgf.flow import Budget, Trajectory, best_of, transport
 from vgf.kernels import median_bandwidth
 from vgf.theory import (

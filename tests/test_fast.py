@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vgf.agents import VGF, VGFConfig
 from vgf.agents.bank import CHUNK, ActionBank
+from vgf.agents.fast import Core, Frozen, forward, value_and_gradient
 from vgf.datasets.transitions import Transitions
-from vgf.fast import Core, Frozen, forward, value_and_gradient
 from vgf.flow import value_gradient
 from vgf.networks import SeedStreams
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import CHAPTERS, PAGES, ROOT, SITE
 from svg_marks import Drawing, faults
 
-from vgf import citable, marks
+from vgf.book import citable, marks
 
 FIGURES = {
     ident: chapter

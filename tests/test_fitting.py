@@ -12,12 +12,13 @@ import pytest
 import torch
 
 import vgf
-from vgf import practice, records
+from vgf import records
 from vgf.agents import AGENTS, CONFIGS, VGFConfig
+from vgf.book import practice
 from vgf.datasets import Transitions, own_transitions
 from vgf.datasets.files import read_npz
-from vgf.policy import load_policy
-from vgf.train import train as the_loop
+from vgf.training.loop import train as the_loop
+from vgf.training.policy import load_policy
 
 SMALL = VGFConfig(hidden=(8,), particles=3, flow_steps=2, train_steps=1)
 SIZES: dict[str, Any] = {"updates": 6, "batch_size": 4}
@@ -118,8 +119,8 @@ def test_the_returns_are_those_of_the_policy_in_the_environment(tmp_path: Path, 
     row = record.episodes.query("update == 6 and test_steps == 2").iloc[0]
     env = practice.Drone()
     place, _ = env.reset(seed=int(row["env_seed"]))
-    from vgf.checkpoints import load_agent
     from vgf.networks import SeedStreams
+    from vgf.training.checkpoints import load_agent
 
     agent, _ = load_agent(record.folder)
     noise = SeedStreams((0,), "evaluation, round 0")
@@ -178,11 +179,11 @@ def test_an_interrupted_fit_goes_on_where_it_was(
 ) -> None:
     sizes = {"updates": 40, "batch_size": 4, "seeds": (1, 2)}
     whole = vgf.fit(flights, tmp_path / "whole" / "mine", SMALL, **sizes, **EPISODES)
-    monkeypatch.setattr("vgf.fitting.LOGS_PER_CHECKPOINT", 5)
-    monkeypatch.setattr("vgf.fitting.train", lambda run, place: the_loop(run, place, stop_at=23))
+    monkeypatch.setattr("vgf.training.fit.LOGS_PER_CHECKPOINT", 5)
+    monkeypatch.setattr("vgf.training.fit.train", lambda run, place: the_loop(run, place, stop_at=23))
     with pytest.raises(ValueError, match="no record at"):
         vgf.fit(flights, tmp_path / "cut" / "mine", SMALL, **sizes, **EPISODES)
-    monkeypatch.setattr("vgf.fitting.train", the_loop)
+    monkeypatch.setattr("vgf.training.fit.train", the_loop)
     again = vgf.fit(flights, tmp_path / "cut" / "mine", SMALL, **sizes, **EPISODES)
     for name in ("seed1.csv", "seed2.curve.csv", "policy.safetensors"):
         assert (whole.folder / name).read_bytes() == (again.folder / name).read_bytes(), name
@@ -241,6 +242,6 @@ def test_transitions_are_taken_as_they_are(tmp_path: Path, flights: dict[str, np
 def test_who_asks_for_bfloat16_where_it_is_slower_is_told(
     flights: dict[str, np.ndarray], gain: float, told: bool, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    monkeypatch.setattr("vgf.train.pays", lambda device: gain)
+    monkeypatch.setattr("vgf.training.loop.bfloat16_speedup", lambda device: gain)
     vgf.fit(flights, tmp_path / "mine", replace(SMALL, precision="bfloat16"), **SIZES)
     assert ("2.0 times as long as in float32" in capsys.readouterr().err) == told

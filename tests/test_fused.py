@@ -17,7 +17,7 @@ from torch import Tensor
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims, Reported, VGFConfig, fused
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
-from vgf.train import draw_rows
+from vgf.training.loop import draw_rows
 
 DIMS = Dims(7, 3)
 BASE = VGFConfig(hidden=(24, 17), particles=5, train_steps=3, flow_steps=4, step_size=0.05)
@@ -238,7 +238,7 @@ def test_a_reward_that_is_not_finite_is_seen_in_the_metrics() -> None:
 
 
 def test_the_eager_core_sees_what_the_fused_one_wrote() -> None:
-    """`vgf.fast` tells by torch's version counters whether its copies are stale."""
+    """`vgf.agents.fast` tells by torch's version counters whether its copies are stale."""
     name, config = CASES["vgf in step"]
     agent = AGENTS[name].create(replace(config, precision="bfloat16"), DIMS, (3,))
     core = agent.core  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from torch import Tensor
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims, VGFConfig, fused
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
-from vgf.train import draw_rows
+from vgf.training.loop import draw_rows
 
 pytestmark = pytest.mark.skipif(fused.reason() is not None, reason=f"no fused core here: {fused.reason()}")
 

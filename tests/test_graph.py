@@ -14,11 +14,11 @@ from test_agents import AMORTISED, DIMS, FIXED, SMALL
 from torch import Tensor
 
 from vgf.agents import AGENTS, BCConfig, Reported
+from vgf.agents.graph import GraphUpdates
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Transitions
-from vgf.graph import GraphUpdates
 from vgf.networks import SeedStreams
-from vgf.train import draw_rows
+from vgf.training.loop import draw_rows
 
 ROWS, SIZE, K = 40, 12, 3
 FROZEN = replace(SMALL, pretrain=2)

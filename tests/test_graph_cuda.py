@@ -14,11 +14,11 @@ from test_agents import DIMS
 from test_graph import ALL, CONFIGS, SIZE, K, data, flat, graph, hold, index, make
 from torch import Tensor
 
-from vgf import fast, networks
-from vgf.agents import AGENTS
+from vgf import networks
+from vgf.agents import AGENTS, fast
+from vgf.agents.graph import GraphUpdates
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Batch
-from vgf.graph import GraphUpdates
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 

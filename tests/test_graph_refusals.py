@@ -10,7 +10,7 @@ from test_agents import DIMS
 from test_graph import K, data, graph, hold, make
 
 from vgf.agents import BC, BCConfig
-from vgf.graph import GraphUpdates
+from vgf.agents.graph import GraphUpdates
 
 
 @pytest.fixture(autouse=True)

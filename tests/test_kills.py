@@ -19,9 +19,10 @@ import safetensors.torch
 import torch
 from test_train import CPU, a_run, contents, do, toy_data, toy_envs
 
-from vgf import train
-from vgf.checkpoints import load_checkpoint
-from vgf.monitor import Monitor
+from vgf.training import loop
+from vgf.training.checkpoints import load_checkpoint
+from vgf.training.loop import TrainingInputs
+from vgf.training.monitor import Monitor
 
 KILLS = 20
 SIZES = {  # both phases, so that kills fall into training, evaluation, acting, rows and checkpoints alike
@@ -43,7 +44,7 @@ class Begun(Monitor):
 def trained(folder: Path) -> None:
     """Train to the end; its last checkpoint stays."""
     run = a_run(folder, sizes=SIZES)
-    train.train(run, train.Place(toy_data(), toy_envs(), CPU, toy_envs()), Begun(run), stop_at=END)
+    loop.train(run, TrainingInputs(toy_data(), toy_envs(), CPU, toy_envs()), Begun(run), stop_at=END)
 
 
 def nursery(folder: Path) -> None:

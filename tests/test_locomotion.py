@@ -16,11 +16,11 @@ import pytest
 from little_expert import random_expert
 
 from vgf.datasets import DATASETS, DataError
-from vgf.datasets import locomotion as locomotion_module
-from vgf.datasets.experts import load_expert, save_expert
-from vgf.datasets.locomotion import RECIPES, regenerate_locomotion, replay_arrays
-from vgf.datasets.rollouts import cut, write_hdf5
-from vgf.datasets.trainings import TRAININGS, make_training_env
+from vgf.sources import locomotion as locomotion_module
+from vgf.sources.collect import cut, write_hdf5
+from vgf.sources.experts import load_expert, save_expert
+from vgf.sources.locomotion import RECIPES, regenerate_locomotion, replay_arrays
+from vgf.sources.trainings import TRAININGS, make_training_env
 from vgf.support.files import sha256
 
 HOPPER = "hopper-medium-v2"
@@ -138,7 +138,7 @@ def test_medium_expert_is_medium_then_expert(tmp_path: Path) -> None:
 
 def test_full_size_stops_at_the_last_row_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locomotion_module, "ROWS", 900)
-    monkeypatch.setattr("vgf.datasets.rollouts.BATCH", 2)
+    monkeypatch.setattr("vgf.sources.collect.BATCH", 2)
     one, two = (arrays(make(tmp_path / f"{w}.hdf5", episodes=None, workers=w)) for w in (1, 2))
     assert len(one["rewards"]) == 900
     assert one["timeouts"][-1] != one["terminals"][-1]
@@ -232,7 +232,7 @@ def test_refusals_name_the_remedy_and_leave_nothing(tmp_path: Path, monkeypatch:
 def test_a_simulator_says_nothing_that_nobody_can_act_on(tmp_path: Path) -> None:
     script = (
         "from vgf.datasets import make_env; make_env('halfcheetah-medium').close()\n"
-        "from vgf.datasets.trainings import *; env = make_training_env(TRAININGS['halfcheetah'])\n"
+        "from vgf.sources.trainings import *; env = make_training_env(TRAININGS['halfcheetah'])\n"
         "env.reset(); env.unwrapped.data.qpos[:] = float('nan'); env.step([0] * 6)\n"
     )
     words = [sys.executable, "-W", "ignore", "-c", script]

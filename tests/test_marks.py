@@ -13,7 +13,7 @@ import pytest
 from matplotlib.axes import Axes
 from svg_marks import Drawing, faults
 
-from vgf import marks, plots
+from vgf.book import marks, plots
 
 X, Y = np.linspace(1, 5, 9), np.linspace(1, 5, 9) ** 2
 FRAME = pd.DataFrame({"x": X, "y": Y, "y_half": Y / 10})

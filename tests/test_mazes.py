@@ -20,7 +20,6 @@ import pytest
 from little_expert import random_expert
 
 from vgf.datasets import DATASETS, DataError
-from vgf.datasets.experts import save_expert
 from vgf.datasets.files import content_digest, validation_path
 from vgf.datasets.maze_layouts import (
     EVALUATION_GOALS,
@@ -34,7 +33,8 @@ from vgf.datasets.maze_layouts import (
     next_cell,
     signs_of,
 )
-from vgf.datasets.mazes import RECIPES, collect_episode, open_environment, regenerate_maze
+from vgf.sources.experts import save_expert
+from vgf.sources.mazes import RECIPES, collect_episode, open_environment, regenerate_maze
 from vgf.support.files import sha256
 
 ROWS = 30
@@ -77,7 +77,7 @@ def test_two_workers_make_the_bits_of_one_and_another_seed_other_bits(name: str,
 def test_resumes_after_sigkill_with_the_same_bits(tmp_path: Path, data: Path) -> None:
     whole = make(tmp_path / "whole.hdf5", GOAL, episodes=12, rows=60)
     code = (
-        "from pathlib import Path; from vgf.datasets.mazes import regenerate_maze; "
+        "from pathlib import Path; from vgf.sources.mazes import regenerate_maze; "
         f"regenerate_maze({GOAL!r}, 12, out=Path({str(tmp_path / 'killed.hdf5')!r}), rows=60, progress=False)"
     )
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], stderr=subprocess.DEVNULL)

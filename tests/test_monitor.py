@@ -12,10 +12,12 @@ import pytest
 import torch
 from test_train import CPU, TASK, a_run, contents, do, toy, toy_data, toy_envs, write  # noqa: F401  # toy is a fixture
 
-from vgf import cli, records, train
+from vgf import cli, records
 from vgf.agents import BC, BCConfig, Dims, Reported
-from vgf.monitor import Monitor
-from vgf.stretch import NotFinite, Stretch, check_finite
+from vgf.training import loop
+from vgf.training.loop import TrainingInputs
+from vgf.training.metrics import MetricWindow, NotFinite, check_finite
+from vgf.training.monitor import Monitor
 
 
 class Writer:
@@ -64,7 +66,7 @@ def test_tensorboard_gets_the_curve_and_the_evaluations_of_each_seed(
 ) -> None:
     run, plain = a_run(tmp_path / "a"), a_run(tmp_path / "b")
     with Monitor(run, tensorboard=tmp_path / "board") as monitor:
-        assert train.train(run, train.Place(toy_data(), toy_envs(), CPU), monitor)
+        assert loop.train(run, TrainingInputs(toy_data(), toy_envs(), CPU), monitor)
     place = tmp_path / "board" / "study.quick" / TASK / "mine"
     assert set(tensorboard) == {str(place / "seed0"), str(place / "seed3")}
     record = records.read_record(run.folder)
@@ -90,7 +92,7 @@ def test_a_resumed_run_drops_what_was_shown_after_its_checkpoint(
     run = a_run(tmp_path)
     assert not do(run, 7)
     with Monitor(run, tensorboard=tmp_path / "board") as monitor:
-        train.train(run, train.Place(toy_data(), toy_envs(), CPU), monitor)
+        loop.train(run, TrainingInputs(toy_data(), toy_envs(), CPU), monitor)
     assert {writer.purge_step for writer in tensorboard.values()} == {6}  # the first row after the checkpoint of 4
 
 
@@ -102,7 +104,7 @@ def test_weights_and_biases_gets_one_run_without_the_key(tmp_path: Path, monkeyp
     monkeypatch.setenv("WANDB_API_KEY", "a-secret")
     run = a_run(tmp_path)
     with Monitor(run, wandb="project") as monitor:
-        train.train(run, train.Place(toy_data(), toy_envs(), CPU), monitor)
+        loop.train(run, TrainingInputs(toy_data(), toy_envs(), CPU), monitor)
     (session,) = sessions
     assert session.arguments["config"] == run.settings
     assert (session.arguments["project"], session.arguments["id"]) == ("project", f"mine-{run.ident}")
@@ -154,8 +156,8 @@ def test_a_missing_key_is_one_line(
 AGENT = BC.create(BCConfig(hidden=(4,)), Dims(2, 1), (5, 9))
 
 
-def stretch_of(*updates: dict[str, list[float]]) -> Stretch:
-    stretch = Stretch()
+def stretch_of(*updates: dict[str, list[float]]) -> MetricWindow:
+    stretch = MetricWindow()
     for number, metrics in enumerate(updates, 1):
         stretch.add(Reported((number,), {name: torch.tensor([value]) for name, value in metrics.items()}))
     return stretch

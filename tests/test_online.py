@@ -18,9 +18,9 @@ from vgf import cli, records
 from vgf.datasets import get_task, load
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
-from vgf.online import FineTuning, reward_rule
-from vgf.sizes import Online
-from vgf.workers import Workers
+from vgf.training.online import FineTuning, reward_rule
+from vgf.training.sizes import Online
+from vgf.training.vector_env import Workers
 
 ONLINE = {"steps": 8, "test_steps": 1, "start_training_after": 2}  # six updates
 SIZES = {"updates": 6, "online": ONLINE}

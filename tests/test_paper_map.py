@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from conftest import CHAPTERS, ROOT, SITE
 
-from vgf import claims, paper_map
+from vgf.book import claims, paper_map
+from vgf.results.verdicts import Status
 
 ROWS = paper_map.read_map()
 HTML = re.compile(r"<[^>]+>")
@@ -71,7 +72,7 @@ def test_a_claims_words_and_chapter_come_from_the_claims() -> None:
 
 
 @pytest.mark.parametrize("status", ["held", "held in part", "did not hold", "undecided"])
-def test_a_verdict_changes_every_row_of_its_claim_and_the_count(tmp_path: Path, status: claims.Status) -> None:
+def test_a_verdict_changes_every_row_of_its_claim_and_the_count(tmp_path: Path, status: Status) -> None:
     claims.verdict("support", status, "see {numref}`fig-x`.", "quick", directory=tmp_path)
     of_claim = ROWS[ROWS["claim"] == "support"]
     assert len(of_claim) > 1

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 from matplotlib.figure import Figure
 
-from vgf import plots
+from vgf.book import plots
 
 FILES = (".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json", ".md")
 DATA = pd.DataFrame({"x": [0, 1, 2], "y": [0.1, 0.25, 1 / 3]})

@@ -14,9 +14,9 @@ from test_train import CPU, TASK, a_run, contents, do, toy, write  # noqa: F401 
 import vgf
 from vgf import cli
 from vgf.agents import AGENTS, CONFIGS, Dims
-from vgf.checkpoints import load_agent, one_seed, save_policy
 from vgf.networks import SeedStreams
-from vgf.policy import load_policy
+from vgf.training.checkpoints import load_agent, one_seed, save_policy
+from vgf.training.policy import load_policy
 
 STATES = np.random.default_rng(0).normal(size=(4, 3))
 

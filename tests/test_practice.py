@@ -8,7 +8,7 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgf import practice
+from vgf.book import practice
 
 
 def returns(starts: np.ndarray, act: object) -> np.ndarray:

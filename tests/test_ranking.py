@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from vgf import derived, ranking
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
-from vgf.checkpoints import save_policy
 from vgf.networks import SeedStreams
+from vgf.results import critic_ranking, policy_tables, trained_policies
 from vgf.support.files import sha256
+from vgf.training.checkpoints import save_policy
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)
@@ -31,7 +31,7 @@ def test_best_and_worst_are_of_the_actions_any_is_one_of() -> None:
     actions = agent.reference.sample(states, noise)
     values = agent.value(states, actions, agent.config.target_q)
     chosen = {
-        choice: ranking.Chooser(agent, choice, 5).act(states, agent.budget(0), SeedStreams(SEEDS, "evaluation"))
+        choice: critic_ranking.Chooser(agent, choice, 5).act(states, agent.budget(0), SeedStreams(SEEDS, "evaluation"))
         for choice in ("best", "any", "worst")
     }
     torch.testing.assert_close(chosen["any"], actions[..., 0, :])
@@ -48,11 +48,11 @@ def test_scores_have_a_row_a_seed_and_choice_and_noise_is_shared(monkeypatch: py
         assert not actor.transports
         return pd.DataFrame({"seed": [0, 0, 3, 3], "return": [0.0, 200.0, 3234.3, 3234.3], "success": 0})
 
-    monkeypatch.setattr(ranking, "evaluate", evaluated)
-    monkeypatch.setattr(ranking, "make_envs", lambda task, count: None)
-    rows = pd.concat(ranking.scores(VGF.create(CONFIG, DIMS, SEEDS), ranking.get_task(HOPPER), 2))
-    assert seen == list(ranking.CHOICES)
-    assert len(rows) == 2 * len(ranking.CHOICES)
+    monkeypatch.setattr(critic_ranking, "evaluate", evaluated)
+    monkeypatch.setattr(critic_ranking, "make_envs", lambda task, count: None)
+    rows = pd.concat(critic_ranking.scores(VGF.create(CONFIG, DIMS, SEEDS), critic_ranking.get_task(HOPPER), 2))
+    assert seen == list(critic_ranking.CHOICES)
+    assert len(rows) == 2 * len(critic_ranking.CHOICES)
     assert rows[rows["seed"] == 3]["score"].tolist() == pytest.approx([100.0] * 5)
 
 
@@ -64,10 +64,10 @@ def test_a_study_s_policies_are_acted_on_in_the_real_environment(
     (folder / "run.json").write_text("{}")
     save_policy(folder / "policy.safetensors", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
     monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--episodes", "1", "--results", str(tmp_path)])
-    assert derived.main(ranking.command, "vgf.ranking") == 0
+    assert trained_policies.main(critic_ranking.command, "vgf.results.critic_ranking") == 0
     rows = pd.read_csv(tmp_path / "d4rl.cpu" / "ranking.csv")
     assert rows["task"].unique().tolist() == [HOPPER]
-    assert len(rows) == 2 * len(ranking.CHOICES)
+    assert len(rows) == 2 * len(critic_ranking.CHOICES)
     assert rows["score"].between(-1, 20).all(), "an untrained hopper falls soon"
     assert "ranking.csv: 10 rows" in capsys.readouterr().err
     facts = json.loads((tmp_path / "d4rl.cpu" / "ranking.json").read_text())
@@ -84,25 +84,25 @@ def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> N
         file.write_text("weights")
         (file.parent / "run.json").write_text("{}")
     rows = pd.DataFrame({"task": ["a"], "method": ["vgf"], "score": [1.5]})
-    derived.write(path, rows, derived.of_policies({"a/vgf": policy}))
-    derived.write(path, rows.assign(task="b", score=4.0), derived.of_policies({"b/vgf": other}))
-    derived.write(
-        path, rows.assign(task="b", score=3.0), derived.of_policies({"b/vgf": other})
+    policy_tables.write(path, rows, policy_tables.of_policies({"a/vgf": policy}))
+    policy_tables.write(path, rows.assign(task="b", score=4.0), policy_tables.of_policies({"b/vgf": other}))
+    policy_tables.write(
+        path, rows.assign(task="b", score=3.0), policy_tables.of_policies({"b/vgf": other})
     )  # in the place of the row before
     assert pd.read_csv(path)["score"].tolist() == [1.5, 3.0]
     assert list(json.loads(path.with_suffix(".json").read_text())["made"]) == ["a/vgf", "b/vgf"]
-    assert list(derived.faults(tmp_path)) == []
+    assert list(policy_tables.faults(tmp_path)) == []
     (other.parent / "run.json").write_text('{"trained": "anew"}')
-    (line,) = derived.faults(tmp_path)
+    (line,) = policy_tables.faults(tmp_path)
     assert "the record of b/vgf is not the one whose policy it was made from" in line
     (other.parent / "run.json").write_text("{}")
     path.write_text(path.read_text().replace("1.5", "2.5"))
-    (line,) = derived.faults(tmp_path)
+    (line,) = policy_tables.faults(tmp_path)
     assert "ranking.csv: changed since it was made" in line
     with pytest.raises(ValueError, match="changed since it was made"):
-        derived.write(path, rows, derived.of_policies({"a/vgf": policy}))
+        policy_tables.write(path, rows, policy_tables.of_policies({"a/vgf": policy}))
     (tmp_path / "ranking.json").unlink()
-    (line,) = derived.faults(tmp_path)
+    (line,) = policy_tables.faults(tmp_path)
     assert "no ranking.json beside it" in line
 
 
@@ -110,6 +110,6 @@ def test_a_study_without_policies_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--results", str(tmp_path)])
-    assert derived.main(ranking.command, "vgf.ranking") == 2
+    assert trained_policies.main(critic_ranking.command, "vgf.results.critic_ranking") == 2
     assert "no policy of vgf; `vgf train` leaves them" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

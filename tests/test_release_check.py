@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from tests.test_train import toy_data
-from vgf import derived, release_check
 from vgf.agents.vgf_config import PRESETS
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
+from vgf.release import check
+from vgf.results import trained_policies
 
 RELEASE = PRESETS["release"]
 CHILD = """
@@ -40,7 +41,7 @@ def a_clone(folder: Path) -> Path:
 
 
 def test_the_release_is_asked_for_what_our_config_says() -> None:
-    config = release_check.release_config(replace(RELEASE, hidden=(8, 9), step_size=0.3, target_q="min"), 32)
+    config = check.release_config(replace(RELEASE, hidden=(8, 9), step_size=0.3, target_q="min"), 32)
     assert config["value_hidden_dims"] == config["actor_hidden_dims"] == (8, 9)
     assert (config["batch_size"], config["vgf_lr"], config["train_q_agg"], config["vgf_q_agg"]) == (
         32,
@@ -61,16 +62,16 @@ def test_the_release_is_asked_for_what_our_config_says() -> None:
 )
 def test_what_the_release_has_not_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        release_check.release_config(replace(RELEASE, **changes), 32)
+        check.release_config(replace(RELEASE, **changes), 32)
 
 
 def test_its_actions_come_back_in_order_and_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "child.py"
     script.write_text(CHILD)
-    monkeypatch.setattr(release_check, "SCRIPT", script)
+    monkeypatch.setattr(check, "SCRIPT", script)
     data = toy_data()
-    asked = {"config": release_check.release_config(RELEASE, 4), "seeds": (3, 5), "updates": 1}
-    agent = release_check.ReleaseAgent(a_clone(tmp_path / "clone"), Path(sys.executable), data, asked)
+    asked = {"config": check.release_config(RELEASE, 4), "seeds": (3, 5), "updates": 1}
+    agent = check.ReleaseAgent(a_clone(tmp_path / "clone"), Path(sys.executable), data, asked)
     try:
         assert agent.budget(2) == Budget(2, 0.01, 0.2, "adam")
         observations = torch.randn(2, 6, data.observations.shape[-1])
@@ -97,11 +98,11 @@ def test_bad_words_get_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(release_check, "load", lambda *_: toy_data())
-    monkeypatch.setattr(release_check, "dataset_file", lambda *_: tmp_path / "none")
+    monkeypatch.setattr(check, "load", lambda *_: toy_data())
+    monkeypatch.setattr(check, "dataset_file", lambda *_: tmp_path / "none")
     told = ["--release", str(tmp_path), "--release-python", sys.executable, "--results", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["release_check", "online.cpu", *words, *told])
-    assert derived.main(release_check.command, "vgf.release_check") == 2
+    assert trained_policies.main(check.command, "vgf.release.check") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert list(tmp_path.iterdir()) == []
@@ -110,7 +111,7 @@ def test_bad_words_get_one_line(
 def test_a_process_that_ends_early_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "child.py"
     script.write_text("raise SystemExit(1)")
-    monkeypatch.setattr(release_check, "SCRIPT", script)
+    monkeypatch.setattr(check, "SCRIPT", script)
     asked = {"config": {}, "seeds": (0,), "updates": 1}
     with pytest.raises(ValueError, match="ended before it had trained"):
-        release_check.ReleaseAgent(a_clone(tmp_path / "clone"), Path(sys.executable), toy_data(), asked)
+        check.ReleaseAgent(a_clone(tmp_path / "clone"), Path(sys.executable), toy_data(), asked)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.test_tables import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
-from vgf import result_figures, results_index, tables
+from vgf.book import index, result_figures
 from vgf.records import read_runs
+from vgf.results import study_text, tables
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def study(tmp_path: Path) -> tables.Study:
 
 
 def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: tables.Study) -> None:
-    lines = result_figures.score_table(study).splitlines()
+    lines = study_text.score_table(study).splitlines()
     head = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    assert head == ["method", *map(result_figures.short, study.tasks)]  # no mean over tasks: iql has run on one
+    assert head == ["method", *map(study_text.short, study.tasks)]  # no mean over tasks: iql has run on one
     rows = {row[0]: row[1:] for row in ([c.strip() for c in line.strip("|").split("|")] for line in lines[2:])}
     assert list(rows) == ["BC (flow)", "IQL", "VGF, L = 0", "VGF, L = 1"]
     place = study.tasks.index(HOPPER)
@@ -36,9 +37,9 @@ def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: table
 
 def test_a_tasks_table_has_budgets_across_and_a_dash_where_a_method_has_one_alone(study: tables.Study) -> None:
     names = {"vgf": "flow", "iql": "IQL", "fql": "not run"}
-    lines = result_figures.budget_table(study, HOPPER, names).splitlines()
+    lines = study_text.budget_table(study, HOPPER, names).splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert rows[0] == [result_figures.short(HOPPER), "no step", "L = 1"]
+    assert rows[0] == [study_text.short(HOPPER), "no step", "L = 1"]
     assert [row[0] for row in rows[2:]] == ["flow", "IQL"]
     for steps in (0, 1):
         assert rows[2][1 + steps].startswith(f"{by_hand('last', HOPPER, 'vgf', steps).mean():.1f} [")
@@ -46,7 +47,7 @@ def test_a_tasks_table_has_budgets_across_and_a_dash_where_a_method_has_one_alon
 
 
 def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tables.Study) -> None:
-    rows = [line for line in result_figures.beside_paper(study, {"gait": 1, "goal": 1}).splitlines() if "VGF" in line]
+    rows = [line for line in study_text.beside_paper(study, {"gait": 1, "goal": 1}).splitlines() if "VGF" in line]
     assert len(rows) == 2
     (hopper,) = [row for row in rows if "hopper" in row]
     assert f"| VGF, L = 1 | {by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [" in hopper
@@ -55,13 +56,13 @@ def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tab
 
 def test_where_the_paper_has_no_number_a_sentence_says_so_and_no_empty_table(study: tables.Study) -> None:
     vars(study)["numbers"] = study.numbers[study.numbers["checkpoint"] != "paper"]  # a cached property
-    text = result_figures.beside_paper(study, {"gait": 1, "goal": 1})
+    text = study_text.beside_paper(study, {"gait": 1, "goal": 1})
     assert "no number" in text
     assert "|" not in text
 
 
 def test_starts_are_of_the_untrained_policy(study: tables.Study) -> None:
-    table = result_figures.starts(study).set_index(["task", "method"])
+    table = study_text.starts(study).set_index(["task", "method"])
     assert len(table) == 5
     for (task, method), row in table.iterrows():
         assert row["end"] == pytest.approx(by_hand("last", task, method, 0).mean(), rel=1e-6)
@@ -91,8 +92,8 @@ def test_the_figures_hold_every_seed_and_budget(study: tables.Study) -> None:
 def test_captions_say_what_was_drawn() -> None:
     rows = [(CUBE, 0, 1.0), (CUBE, 2, 1.0), (HOPPER, 0, 1.0), (HOPPER, 2, 3.0), ("other", 0, 2.0), ("other", 2, 1.0)]
     budgets = pd.DataFrame(rows, columns=["task", "test_steps", "mean"])
-    cube, hopper = result_figures.short(CUBE), result_figures.short(HOPPER)
-    assert result_figures.best_budgets_in_words(budgets).split("; ") == [
+    cube, hopper = study_text.short(CUBE), study_text.short(HOPPER)
+    assert study_text.best_budgets_in_words(budgets).split("; ") == [
         f"the same at every number of steps on {cube}",
         f"highest with 2 steps on {hopper}",
         "highest with no step on other",
@@ -101,7 +102,7 @@ def test_captions_say_what_was_drawn() -> None:
     curves = pd.DataFrame(scores, columns=["update", "score"]).assign(method="BC (flow)", task=HOPPER)
     up = curves[curves["update"] == 50].assign(update=100, score=31.0, task=CUBE)
     curves = pd.concat([curves, curves.assign(task=CUBE).iloc[:3], up])
-    assert result_figures.second_half_in_words(curves) == "BC (flow) on 1 of 2"
+    assert study_text.second_half_in_words(curves) == "BC (flow) on 1 of 2"
 
 
 def test_a_critic_picks_where_the_best_is_ahead_of_any_one() -> None:
@@ -113,8 +114,8 @@ def test_a_critic_picks_where_the_best_is_ahead_of_any_one() -> None:
     ranked = pd.concat(
         [rows(HOPPER, [3.0, 5.0], [1.0, 2.2], [5.0, 7.0]), rows(CUBE, [1.0, 1.0], [5.0, 5.0], [0.0, 0.0])]
     )
-    hopper, cube = result_figures.short(HOPPER), result_figures.short(CUBE)
-    assert result_figures.ranking_in_words(ranked).split("; ") == [
+    hopper, cube = study_text.short(HOPPER), study_text.short(CUBE)
+    assert study_text.ranking_in_words(ranked).split("; ") == [
         f"on {hopper} the critic picks better than chance among 5 actions (4 for the best, 2 for any, 2 for the worst) "
         "and better still among 32 (6 for the best)",
         f"on {cube} the critic picks no better than chance among 5 actions "
@@ -143,13 +144,13 @@ def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
         "read_record",
         lambda path: record(path).__class__(path, complete, record(path).episodes, record(path).curve),
     )
-    text = results_index.render_results_index(tmp_path)
+    text = index.render_results_index(tmp_path)
     assert re.findall(r"^## (\S+)", text, re.MULTILINE) == ["d4rl.cpu"]
     rows = [line for line in text.splitlines() if line.startswith(f"| {HOPPER}")]
     assert len(rows) == 2
     assert all("`abcdef0`" in row and "2026-01-02" in row and row.endswith("| 1 |") for row in rows)
-    assert "09_d4rl" in results_index.chapters("d4rl")
-    assert "09_d4rl" in results_index.chapters("tuning")  # reads its records, and names no file of it
+    assert "09_d4rl" in index.chapters("d4rl")
+    assert "09_d4rl" in index.chapters("tuning")  # reads its records, and names no file of it
 
 
 def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothing() -> None:
@@ -157,7 +158,7 @@ def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothin
     ranked = pd.DataFrame(
         [(c, n, 0, x) for (c, n), x in scores.items()], columns=["choice", "particles", "seed", "score"]
     )
-    (text,) = result_figures.ranking_in_words(ranked.assign(task=HOPPER)).split("; ")
+    (text,) = study_text.ranking_in_words(ranked.assign(task=HOPPER)).split("; ")
     assert (
         "tells the worst apart on every seed, but picks no better than chance among 5 actions (9 for the best" in text
     )

@@ -17,11 +17,12 @@ from little_language import digest, little_cache, little_model, little_preferenc
 from test_rlhf_judge import SECRET, Stub
 
 from vgf import cli, records
-from vgf.rlhf import align as align_module
-from vgf.rlhf import methods, settings, table
-from vgf.rlhf.evaluate import COLUMNS, faults, read_rows
-from vgf.rlhf.judge import KEY
+from vgf.rlhf import settings
 from vgf.rlhf.settings import Setup, Sizes
+from vgf.rlhf.study import align as align_module
+from vgf.rlhf.study import methods, table
+from vgf.rlhf.study.api_judge import KEY
+from vgf.rlhf.study.records import COLUMNS, faults, read_rows
 from vgf.support.provenance import fingerprint
 
 torch.set_num_threads(1)

@@ -14,10 +14,11 @@ import pytest
 import torch
 from little_language import little_policy
 
-from vgf.rlhf import hub, preferred, prepare, sources
-from vgf.rlhf.hub import local_or_hub
-from vgf.rlhf.methods import METHODS, TILT, chosen, get_method, order_of
+from vgf.rlhf.parts import hub, prepare, registry
+from vgf.rlhf.parts.hub import local_or_hub
+from vgf.rlhf.rivals import preferred
 from vgf.rlhf.settings import SIZES, Setup, Sizes
+from vgf.rlhf.study.methods import METHODS, TILT, chosen, get_method, order_of
 
 torch.set_num_threads(1)
 POLICY = little_policy()
@@ -96,13 +97,13 @@ def test_a_part_that_cannot_be_fetched_is_one_line_soon(monkeypatch: pytest.Monk
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     with pytest.raises(ValueError, match=r"vaderSentiment 3\.3\.2 could not be fetched \(.*\); try again") as told:
-        sources.fetch("ratings", tmp_path)
+        registry.fetch("ratings", tmp_path)
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_download_is_fetched_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    part = sources.PARTS["ratings"]
+    part = registry.PARTS["ratings"]
     (tmp_path / part.file).write_bytes(b"half")
     asked: list[Any] = []
 
@@ -110,9 +111,9 @@ def test_a_damaged_download_is_fetched_anew(monkeypatch: pytest.MonkeyPatch, tmp
         asked.append((command, Path(command[command.index("-r") + 1]).read_text()))
         return subprocess.CompletedProcess(command, 1, "", "ERROR: NewConnectionError")
 
-    monkeypatch.setattr(sources.subprocess, "run", offline)
+    monkeypatch.setattr(registry.subprocess, "run", offline)
     with pytest.raises(ValueError, match="no network"):
-        sources.fetch("ratings", tmp_path)
+        registry.fetch("ratings", tmp_path)
     ((command, wanted),) = asked
     assert wanted == f"vaderSentiment==3.3.2 --hash=sha256:{part.sha256}\n"
     assert "--require-hashes" in command
@@ -187,7 +188,8 @@ def test_a_name_that_is_never_looked_up_is_given_up(monkeypatch: pytest.MonkeyPa
 
 def test_the_package_loads_without_transformers() -> None:
     check = (
-        "import sys, vgf.rlhf.commands; assert not {'torch', 'transformers'} & set(sys.modules), sorted(sys.modules)"
+        "import sys, vgf.rlhf.study.commands; "
+        "assert not {'torch', 'transformers'} & set(sys.modules), sorted(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-500:]

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from vgf.flow import Budget, stein_direction, transport
 from vgf.rlhf import flow as flow_module
-from vgf.rlhf.data import Row
-from vgf.rlhf.decoders import Proxy, Scene, decode
+from vgf.rlhf.decoders import PromptBatch, Proxy, decode
 from vgf.rlhf.flow import (
     Flow,
     Relaxed,
@@ -27,6 +26,7 @@ from vgf.rlhf.flow import (
     to_embeddings,
     unit,
 )
+from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import embedded
 from vgf.rlhf.sampling import Responses, generate, negative_log_likelihood, teacher_forced
 
@@ -34,7 +34,7 @@ torch.set_num_threads(1)
 POLICY = little_policy()
 REWARD = little_reward(POLICY)
 PROMPTS, N, T = [[12, 13], [14, 15, 16, 17]], 5, 7
-SCENE = Scene(POLICY, PROMPTS, ["one", "two"], N, T, seed=3)
+SCENE = PromptBatch(POLICY, PROMPTS, ["one", "two"], N, T, seed=3)
 SAMPLE = SCENE.sample()
 EXACT = Flow(budget=Budget(3, 0.7, 2.0), relinearise=False, normalise=False, draws=1, noise=0.0)
 
@@ -43,7 +43,9 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> list[Proxy]:
     """Return a list that fills with what the decoder is given."""
     seen: list[Proxy] = []
 
-    def spy(name: Any, scene: Scene, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
+    def spy(
+        name: Any, scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float
+    ) -> Responses:
         seen.append(proxy)
         return decode(name, scene, current, proxy, strength, anchor)
 
@@ -175,7 +177,7 @@ def test_the_score_is_the_gradient_of_the_reward(space: Any) -> None:
 def test_smoothing_averages_gradients_and_does_not_depend_on_the_batch() -> None:
     flow = Flow(draws=3, noise=1.0)
     whole = smoothed_score(SCENE, REWARD, flow, SAMPLE, start(SCENE, flow, SAMPLE).particles, 2)
-    alone = Scene(POLICY, PROMPTS[1:], ["two"], N, T, seed=3)
+    alone = PromptBatch(POLICY, PROMPTS[1:], ["two"], N, T, seed=3)
     part = SAMPLE.at(torch.arange(N, 2 * N))
     again = smoothed_score(alone, REWARD, flow, part, start(alone, flow, part).particles, 2)
     torch.testing.assert_close(again[0], whole[1], rtol=1e-3, atol=1e-4)

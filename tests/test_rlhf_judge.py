@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from vgf.rlhf.judge import KEY, ApiJudge, Pair, compare, estimate, outcome, parse
+from vgf.rlhf.study.api_judge import KEY, ApiJudge, Pair, compare, estimate, outcome, parse
 
 SECRET = "sk-very-secret-0123"
 

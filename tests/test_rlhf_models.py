@@ -12,15 +12,15 @@ from torch import nn
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from vgf.flow import Budget
-from vgf.rlhf.data import Row
-from vgf.rlhf.decoders import Proxy, Scene, decode
+from vgf.rlhf.decoders import PromptBatch, Proxy, decode
 from vgf.rlhf.flow import Flow, move
-from vgf.rlhf.loop import order, schedule, train
 from vgf.rlhf.lora import add_low_rank, merge_low_rank
 from vgf.rlhf.models import check_rows, load_model, load_tokenizer, make_policy
+from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import embedded, load_reward, rewards_of
 from vgf.rlhf.sampling import left_padded, negative_log_likelihood
 from vgf.rlhf.stages import cloning_loss, perplexity
+from vgf.rlhf.training import order, schedule, train
 
 torch.set_num_threads(1)
 POLICY = little_policy()
@@ -95,7 +95,7 @@ def test_merging_a_low_rank_update_keeps_the_function() -> None:
 def test_half_precision_keeps_zero_steps_bit_for_bit() -> None:
     policy = little_policy()
     half = make_policy(policy.model.to(torch.bfloat16), policy.tokenizer, None)
-    scene = Scene(half, [[12, 13], [14]], ["a", "b"], 4, 6, 0)
+    scene = PromptBatch(half, [[12, 13], [14]], ["a", "b"], 4, 6, 0)
     sample = scene.sample()
     u = embedded(half, sample.tokens)
     zero = Proxy(u, torch.zeros_like(u), torch.zeros_like(u), half.inputs)
@@ -118,7 +118,7 @@ def test_other_architectures_of_the_paper_go_the_same_way(tmp_path: Path) -> Non
     policy = make_policy(GPTNeoXForCausalLM(config).eval().requires_grad_(False), little_tokenizer(), None)
     reward = little_reward(policy)
     reward.save(tmp_path)
-    scene = Scene(policy, [[12, 13], [14]], ["a", "b"], 4, 6, 0)
+    scene = PromptBatch(policy, [[12, 13], [14]], ["a", "b"], 4, 6, 0)
     sample = scene.sample()
     tokens, alive = sample.tokens, sample.alive
     for space in ("embedding", "hidden"):

@@ -14,12 +14,12 @@ import pytest
 import torch
 from little_language import little_policy, little_preferences, little_reward, little_tokenizer
 
-from vgf.rlhf import table
-from vgf.rlhf.data import SHARES, Row, evaluation_prompts, parse_snippets, split_of
-from vgf.rlhf.evaluate import best_of_n_kl, diversity, edit_share, win
-from vgf.rlhf.minilm import ridge
-from vgf.rlhf.preferences import dialogue, read_jsonl, read_preferences
+from vgf.rlhf.parts.data import SHARES, Row, evaluation_prompts, parse_snippets, split_of
+from vgf.rlhf.parts.minilm import ridge
+from vgf.rlhf.parts.preferences import dialogue, read_jsonl, read_preferences
 from vgf.rlhf.reward import load_reward, pair_accuracy, preference_loss, rewards_of
+from vgf.rlhf.study import table
+from vgf.rlhf.study.records import best_of_n_kl, diversity, edit_share, win
 
 torch.set_num_threads(1)
 POLICY = little_policy()

@@ -14,8 +14,9 @@ from little_language import digest, little_cache
 from test_rlhf_chain import LITTLE
 
 from vgf import cli
-from vgf.rlhf import settings, study
-from vgf.rlhf.evaluate import read_rows
+from vgf.rlhf import settings
+from vgf.rlhf.study import run as study
+from vgf.rlhf.study.records import read_rows
 
 torch.set_num_threads(1)
 FILE = ROOT / "data" / "experiments" / "rlhf.yaml"

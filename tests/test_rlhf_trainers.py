@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from little_language import WORDS, little_policy, little_tokenizer
 
-from vgf.rlhf.trainers import OUTSIDE, padding_token, within_vocabulary
+from vgf.rlhf.rivals.trainers import OUTSIDE, padding_token, within_vocabulary
 
 torch.set_num_threads(1)
 

@@ -9,10 +9,10 @@ import torch
 from test_train import a_run
 
 from vgf.agents import VGF, Dims, VGFConfig
-from vgf.campaign import groups
-from vgf.checkpoints import join_seeds, one_seed
 from vgf.networks import SeedStreams
-from vgf.seed_groups import _named, _seeds, of_group, parts
+from vgf.training.campaign import groups
+from vgf.training.checkpoints import join_seeds, one_seed
+from vgf.training.seed_groups import _named, _seeds, of_group, parts
 
 SIX = {"seeds": [0, 1, 2, 5, 7, 8]}
 CONFIG = VGFConfig(particles=2, hidden=(8,), flow_steps=2)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vgf import stats
+from vgf.results import stats
 
 RLIABLE = json.loads((Path(__file__).parent / "reference" / "rliable_reference.json").read_text())
 RUNS = arrays(np.float64, st.integers(1, 6), elements=st.floats(-100, 100, allow_nan=False).map(lambda v: round(v, 2)))

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from myst_nb import glue
 
-from vgf import cli, records, stats, tables
+from vgf import cli, records
 from vgf.datasets import DATASETS, get_task
-from vgf.table_commands import check, glued, present
-from vgf.table_text import FORMATS
+from vgf.results import stats, tables
+from vgf.results.commands import check, glued, present
+from vgf.results.table_text import FORMATS
 
 HOPPER, CUBE = "hopper-medium-v2", "cube-double-play-singletask-v0"
 SEEDS, EPISODES = (0, 1, 2), 4

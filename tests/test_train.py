@@ -14,13 +14,15 @@ import pytest
 import torch
 import yaml
 
-from vgf import cli, records, runs, study, train
-from vgf.checkpoints import load_agent
+from vgf import cli, records
 from vgf.datasets import Transitions, get_task
-from vgf.experiments import read_experiment
 from vgf.networks import SeedStreams
-from vgf.runs import Run
-from vgf.workers import Workers
+from vgf.training import commands, loop, runs
+from vgf.training.checkpoints import load_agent
+from vgf.training.experiments import read_experiment
+from vgf.training.loop import TrainingInputs
+from vgf.training.runs import Run
+from vgf.training.vector_env import Workers
 
 CPU = torch.device("cpu")
 TASK = "cube-single-play-singletask-task2-v0"
@@ -93,7 +95,7 @@ def a_run(folder: Path, method: str = "mine", sizes: dict[str, Any] | None = Non
 
 
 def do(run: Run, stop_at: int | None = None) -> bool:
-    return train.train(run, train.Place(toy_data(), toy_envs(), CPU, toy_envs()), stop_at=stop_at)
+    return loop.train(run, TrainingInputs(toy_data(), toy_envs(), CPU, toy_envs()), stop_at=stop_at)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -185,10 +187,10 @@ def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path
 def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:
     data = toy_data()
     both, one = SeedStreams((0, 3), "batches"), SeedStreams((3,), "batches")
-    drawn, alone = train.draw_rows(data, both, 6, 3), train.draw_rows(data, one, 6, 3)
+    drawn, alone = loop.draw_rows(data, both, 6, 3), loop.draw_rows(data, one, 6, 3)
     assert torch.equal(drawn[:, 1], alone[:, 0])
     again = SeedStreams((0, 3), "batches")
-    assert torch.equal(drawn, torch.cat([train.draw_rows(data, again, 6, 1) for _ in range(3)]))
+    assert torch.equal(drawn, torch.cat([loop.draw_rows(data, again, 6, 1) for _ in range(3)]))
     together = data.rows(drawn[0])
     assert not torch.equal(together.actions[0], together.actions[1])
     rows = [tuple(row.tolist()) for row in data.observations]
@@ -223,10 +225,10 @@ def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> 
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Let the command run on toy data and environments, in a data folder of its own."""
     monkeypatch.setenv("VGF_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(study, "make_envs", toy_envs)
-    monkeypatch.setattr(study, "load", lambda *_: toy_data())
-    monkeypatch.setattr(study, "dataset_file", lambda *_: Path("toy.npz"))
-    monkeypatch.setattr(study, "provenance", lambda _: {"sha256": "0", "source": "regenerated"})
+    monkeypatch.setattr(commands, "make_envs", toy_envs)
+    monkeypatch.setattr(commands, "load", lambda *_: toy_data())
+    monkeypatch.setattr(commands, "dataset_file", lambda *_: Path("toy.npz"))
+    monkeypatch.setattr(commands, "provenance", lambda _: {"sha256": "0", "source": "regenerated"})
     monkeypatch.setattr(runs, "get_task", lambda name: replace(get_task(name), episode_steps=3))
     return tmp_path
 
@@ -276,7 +278,7 @@ def test_other_seeds_join_a_record_and_other_settings_do_not(toy: Path, capsys: 
 
 
 def test_evaluate_command_reads_a_record(toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from vgf import evaluate
+    from vgf.training import evaluate
 
     assert cli.main(["train", str(write(toy))]) == 0
     monkeypatch.setattr(evaluate, "make_envs", toy_envs)

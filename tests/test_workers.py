@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from vgf.datasets import make_env
-from vgf.workers import Workers, cores
+from vgf.training.vector_env import Workers, cores
 
 MAZE = "antmaze-medium-navigate-singletask-task1-v0"  # draws from numpy's global generator and its action space
 

@@ -4,7 +4,7 @@ A result has to come from the code that computed it: as a `{glue:...}` role, as 
 file. So every figure 0 to 9 that a reader sees and none of these made is suspect, and spelled-out numbers are when a
 measure follows (*three seeds*, *ten times*). Excused is what a rule can check against its source:
 
-    level      the level of an interval, if it is that of `vgf.stats`
+    level      the level of an interval, if it is that of `vgf.results.stats`
     setting    a number in the page's own code, in an experiment file the page names, in a file it includes, or in the
                files that SETTINGS names for it; not when a measure follows (%, ms, seeds, tasks, times, of 9, ...)
     cited      in a sentence that cites, if the number stands in `data/paper/`
@@ -32,7 +32,7 @@ from markdown_it.token import Token
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-from vgf.stats import LEVEL
+from vgf.results.stats import LEVEL
 
 ROOT = Path(__file__).resolve().parents[1]
 SILENT = {  # directives whose content is no prose

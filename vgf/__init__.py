@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vgf.fitting import fit
     from vgf.flow import Budget, Trajectory, best_of, stein_direction, transport, value_gradient
-    from vgf.policy import Policy, load_policy
+    from vgf.training.fit import fit
+    from vgf.training.policy import Policy, load_policy
 
 __version__ = "0.1.0"
 _HOMES = {
-    "fitting": ("fit",),
-    "flow": ("Budget", "Trajectory", "best_of", "stein_direction", "transport", "value_gradient"),
-    "policy": ("Policy", "load_policy"),
+    "vgf.flow": ("Budget", "Trajectory", "best_of", "stein_direction", "transport", "value_gradient"),
+    "vgf.training.fit": ("fit",),
+    "vgf.training.policy": ("Policy", "load_policy"),
 }
 __all__ = [
     "Budget",
@@ -37,5 +37,5 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module when it is first asked for (PEP 562)."""
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f"vgf.{home}"), name)
+            return getattr(import_module(home), name)
     raise AttributeError(f"module 'vgf' has no attribute {name!r}")

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
-    "data": ("vgf.datasets.commands:main", "list, get, check and describe datasets"),
-    "train": ("vgf.study:main", "train the methods of an experiment file and leave records"),
-    "evaluate": ("vgf.evaluate:main", "evaluate a record's policy anew, at several test budgets"),
+    "data": ("vgf.sources.commands:main", "list, get, check and describe datasets"),
+    "train": ("vgf.training.commands:main", "train the methods of an experiment file and leave records"),
+    "evaluate": ("vgf.training.evaluate:main", "evaluate a record's policy anew, at several test budgets"),
     "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
-    "rlhf": ("vgf.rlhf.commands:main", "the flow on language: run, prepare, sft, reward, judge, train, align, table"),
-    "tables": ("vgf.table_commands:main", "turn records into tables, or check what is shown against them"),
+    "rlhf": (
+        "vgf.rlhf.study.commands:main",
+        "the flow on language: run, prepare, sft, reward, judge, train, align, table",
+    ),
+    "tables": ("vgf.results.commands:main", "turn records into tables, or check what is shown against them"),
 }
 
 

@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-DATA = "data/figures/explorer.json"  # by vgf.explorer_figure
+DATA = "data/figures/explorer.json"  # by vgf.book.explorer_figure
 SCRIPTS = ("numerics", "walk", "words", "drawing", "controls")  # in the order they build on each other
 PLACE = '<div id="vgf-explorer" class="vgf-explorer"></div>'
 

@@ -1,6 +1,6 @@
 """Show a figure's dark version in dark mode.
 
-`vgf.plots.save_figure` writes `X.svg` and `X-dark.svg`. Wherever a page shows the first and the second lies beside
+`vgf.book.plots.save_figure` writes `X.svg` and `X-dark.svg`. Wherever a page shows the first and the second lies beside
 it, both are put into the same figure, with one caption, number and alternative text; the theme shows the one that
 fits. A figure without a dark version is left as it is.
 """

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vgf.agents import best_of_n, diffusion_ql, fql, idql, iql, rebrac, td3_bc
-from vgf.agents.base import Agent, Dims, Metrics, Reported
+from vgf.agents.base import Agent, Dims
 from vgf.agents.bc import BC, BCConfig
+from vgf.agents.reported import Metrics, Reported
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import PRESETS, VGFConfig
 

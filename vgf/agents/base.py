@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from vgf.agents import fused
+from vgf.agents.graph import GraphUpdates
+from vgf.agents.reported import Metrics, Reported
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
-from vgf.graph import GraphUpdates
 from vgf.networks import Draw, SeedStreams
 from vgf.reference import Reference
 
@@ -30,19 +31,6 @@ Precision = Literal["float32", "bfloat16", "bfloat16_all"]
 #: sampled, the critic whose gradient moves particles, targets); everything. First and last layers, values and targets,
 #: the flow, losses and Adam are in float32 in every case. It pays where the processor multiplies bfloat16 faster.
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
-Metrics = dict[str, Tensor]  #: name to one number a seed, [S], on the device
-
-
-class Reported(NamedTuple):
-    """Metrics of several updates that report the same names.
-
-    Attributes:
-        updates: numbers of the updates, n of them, ascending; the first update of a run is number 1.
-        metrics: name to one number for each update and seed, [n, S], on the device.
-    """
-
-    updates: Sequence[int]
-    metrics: Metrics
 
 
 class Dims(NamedTuple):
@@ -62,7 +50,7 @@ class Agent(ABC):
         config: the frozen dataclass it was created from.
         seeds: the S seeds, in the order of the seed axis.
         updates: how many updates it has done.
-        graph: does some updates in one call where that pays, see `vgf.graph`; None where it does not.
+        graph: does some updates in one call where that pays, see `vgf.agents.graph`; None where it does not.
     """
 
     name: ClassVar[str]
@@ -234,7 +222,7 @@ class Agent(ABC):
         loss.sum().backward()
         self._clip(network)
         optimizer.step()
-        # fused Adam writes past the version counters, by which `vgf.fast` knows that weights have changed
+        # fused Adam writes past the version counters, by which `vgf.agents.fast` knows that weights have changed
         increment_version(tuple(self.networks[network].parameters()))
 
     def _clip(self, network: str) -> None:  # noqa: B027  most methods take gradients as they are

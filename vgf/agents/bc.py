@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Dims, Metrics, Precision, check_config
+from vgf.agents.base import PRECISIONS, Dims, Precision, check_config
+from vgf.agents.reported import Metrics
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget

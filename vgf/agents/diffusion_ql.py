@@ -20,9 +20,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims, Metrics, check_config
+from vgf.agents.base import Agent, Dims, check_config
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import clip_gradients, follow, frozen, gumbel
+from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget, best_of
 from vgf.networks import Critic, SeedStreams

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import Dims, Metrics, check_config
+from vgf.agents.base import Dims, check_config
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import follow
 from vgf.agents.iql import VALUE_METRICS, ImplicitQ, ImplicitQConfig
+from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams

@@ -1,7 +1,7 @@
 """An agent whose update is a function of weights, batch and random numbers, which are drawn before it and handed in.
 
 With the draws outside, what is left of an update is the same program each time: it can be captured in a CUDA graph
-(`vgf.graph`), and `update` and the graph call one function, `step`, so there is nothing to hold equal by hand.
+(`vgf.agents.graph`), and `update` and the graph call one function, `step`, so there is nothing to hold equal by hand.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from vgf.agents.base import Agent, Dims, Metrics
+from vgf.agents.base import Agent, Dims
+from vgf.agents.graph import GraphUpdates
+from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
-from vgf.graph import GraphUpdates
 from vgf.networks import Draw
 
 

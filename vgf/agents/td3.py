@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Metrics, Precision, check_config
+from vgf.agents.base import PRECISIONS, Agent, Dims, Precision, check_config
 from vgf.agents.heads import Policy, follow, frozen
+from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import Critic, Draw, SeedStreams

@@ -21,11 +21,12 @@ from torch import Tensor
 
 from vgf.agents import fused
 from vgf.agents.bank import ActionBank
-from vgf.agents.base import Dims, Metrics
+from vgf.agents.base import Dims
+from vgf.agents.fast import Core
+from vgf.agents.reported import Metrics
 from vgf.agents.stepped import SteppedAgent
 from vgf.agents.vgf_config import Aggregate, VGFConfig
 from vgf.datasets.transitions import Batch, Transitions
-from vgf.fast import Core
 from vgf.flow import Budget, ScoreFn, best_of, transport, value_gradient
 from vgf.networks import Critic, Draw, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, FlowReference, make_reference
@@ -46,7 +47,7 @@ class VGF(SteppedAgent):
     name: ClassVar[str] = "vgf"
     transports: ClassVar[bool] = True
     eager_precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
-    draws_by_state: ClassVar[bool] = True  # see `vgf.evaluate.Actor`
+    draws_by_state: ClassVar[bool] = True  # see `vgf.training.evaluate.Actor`
     config: VGFConfig
 
     def __init__(self, config: VGFConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:

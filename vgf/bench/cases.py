@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from vgf.agents import AGENTS, CONFIGS, Dims, VGFConfig, fused
 from vgf.agents.base import Precision
+from vgf.agents.graph import UPDATES
 from vgf.agents.vgf_config import PRESETS
-from vgf.graph import UPDATES
 
 
 class Size(NamedTuple):
@@ -73,13 +73,13 @@ class Case:
         preset: of `TIMED`; "default" for a method without them.
         size: of `SIZES`.
         path: "eager": the modules themselves, the reference integrated anew; "fast": one call of `Agent.update` an
-            update, with what `vgf.fast` and a bank offer; "fused": `Agent.update_many` in the fused core; "graph": the
-            fast path, several updates in one CUDA graph.
+            update, with what `vgf.agents.fast` and a bank offer; "fused": `Agent.update_many` in the fused core;
+            "graph": the fast path, several updates in one CUDA graph.
         seeds: trained together.
         particles, train_steps: N and L_train, where they differ from the size's.
         device, threads: where.
         without: what a quick path is denied, of `MEANS`.
-        compiled: whether `torch.compile` is let loose on the chains of `vgf.fast`.
+        compiled: whether `torch.compile` is let loose on the chains of `vgf.agents.fast`.
         agent: the method.
         precision: of products on a quick path; see `vgf.agents.base.PRECISIONS`.
     """
@@ -138,7 +138,7 @@ class Case:
 
     @property
     def theirs(self) -> str | None:
-        """The authors' own agent that does what this does, of `vgf.bench.release_worker`; None where there is none."""
+        """The authors' own agent that does what this does, of `vgf.release.worker`; None where there is none."""
         if self.agent == "vgf" and self.config.direction == "amortised":
             return "a_vgf"
         return self.agent if self.agent in ("vgf", "fql", "iql", "rebrac") else None

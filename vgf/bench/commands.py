@@ -23,8 +23,8 @@ from vgf.bench.profile import Profile
 from vgf.bench.rows import release_row, update_row, update_table
 from vgf.bench.start import start_row
 from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, side_by_side, take_turns
-from vgf.checkpoints import choose_device
 from vgf.support.progress import Progress
+from vgf.training.device import choose_device
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Update:
     trained first and a bank of its actions; amortised: the same with a network in place of the gradient."""
     size: tuple[SizeName, ...] = ("paper", "small")
     path: tuple[PathName, ...] = ()
-    """eager: the modules themselves; fast: one call an update, with vgf.fast where nothing learns and, with a frozen
-    reference, a bank; fused: whole updates in one C++ function, on a processor; graph: the fast path, several updates
-    in one CUDA graph. By default the first two, and fused where this machine has it."""
+    """eager: the modules themselves; fast: one call an update, with vgf.agents.fast where nothing learns and, with
+    a frozen reference, a bank; fused: whole updates in one C++ function, on a processor; graph: the fast path, several
+    updates in one CUDA graph. By default the first two, and fused where this machine has it."""
     precision: tuple[Precision, ...] = ("bfloat16",)
     """Of the products, on every path but eager, which is float32; what a path does not have is left out."""
     seeds: tuple[int, ...] = (1,)

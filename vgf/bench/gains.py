@@ -16,7 +16,7 @@ from vgf.agents.base import Precision
 from vgf.bench.cases import Case, SizeName, check_path
 from vgf.bench.rows import update_row, update_table
 from vgf.bench.turns import Worker, python_worker, take_turns
-from vgf.checkpoints import choose_device
+from vgf.training.device import choose_device
 
 LADDER = (  # what is added, and the case that has it
     ("nothing", Case("release", "small", "eager", precision="float32")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vgf.bench.machine import usable_cores
+from vgf.release.process import WORKER, release_command
 from vgf.support.progress import Progress
 
 SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
@@ -129,24 +129,6 @@ def side_by_side(facts: dict[str, Any], name: str, blocks: int) -> dict[str, Any
     return {"side_by_side_ms": ms, "seconds_per_100k_updates_all_cores": 1e5 / sum(1e3 / one for one in ms)}
 
 
-def release_command(clone: Path, python: Path, script: Path, asked: dict[str, Any], threads: int | None) -> list[str]:
-    """Return what starts a script of ours in the authors' release's interpreter; the clone is to be its folder.
-
-    Raises:
-        ValueError: if clone or interpreter are not there.
-    """
-    agent = f"agents/{asked.get('agent', 'vgf')}.py"
-    if not (clone / agent).exists():
-        raise ValueError(f"--release {clone}: no {agent}; give a clone of https://github.com/ryanxhr/vgf")
-    if not os.access(python, os.X_OK):
-        raise ValueError(f"--release-python {python}: no such interpreter; give one that has jax, flax and distrax")
-    # made absolute, but not resolved: a virtual environment is known by its link
-    command = [str(python.absolute()), str(script), json.dumps(asked)]
-    if threads and sys.platform == "linux":
-        command = ["taskset", "-c", f"0-{threads - 1}", *command]  # XLA has no setting for its threads
-    return command
-
-
 def release_worker(
     clones: Sequence[Path], python: Path, agent: str, size: dict[str, Any], threads: int | None
 ) -> Worker:
@@ -166,8 +148,7 @@ def release_worker(
     if clone is None:
         hint = "https://github.com/ryanxhr/vgf has vgf and a_vgf, https://github.com/seohongpark/fql has the rivals"
         raise ValueError(f"--release: no clone given has agents/{agent}.py; {hint}")
-    script = Path(__file__).with_name("release_worker.py")
-    command = release_command(clone, python, script, size | {"agent": agent}, threads)
+    command = release_command(clone, python, WORKER, size | {"agent": agent}, threads)
     return Worker(command, f"the authors' {agent}", clone)
 
 

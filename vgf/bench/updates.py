@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from vgf import fast
-from vgf.agents import AGENTS, Dims, fused
+from vgf.agents import AGENTS, Dims, fast, fused
 from vgf.bench.cases import PATHS, SIZES, Case
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.networks import SeedStreams

@@ -1,8 +1,8 @@
 """Every dataset of the paper: a table of tasks, files from three sources, transitions on the device.
 
-`TASKS` and `get_task` say what there is, `regenerate` makes a file from the public simulators, `load` turns a file
-into `Transitions` and `make_env` gives the environment they came from. The names below load on first use: a worker
-that runs a simulator never imports torch, and a listing imports neither.
+`TASKS` and `get_task` say what there is, `load` turns a file into `Transitions` and `make_env` gives the environment
+they came from; where a file comes from is in `vgf.sources`. The names below load on first use: a process that runs a
+simulator never imports torch, and a listing imports neither.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from vgf.datasets.files import provenance
     from vgf.datasets.loading import load, make_env
     from vgf.datasets.own import own_transitions
-    from vgf.datasets.recipes import default_path, regenerate
     from vgf.datasets.tasks import DATASETS, TASKS, Dataset, Task, get_dataset, get_task
     from vgf.datasets.transitions import Batch, Transitions
     from vgf.support.errors import DataError
@@ -23,7 +22,6 @@ _HOMES = {
     "vgf.datasets.files": ("provenance",),
     "vgf.datasets.loading": ("load", "make_env"),
     "vgf.datasets.own": ("own_transitions",),
-    "vgf.datasets.recipes": ("default_path", "regenerate"),
     "vgf.datasets.tasks": ("DATASETS", "TASKS", "Dataset", "Task", "get_dataset", "get_task"),
     "vgf.datasets.transitions": ("Batch", "Transitions"),
     "vgf.support.errors": ("DataError",),
@@ -36,14 +34,12 @@ __all__ = [
     "Dataset",
     "Task",
     "Transitions",
-    "default_path",
     "get_dataset",
     "get_task",
     "load",
     "make_env",
     "own_transitions",
     "provenance",
-    "regenerate",
 ]
 
 

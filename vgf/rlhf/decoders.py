@@ -31,7 +31,7 @@ DecoderName = Literal["gumbel", "cold", "projection", "swaps"]
 
 
 @dataclass(frozen=True)
-class Scene:
+class PromptBatch:
     """What a decoder works on: P prompts with N responses each.
 
     Attributes:
@@ -89,7 +89,7 @@ class Proxy(NamedTuple):
 
 
 def decode(
-    name: DecoderName, scene: Scene, current: Responses, proxy: Proxy, strength: float, anchor: float
+    name: DecoderName, scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float
 ) -> Responses:
     """Return the responses a displacement stands for.
 
@@ -115,7 +115,7 @@ def decode(
     raise ValueError(f"no decoder {name!r}; known: gumbel, cold, projection, swaps")
 
 
-def _tilted(scene: Scene, proxy: Proxy, strength: float) -> Responses:
+def _tilted(scene: PromptBatch, proxy: Proxy, strength: float) -> Responses:
     """Sample anew with the same noise, the log-probabilities tilted."""
 
     def rule(step: int, log_p: Tensor, index: Tensor, gumbel: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def _tilted(scene: Scene, proxy: Proxy, strength: float) -> Responses:
     return _again(scene, rule)
 
 
-def _cold(scene: Scene, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
+def _cold(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
     """Decode the best text near the current one, without noise."""
     table = scene.policy.inputs.table
     here = embedded(scene.policy, current.tokens)
@@ -137,7 +137,7 @@ def _cold(scene: Scene, current: Responses, proxy: Proxy, strength: float, ancho
     return _again(scene, rule)
 
 
-def _projected(scene: Scene, proxy: Proxy) -> Responses:
+def _projected(scene: PromptBatch, proxy: Proxy) -> Responses:
     """Take the nearest row at each place."""
     policy, table = scene.policy, proxy.rows.table
     half = table.square().sum(-1) / 2
@@ -148,7 +148,7 @@ def _projected(scene: Scene, proxy: Proxy) -> Responses:
 
 
 @torch.no_grad()
-def _swapped(scene: Scene, current: Responses, proxy: Proxy, strength: float) -> Responses:
+def _swapped(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float) -> Responses:
     """Exchange the one token that promises most."""
     policy, table = scene.policy, proxy.rows.table
     index = policy.index[current.tokens].clamp(min=0)
@@ -175,7 +175,7 @@ def _along(rows: Tensor, displacement: Tensor) -> Tensor:
     return (rows @ displacement[..., None]).squeeze(-1)
 
 
-def _again(scene: Scene, rule: Rule) -> Responses:
+def _again(scene: PromptBatch, rule: Rule) -> Responses:
     """Generate the scene's responses by another rule."""
     return generate(
         scene.policy,
@@ -190,7 +190,7 @@ def _again(scene: Scene, rule: Rule) -> Responses:
     )
 
 
-def _with_hidden(scene: Scene, tokens: Tensor, alive: Tensor) -> Responses:
+def _with_hidden(scene: PromptBatch, tokens: Tensor, alive: Tensor) -> Responses:
     """Return responses with the hidden states that precede their tokens."""
     hidden = teacher_forced(scene.policy, scene.repeated, tokens, alive).float()
     return Responses(tokens, alive, hidden.clone())

@@ -24,9 +24,9 @@ from torch import Tensor
 
 from vgf.flow import Budget, FlowState, flow_step, stein_terms
 from vgf.kernels import median_bandwidth
-from vgf.rlhf.data import Row
-from vgf.rlhf.decoders import DecoderName, Proxy, Scene, decode
+from vgf.rlhf.decoders import DecoderName, PromptBatch, Proxy, decode
 from vgf.rlhf.models import Policy
+from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import RewardModel, embedded, padded
 from vgf.rlhf.sampling import Noise, Responses, joined, seed_of
 
@@ -98,7 +98,7 @@ class Relaxed(NamedTuple):
 
 
 def move(
-    scene: Scene, reward: RewardModel, flow: Flow, responses: Responses, constant: Tensor | None = None
+    scene: PromptBatch, reward: RewardModel, flow: Flow, responses: Responses, constant: Tensor | None = None
 ) -> Responses:
     """Return the responses after the flow; at L = 0 the very ones that came in, unless `own_zero`.
 
@@ -140,7 +140,7 @@ def move(
     return current
 
 
-def start(scene: Scene, flow: Flow, responses: Responses) -> FlowState:
+def start(scene: PromptBatch, flow: Flow, responses: Responses) -> FlowState:
     """Return the flow's state at these responses: particles [P, N, T * d], zero where a response has ended."""
     if flow.space == "embedding":
         u = embedded(scene.policy, responses.tokens)
@@ -150,7 +150,7 @@ def start(scene: Scene, flow: Flow, responses: Responses) -> FlowState:
     return FlowState(u, torch.zeros_like(u), torch.zeros_like(u), 0)
 
 
-def _restarted(scene: Scene, flow: Flow, responses: Responses, total: Tensor) -> Tensor:
+def _restarted(scene: PromptBatch, flow: Flow, responses: Responses, total: Tensor) -> Tensor:
     """Return particles at the decoded responses; hidden states keep the tilt that chose their tokens."""
     u = start(scene, flow, responses).particles
     if flow.space == "embedding":
@@ -188,7 +188,7 @@ def unit(x: Tensor, alive: Tensor) -> Tensor:
 
 
 def smoothed_score(
-    scene: Scene, reward: RewardModel, flow: Flow, responses: Responses, particles: Tensor, step: int
+    scene: PromptBatch, reward: RewardModel, flow: Flow, responses: Responses, particles: Tensor, step: int
 ) -> Tensor:
     """Return the smoothed gradient of the reward in the particles, [P, N, T * d]."""
     policy, shape = scene.policy, particles.shape
@@ -211,7 +211,7 @@ def smoothed_score(
     return total.reshape(shape)
 
 
-def relax(scene: Scene, responses: Responses) -> Relaxed:
+def relax(scene: PromptBatch, responses: Responses) -> Relaxed:
     """Return the most likely tokens of each place and the noise they were chosen with."""
     policy = scene.policy
     names = [f"{name}/{scene.first + n}" for name in scene.names for n in range(scene.particles)]
@@ -242,7 +242,7 @@ def constant_direction(policy: Policy, reward: RewardModel, rows: Sequence[Row],
     """
     tokens, alive = padded([row.chosen for row in rows], policy.end, policy.device)
     hidden = torch.zeros(*tokens.shape, policy.outputs.table.shape[-1], device=policy.device)
-    scene = Scene(policy, [row.prompt for row in rows], [row.name for row in rows], 1, tokens.shape[1], seed)
+    scene = PromptBatch(policy, [row.prompt for row in rows], [row.name for row in rows], 1, tokens.shape[1], seed)
     responses = Responses(tokens, alive, hidden)
     plain = Flow(budget=flow.budget, draws=flow.draws, noise=flow.noise)
     particles = start(scene, plain, responses).particles

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vgf.rlhf.data import Row
-from vgf.rlhf.hub import local_or_hub
+from vgf.rlhf.parts.data import Row
+from vgf.rlhf.parts.hub import local_or_hub, silence_transformers
 
 
 class Rows(NamedTuple):
@@ -102,7 +102,7 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16, device: torch.
     Raises:
         ValueError: if it holds none, in one line.
     """
-    quiet()
+    silence_transformers()
     from transformers import AutoModelForCausalLM
 
     try:
@@ -121,7 +121,7 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         ValueError: if there is none, in one line.
     """
-    quiet()
+    silence_transformers()
     from transformers import AutoTokenizer
 
     try:
@@ -176,11 +176,3 @@ def check_rows(policy: Policy, rows: Iterable[Row], tokens: int) -> None:
                 f"{row.name}: a prompt of {len(row.prompt)} tokens and a response of {tokens} pass the model's context "
                 f"of {policy.context}; shorten it, or lower --tokens"
             )
-
-
-def quiet() -> None:
-    """Keep transformers from drawing bars and giving advice while it loads."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgf.rlhf.data import Row
 from vgf.rlhf.models import Policy
+from vgf.rlhf.parts.data import Row
 from vgf.rlhf.sampling import joined, positions_of
 from vgf.support.files import write_json, written_whole
 

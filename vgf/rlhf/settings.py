@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from vgf.rlhf.sources import cache_folder
+from vgf.rlhf.parts.registry import cache_folder
 from vgf.support.provenance import fingerprint
 from vgf.support.scales import ScaleName
 

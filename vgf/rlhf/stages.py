@@ -14,13 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vgf.rlhf.data import Row, Splits, read_reviews
-from vgf.rlhf.loop import order, read_done, train, write_done
 from vgf.rlhf.lora import add_low_rank, merge_low_rank
-from vgf.rlhf.minilm import load_encoder, save_judge, train_judge
 from vgf.rlhf.models import Policy, check_rows, find_model, load_model, load_tokenizer, make_policy
-from vgf.rlhf.preferences import read_preferences
-from vgf.rlhf.prepare import minilm_folder, model_folder, snippets_file
+from vgf.rlhf.parts.data import Row, Splits, read_reviews
+from vgf.rlhf.parts.minilm import load_encoder, save_judge, train_judge
+from vgf.rlhf.parts.preferences import read_preferences
+from vgf.rlhf.parts.prepare import minilm_folder, model_folder, snippets_file
 from vgf.rlhf.reward import (
     RewardModel,
     load_reward,
@@ -32,6 +31,7 @@ from vgf.rlhf.reward import (
 )
 from vgf.rlhf.sampling import generate, joined, negative_log_likelihood, seed_of
 from vgf.rlhf.settings import SMOLLM2, Setup
+from vgf.rlhf.training import order, read_done, train, write_done
 from vgf.support.files import locked
 
 HELD_OUT = 128  # rows a stage is measured on

@@ -1,4 +1,4 @@
-"""The names of the scales an experiment can have; what a scale holds is in `vgf.sizes`."""
+"""The names of the scales an experiment can have; what a scale holds is in `vgf.training.sizes`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 // The flow, its measure and its bounds, as vgf.flow, vgf.kernels and vgf.theory have them, for the plane and in float64.
 // The page computes everything itself; a test runs both on the same particles and holds them equal. Particles are flat,
-// [x0, y0, x1, y1, ...]. Every constant comes from the page's data, which vgf.explorer wrote; none is repeated here.
+// [x0, y0, x1, y1, ...]. Every constant comes from the page's data, which vgf.book.explorer wrote; none is repeated here.
 (function (vgf) {
   "use strict";
 

@@ -20,10 +20,11 @@ from torch.autograd.graph import increment_version
 
 from vgf.agents.fused.build import Unavailable, fault, library
 from vgf.agents.fused.job import ADAM, DTYPES, METRICS, PRECISIONS, Flag, Job, Method, Network, Recipe, Role, fill
+from vgf.agents.reported import Reported
 from vgf.datasets.transitions import Transitions
 
 if TYPE_CHECKING:
-    from vgf.agents.base import Agent, Reported
+    from vgf.agents.base import Agent
 
 __all__ = [
     "Flag",
@@ -121,8 +122,6 @@ def update_many(agent: Agent, transitions: Transitions, index: Tensor) -> list[R
         IndexError: if the dataset has no such row.
         ValueError: if index, dataset or bank are not of the agent's sizes.
     """
-    from vgf.agents.base import Reported
-
     if len(index) == 0:
         return []
     index = _check_input(agent, transitions, index)

@@ -1,0 +1,1 @@
+"""Book: figures and pages made from records. Only this room draws."""

@@ -1,0 +1,74 @@
+"""The index of results: every committed record, with what made it, read off the records themselves.
+
+A reader who doubts a number starts here: study, task and method lead to the folder of per-seed files, the commit and
+the dataset's digest. Nothing is typed; a record without a table, or a study without a chapter, is seen at once. The
+trade-off is a long page of plain tables.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from vgf import records
+from vgf.results.commands import present
+from vgf.results.tables import MethodScores, Study, read_study
+from vgf.support.paths import data_folder, project_folder
+
+
+def render_results_index(results: Path | None = None) -> str:
+    """Return the index as MyST: a section for each study that is in git, in the order of their names."""
+    root = results or records.results_folder()
+    studies = [read_study(name, scale, root) for name, scale in present(root) if scale != "quick"]
+    if not studies:
+        return "No record of a larger scale than quick is here.\n"
+    return "\n".join(line for study in studies for line in _section(study))
+
+
+def _section(study: Study) -> list[str]:
+    """Return one study: where it is shown, its files, and a row for each record."""
+    shown = chapters(study.name)
+    where = ", ".join(f"{{doc}}`/notebooks/{chapter}`" for chapter in shown) or "no chapter yet"
+    files = ", ".join(
+        f"{{download}}`{text} </data/tables/{study.label}.{end}>`"
+        for text, end in (("CSV", "csv"), ("Markdown", "md"), ("LaTeX", "tex"))
+        if (data_folder() / "tables" / f"{study.label}.{end}").exists()
+    )
+    hours = sum(sum(run["seconds"].values()) for source in study.sources for run in source.record.runs) / 3600
+    return [
+        f"## {study.label}",
+        "",
+        f"Shown in {where}. Choices: {{download}}`{study.name}.yaml </data/experiments/{study.name}.yaml>`. "
+        f"All numbers: {files or 'no table yet'}. {len(study.sources)} records, {hours:.1f} hours of training and "
+        "evaluation.",
+        "",
+        "| task | method | seeds | updates | dataset | finished | commit | minutes |",
+        "|---|---|---|--:|---|---|---|--:|",
+        *(_row(source) for source in study.sources),
+        "",
+    ]
+
+
+def _row(source: MethodScores) -> str:
+    """Return one record's row, of its last run."""
+    run = source.record.runs[-1]
+    data = run["dataset"]
+    commit = (run["commit"] or "unknown")[:7] + ("+" if run["dirty"] else "")
+    cells = (
+        source.task.name,
+        f"`{source.method}`",
+        ", ".join(map(str, run["seeds"])),
+        str(run["settings"]["updates"]),
+        f"{data['source']}, `{data['sha256'][:8]}`",
+        run["finished"][:10],
+        f"`{commit}`",
+        f"{sum(run['seconds'].values()) / 60:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def chapters(study: str, folder: Path | None = None) -> list[str]:
+    """Return the chapters that show a study: those whose text names its experiment file or reads its records."""
+    sources = sorted((folder or project_folder() / "notebooks").glob("*.md"))
+    named = re.compile(rf'data/experiments/{study}\.yaml|read_study\("{study}"')
+    return [path.stem for path in sources if named.search(path.read_text("utf-8"))]

@@ -1,0 +1,33 @@
+"""Records: what a run leaves behind, csv and run.json; see `vgf.records.store`."""
+
+from vgf.records.store import (
+    CURVE_KEYS,
+    EPISODE_KEYS,
+    SCHEMA,
+    Record,
+    append_rows,
+    checksums,
+    faults,
+    merge_run,
+    read_record,
+    read_runs,
+    record_folder,
+    results_folder,
+    seed_file,
+)
+
+__all__ = [
+    "CURVE_KEYS",
+    "EPISODE_KEYS",
+    "SCHEMA",
+    "Record",
+    "append_rows",
+    "checksums",
+    "faults",
+    "merge_run",
+    "read_record",
+    "read_runs",
+    "record_folder",
+    "results_folder",
+    "seed_file",
+]

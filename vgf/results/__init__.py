@@ -1,0 +1,1 @@
+"""Results: from records to tables, statistics and verdicts. Nothing here draws."""

@@ -1,0 +1,69 @@
+"""Tables made from a study's trained policies: what a chapter reads, since policies are not in git.
+
+NAME.csv lies in `data/results/STUDY.SCALE` with NAME.json beside it, which has the csv's checksum and, for each policy
+it was made from, those of policy and record, with code, libraries and machine. Nobody without the policies can compute
+such a table again, so `vgf tables --check` holds it to its checksum, and its records to theirs. `main` is what every
+module that makes one runs as.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vgf.support.files import sha256, write_bytes, write_json
+from vgf.support.progress import log
+from vgf.support.provenance import code_provenance
+
+RUN = "run.json"
+
+
+def of_policies(policies: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Return what a table was made from: of each policy, by TASK/METHOD, checksums, code and machine."""
+    return {
+        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **code_provenance()}
+        for name, file in policies.items()
+    }
+
+
+def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -> None:
+    """Write a table and what it was made from; what is there of other tasks and methods is kept.
+
+    Args:
+        path: of the csv.
+        table: its rows, with columns task and method.
+        made: for each TASK/METHOD what its rows were made from.
+
+    Raises:
+        ValueError: if the table that is there is not as it was written.
+    """
+    if path.exists():
+        for line in faults(path.parent, path.name):
+            raise ValueError(f"{line}; remove it, and make it anew with all policies")
+        before = pd.read_csv(path)
+        other = ~(before["task"] + "/" + before["method"]).isin(made)
+        table = pd.concat([before[other], table])
+        made = {**json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["made"], **made}
+    write_bytes(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
+    write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": dict(made)})
+    log(f"{path}: {len(table)} rows")
+
+
+def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:
+    """Yield a line for each table of a study that is not as it was written."""
+    for path in sorted(folder.glob(pattern)):
+        facts = path.with_suffix(".json")
+        if not facts.exists():
+            yield f"{path}: there is no {facts.name} beside it with its checksum"
+            continue
+        content = json.loads(facts.read_text(encoding="utf-8"))
+        if content["sha256"] != sha256(path):
+            yield f"{path}: changed since it was made (its checksum is not the one in {facts.name})"
+        for name, made in content["made"].items():
+            run = folder / name / RUN
+            if "record" in made and (not run.exists() or sha256(run) != made["record"]):
+                yield f"{path}: the record of {name} is not the one whose policy it was made from"

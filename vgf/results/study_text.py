@@ -1,0 +1,150 @@
+"""What every results chapter says of a study: its markdown tables and a few sentences, made the same way for each.
+
+A chapter reads records through `vgf.results.tables`, whose numbers have addresses that `vgf tables --check` computes
+again; nothing here computes a statistic of its own. The trade-off of one set of tables is that no chapter can choose
+its rows: the same methods stand in the same order everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pandas as pd
+
+from vgf.results.tables import ALL, Key, Study, table_cell
+
+NAMES = {  # of agents, as the literature writes them
+    "bc": "BC (flow)",
+    "best_of_n": "best-of-N",
+    "td3_bc": "TD3+BC",
+    "rebrac": "ReBRAC",
+    "iql": "IQL",
+    "idql": "IDQL",
+    "diffusion_ql": "Diffusion-QL",
+    "fql": "FQL",
+    "vgf": "VGF",
+}
+SCORE = {"success": "success, %", "return": "normalised score"}
+
+
+def short(task: str) -> str:
+    """Return a task's name without what all names of its suite share."""
+    return re.sub(r"-v\d+$|-singletask|-play|-navigate", "", task)
+
+
+def label(key: Key, several: bool, names: Mapping[str, str] = NAMES) -> str:
+    """Return what a method at a test budget is called; the budget only where a method has several."""
+    return f"{names.get(key[0], key[0])}, L = {key[1]}" if several else names.get(key[0], key[0])
+
+
+def ordered(study: Study, names: Mapping[str, str] = NAMES) -> list[tuple[Key, str]]:
+    """Return a study's methods and budgets in the order of `names`, each with its label."""
+    order = list(names)
+    keys = sorted(study.keys, key=lambda k: (order.index(k[0]) if k[0] in order else len(order), k))
+    return [(key, label(key, sum(k[0] == key[0] for k in keys) > 1, names)) for key in keys]
+
+
+def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str = "last") -> str:
+    """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell."""
+    tasks = [*study.tasks, *([ALL] if len(study.shared) > 1 else [])]
+    titles = [short(task) if task != ALL else f"mean over {len(study.shared)} tasks" for task in tasks]
+    lines = [f"| method | {' | '.join(titles)} |", f"|---|{'--:|' * len(tasks)}"]
+    for key, text in ordered(study, names):
+        cells = []
+        for task in tasks:
+            row = table_cell(study, task, key, checkpoint)
+            cells.append("–" if row is None else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]")
+        lines.append(f"| {text} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def budget_table(study: Study, task: str, names: Mapping[str, str], checkpoint: str = "last") -> str:
+    """Return a markdown table of one task: methods down, test budgets across, mean and interval in a cell."""
+    budgets = sorted({steps for _, steps in study.keys})
+    lines = [
+        f"| {short(task)} | {' | '.join('no step' if s == 0 else f'L = {s}' for s in budgets)} |",
+        f"|---|{'--:|' * len(budgets)}",
+    ]
+    for method in names:
+        rows = [table_cell(study, task, (method, steps), checkpoint) for steps in budgets]
+        cells = ["–" if row is None else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in rows]
+        if any(row is not None for row in rows):
+            lines.append(f"| {names[method]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, str] = NAMES) -> str:
+    """Return a markdown table of ours and the paper's numbers where there are both; L_test by kind of task.
+
+    Without a task that both have, it is a sentence that says so.
+    """
+    kinds = {source.task.name: source.task.kind for source in study.sources}
+    n, lines = study.numbers, ["| task | method | ours | the paper's |", "|---|---|--:|--:|"]
+    for row in n[n["checkpoint"] == "paper"].itertuples():
+        keys = [key for key in study.keys if key[0] == row.method]
+        key = next((k for k in keys if k[1] == budgets[kinds[row.task]]), keys[0])
+        own = table_cell(study, row.task, key)
+        if own is not None:
+            text = label(key, len(keys) > 1, names)
+            lines.append(
+                f"| {short(row.task)} | {text} | {own.value:.1f} [{own.low:.1f}, {own.high:.1f}] | {row.value:g} |"
+            )
+    return "\n".join(lines) if len(lines) > 2 else "The paper has no number for any task that was run here."
+
+
+def starts(study: Study) -> pd.DataFrame:
+    """Return task, method, start and end: each method's mean score untrained, and at the end with no flow step."""
+    rows = []
+    for source in study.sources:
+        own = source.scores[source.scores["test_steps"] == source.scores["test_steps"].min()]
+        means = own.groupby("update")["score"].mean()
+        rows.append((source.task.name, source.method, float(means.loc[0]), float(means.iloc[-1])))
+    return pd.DataFrame(rows, columns=["task", "method", "start", "end"])
+
+
+def best_budgets_in_words(drawn: pd.DataFrame) -> str:
+    """Return, of the data of `draw_budgets` for one method, with how many steps it scores highest on each task."""
+    words = []
+    for task, own in drawn.groupby("task", sort=False):
+        scores = own.set_index("test_steps")["mean"]
+        steps = int(scores.idxmax())
+        most = "with no step" if steps == 0 else f"with {steps} step{'s' * (steps > 1)}"
+        level = scores.max() == scores.min()
+        words.append(f"{'the same at every number of steps' if level else f'highest {most}'} on {short(task)}")
+    return "; ".join(words)
+
+
+def second_half_in_words(drawn: pd.DataFrame) -> str:
+    """Return, of the data of `draw_curves`, on how many tasks each method's mean is higher at the end than half-way."""
+    words = []
+    for method, own in drawn.groupby("method", sort=False):
+        gains = []
+        for _, task in own.groupby("task"):
+            scores = task.groupby("update")["score"].mean()
+            gains.append(scores.iloc[-1] > scores[scores.index >= scores.index.max() / 2].iloc[0])
+        words.append(f"{method} on {sum(gains)} of {len(gains)}")
+    return "; ".join(words)
+
+
+def ranking_in_words(ranked: pd.DataFrame) -> str:
+    """Return, for each task, whether the critic picks among few and among many of the reference's actions.
+
+    Args:
+        ranked: rows as `vgf.results.critic_ranking` leaves them.
+    """
+    words = []
+    for task in dict.fromkeys(ranked["task"]):
+        own = ranked[ranked["task"] == task].groupby(["choice", "particles"])["score"]
+        mean = own.mean()
+        few, many = (int(of(mean.loc["best"].index)) for of in (min, max))
+        best, worst, any_one = mean["best", few], mean["worst", few], mean.loc["any"].iloc[0]
+        picks = "picks better than chance" if best > any_one >= worst else "picks no better than chance"
+        if picks.endswith("no better than chance") and own.max()["worst", few] < own.min()["best", few]:
+            picks = f"tells the worst apart on every seed, but {picks}"
+        then = "better still" if mean["best", many] > best else "worse"
+        words.append(
+            f"on {short(task)} the critic {picks} among {few} actions ({best:.0f} for the best, {any_one:.0f} for any, "
+            f"{worst:.0f} for the worst) and {then} among {many} ({mean['best', many]:.0f} for the best)"
+        )
+    return "; ".join(words)

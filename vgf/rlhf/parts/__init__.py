@@ -1,0 +1,1 @@
+"""Parts: third-party models and texts, found or downloaded, and their preparation."""

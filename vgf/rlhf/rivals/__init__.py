@@ -1,0 +1,1 @@
+"""Rivals: DPO, PPO and RLOO of TRL, trained on the same data as the flow."""

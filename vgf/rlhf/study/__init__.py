@@ -1,0 +1,1 @@
+"""Study: the comparison on language, from its experiment file to its records, table and verdicts."""

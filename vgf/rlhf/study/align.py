@@ -1,0 +1,168 @@
+"""`vgf rlhf align`: every method on the same prompts, from the same reference responses and the same noise.
+
+Prompts go in groups. A group's reference responses are sampled once, every method works on them, and its rows are
+recorded before the next group begins: a run that is killed loses one group. Which prompts form a group follows from the
+sizes alone, so a resumed run makes the same numbers as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vgf import records
+from vgf.rlhf.flow import Flow, constant_direction
+from vgf.rlhf.models import find_model, load_tokenizer
+from vgf.rlhf.parts.data import Row, evaluation_prompts
+from vgf.rlhf.parts.minilm import load_judge
+from vgf.rlhf.parts.prepare import minilm_folder, model_folder
+from vgf.rlhf.reward import load_reward
+from vgf.rlhf.settings import SMOLLM2, Setup
+from vgf.rlhf.stages import load_splits, open_policy, open_sft
+from vgf.rlhf.study.group import AlignmentContext, open_group, rows_of
+from vgf.rlhf.study.methods import Method
+from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, read_rows, seal
+from vgf.rlhf.training import duration, read_done
+from vgf.support.files import sha256
+from vgf.support.progress import log
+from vgf.support.provenance import fingerprint
+
+CALIBRATION = 64  # human responses the constant direction is the mean gradient of
+
+
+def open_world(setup: Setup, methods: Sequence[Method]) -> tuple[AlignmentContext, list[Row]]:
+    """Return what the methods need, and the test prompts.
+
+    Raises:
+        ValueError: naming the stage that is missing.
+    """
+    policy, splits = open_sft(setup)
+    reward = load_reward(setup.folder("reward"), policy)
+    judge = load_judge(setup.folder("judge"), minilm_folder()) if setup.task == "reviews" else None
+    others = {}
+    for stage in sorted({method.stage for method in methods if method.stage}):
+        if read_done(setup.folder(stage)) is None:
+            raise ValueError(f"{stage} is not trained for these settings; `vgf rlhf train {stage}` comes first")
+        others[stage] = open_policy(setup, setup.folder(stage))[0]
+    constant = constant_direction(policy, reward, splits.reward[:CALIBRATION], Flow(), setup.seed)
+    rows = evaluation_prompts(splits.test, setup.sizes.prompts, setup.least_rating, setup.development)
+    return AlignmentContext(setup, policy, reward, judge, constant, others), rows
+
+
+def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, replace: bool = False) -> list[Path]:
+    """Run methods on the test prompts and record each response; return the records' folders.
+
+    Records that are complete are left as they are. Rows to be added must come from the models of those beside them.
+
+    Args:
+        setup: which experiment.
+        methods: of `vgf.rlhf.study.methods`.
+        root: of the records; data/results by default.
+        replace: remove rows made with other settings; otherwise they are refused.
+
+    Raises:
+        ValueError: if a stage is missing, or a record was made with other settings or from other models.
+    """
+    folders = {method.name: folder_of(setup.scale, setup.task_name, method.name, root) for method in methods}
+    if complete(setup, methods, root):
+        return list(folders.values())
+    world, rows = open_world(setup, methods)
+    settings = {method.name: settings_of(setup, method) for method in methods}
+    stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
+    _check_siblings(list(folders.values()), setup.seed, fingerprint(stages), replace)
+    for name, folder in folders.items():
+        _check_settings(folder, setup.seed, (fingerprint(settings[name]), fingerprint(stages)), replace)
+    size = max(1, setup.sizes.together // setup.sizes.particles)
+    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+    started, worked, spent = time.monotonic(), 0, dict.fromkeys(folders, 0.0)
+    for at, part in enumerate(parts):
+        missing = [m for m in methods if not {r.name for r in part} <= _recorded(folders[m.name], setup.seed)]
+        if not missing:
+            continue
+        group = open_group(world, part, max((m.candidates for m in missing if m.kind == "best"), default=0))
+        for method in missing:
+            begun = time.monotonic()
+            append(folders[method.name], setup.seed, rows_of(world, group, method))
+            spent[method.name] += time.monotonic() - begun
+        worked += 1
+        if at + 1 < len(parts):
+            left = (time.monotonic() - started) / worked * (len(parts) - at - 1)
+            log(f"align: {(at + 1) * size} of {len(rows)} prompts, about {duration(left)} to go")
+    own = {
+        method.name: {method.stage: read_done(setup.folder(method.stage))} if method.stage else {} for method in methods
+    }
+    for name, folder in folders.items():
+        if spent[name] or _mark(folder, setup.seed).exists():
+            facts = {
+                "scale": setup.scale,
+                "stages": stages | own[name],
+                "device": "cpu",
+                "seconds": round(spent[name], 1),
+            }
+            seal(folder, setup.seed, settings[name], facts)
+            _mark(folder, setup.seed).unlink(missing_ok=True)
+    return list(folders.values())
+
+
+def complete(setup: Setup, methods: Sequence[Method], root: Path | None = None) -> bool:
+    """Return whether every prompt has a row of every method, made with these settings."""
+    tokenizer = load_tokenizer(find_model(setup.model, model_folder(), SMOLLM2))
+    splits = load_splits(setup, tokenizer)
+    names = {
+        r.name for r in evaluation_prompts(splits.test, setup.sizes.prompts, setup.least_rating, setup.development)
+    }
+    for method in methods:
+        folder = folder_of(setup.scale, setup.task_name, method.name, root)
+        made = made_from(folder, setup.seed)
+        if not made or made[0] != fingerprint(settings_of(setup, method)) or names - _recorded(folder, setup.seed):
+            return False
+    return True
+
+
+def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
+    """Return what a method's numbers depend on."""
+    sizes = asdict(setup.sizes)
+    sizes.pop("save_every")
+    model = Path(setup.model).name if Path(setup.model).is_dir() else setup.model  # a record names no one's folders
+    facts = {"model": model, "task": setup.task, "least_rating": setup.least_rating, "sizes": sizes}
+    facts["development"] = setup.development
+    if setup.preferences:
+        facts["preferences"] = sha256(setup.preferences)
+    return facts | {"method": asdict(method)}
+
+
+def _recorded(folder: Path, seed: int) -> set[str]:
+    return set(read_rows(folder, seed)["prompt"])
+
+
+def _check_siblings(folders: Sequence[Path], seed: int, models: str, replace: bool) -> None:
+    """Refuse rows beside those of a seed that another policy, reward model or judge made: they would be paired."""
+    there = {path.parent for folder in folders for path in folder.parent.glob("*/run.json")}
+    for folder in sorted(there - set(folders if replace else ())):
+        made = made_from(folder, seed)
+        if made and made[1] != models:
+            raise ValueError(
+                f"{folder}: seed {seed} was made from another policy, reward model or judge than are here now; "
+                "take a seed that has no record, another --results, or remove this one's"
+            )
+
+
+def _check_settings(folder: Path, seed: int, wanted: tuple[str, str], replace: bool) -> None:
+    """Refuse or remove rows of other settings or models; until a run is sealed a side file says which it has."""
+    path, mark = records.seed_file(folder, seed), _mark(folder, seed)
+    made = tuple(mark.read_text(encoding="utf-8").split()) if mark.exists() else made_from(folder, seed)
+    if path.exists() and made != wanted:
+        if not replace:
+            other = "with other settings" if not made or made[0] != wanted[0] else "from other models"
+            raise ValueError(f"{path}: made {other}; --replace removes it")
+        path.unlink()
+    if made_from(folder, seed) != wanted or not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(" ".join(wanted), encoding="utf-8")
+
+
+def _mark(folder: Path, seed: int) -> Path:
+    return folder / f".seed{seed}.unsealed"

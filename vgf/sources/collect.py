@@ -1,0 +1,252 @@
+"""Datasets collected by a trained policy, from finished episodes to the official file.
+
+The episodes are parts on disk (`parts`), so a collection resumes after a kill and does not depend on the number of
+workers. What comes out is OGBench's npz with its validation file (park2025ogbench), or D4RL's hdf5 (fu2020d4rl): an
+array per key, gzip, `metadata/` beside them. HDF5 stores no time of writing here, so equal arrays give equal bytes. A
+sidecar says how the file was made; the policy's digest is part of it, since another policy gives other data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import platform
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vgf.datasets.files import Arrays, content_digest, sidecar, validation_path
+from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
+from vgf.support.errors import DataError
+from vgf.support.files import sha256, write_json, written_whole
+from vgf.support.paths import data_folder
+
+PACKAGES = ("ogbench", "mujoco", "gymnasium", "numpy", "h5py")
+BATCH = 64  # episodes before the first look at the number of rows
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What decides the bits of a collected file.
+
+    Attributes:
+        dataset: official name.
+        recipe: the engine's own settings, a frozen dataclass.
+        engine: module that runs it, as `parts.Work` wants it; its name alone is recorded, so that a module may move.
+        seed: >= 0.
+        episodes: per split; a second split is the validation file of an npz, or what follows in an hdf5.
+        most_rows: where to cut each split; None for all rows of all episodes.
+        recipe_version: raised when the same settings would give other bits.
+    """
+
+    dataset: str
+    recipe: Any
+    engine: str
+    seed: int
+    episodes: tuple[int, ...]
+    most_rows: int | None = None
+    recipe_version: int = 1
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The settings and the versions that matter, as JSON would give them back."""
+        values = asdict(self) | {"episodes": self.episodes[0], "splits": self.episodes}
+        values |= {"versions": {name: version(name) for name in PACKAGES}}
+        result: dict[str, Any] = json.loads(json.dumps(values))
+        return result
+
+    @property
+    def key(self) -> str:
+        """A short digest of everything an episode's bits depend on."""
+        values = {name: value for name, value in self.facts.items() if name not in ("episodes", "splits", "most_rows")}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def policy_path(file: str) -> Path:
+    """Return where a shipped policy of that file name lies."""
+    return data_folder() / "policies" / file
+
+
+def collected_path(dataset: str, suite: str, seed: int, episodes: int | None) -> Path:
+    """Return where a collected file goes by default."""
+    suffix = {"ogbench": ".npz", "d4rl": ".hdf5"}[suite]
+    count = "full" if episodes is None else f"ep{episodes}"
+    return data_folder() / "cache" / suite / f"{dataset}.seed{seed}.{count}{suffix}"
+
+
+def collect(
+    collection: Collection,
+    path: Path,
+    workers: int = 1,
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    progress: bool = True,
+) -> Path:
+    """Make a collection's file and return its path; one that is there already is kept.
+
+    Args:
+        collection: what to make.
+        path: the file, ending in .npz or .hdf5; OUT.json beside it says how it was made.
+        workers: processes, each running one simulator.
+        metadata: goes into an hdf5 file under `metadata/`.
+        progress: whether to report on stderr.
+
+    Raises:
+        DataError: naming the argument or the place and the remedy.
+    """
+    check_arguments(collection.episodes[0], collection.seed, workers)
+    if path.suffix not in (".npz", ".hdf5"):
+        raise DataError(f"{path}: the file to write must end in .npz or .hdf5")
+    if is_made(path, collection.facts):
+        return path
+    parts = path.with_name(f"{path.stem}.parts-{collection.key}")
+    work = Work(collection.recipe, collection.seed, parts, collection.engine)
+    with alone(parts):
+        if not is_made(path, collection.facts, resuming=any(parts.glob("*.npz"))):
+            started = time.monotonic()
+            splits = [
+                _make_split(work, collection, k, workers, path.stem, progress) for k in range(len(collection.episodes))
+            ]
+            arrays = _write(parts, splits, collection, path, metadata or {})
+            finish(path, collection.facts, arrays, time.monotonic() - started)
+            shutil.rmtree(parts, ignore_errors=True)
+    return path
+
+
+def check_arguments(episodes: int, seed: int, workers: int) -> None:
+    """Refuse what no collection can have.
+
+    Raises:
+        DataError: naming the argument.
+    """
+    for what, value, least in (("episodes", episodes, 1), ("workers", workers, 1), ("seed", seed, 0)):
+        if value < least:
+            raise DataError(f"{what} must be >= {least}, got {value}")
+
+
+def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> bool:
+    """Return whether the file is there, made with these settings (whatever the packages' versions) and undamaged.
+
+    Raises:
+        DataError: when something else is in its place, unless a run is being resumed that had begun to write it.
+    """
+    if not path.exists():
+        return False
+    if not sidecar(path).exists():
+        if resuming or any(path.parent.glob(f"{path.stem}.parts-*/*.npz")):
+            return False
+        raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
+    there = json.loads(sidecar(path).read_text(encoding="utf-8"))
+    if "engine" in there:
+        there["engine"] = str(there["engine"]).rpartition(".")[2]  # files made before the modules moved hold a whole path
+    unequal = [name for name in facts if name != "versions" and there.get(name) != facts[name]]
+    if unequal:
+        raise DataError(f"{path}: already there with other {', '.join(unequal)}; choose another --out or remove it")
+    if there["sha256"] != sha256(path):
+        raise DataError(f"{path}: does not match {sidecar(path).name} beside it; remove both and run again")
+    return True
+
+
+def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, seconds: float) -> None:
+    """Write the sidecar: settings, size, digests and machine."""
+    own = {
+        "rows": len(arrays["terminals"]),
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "content": content_digest(arrays),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "seconds": round(seconds, 1),
+    }
+    if path.suffix == ".npz":
+        own["sha256_validation"] = sha256(validation_path(path))
+    write_json(sidecar(path), dict(facts) | own)
+
+
+def _make_split(
+    work: Work, collection: Collection, split: int, workers: int, what: str, progress: bool
+) -> list[Episode]:
+    """Make one split's parts and return them, only as many as `most_rows` needs."""
+    count, most = collection.episodes[split], collection.most_rows
+    if most is None:
+        episodes = [Episode(split, i) for i in range(count)]
+        make_parts(work, episodes, workers, what, progress)
+        return episodes
+    made: list[Episode] = []
+    rows = 0
+    while rows < most and len(made) < count:
+        wanted = math.ceil((most - rows) * len(made) / rows * 1.02) if rows else BATCH
+        batch = [Episode(split, len(made) + i) for i in range(min(wanted, count - len(made)))]
+        make_parts(work, batch, workers, f"{what} ({rows:,} of {most:,} rows)", progress)
+        rows += sum(_rows(work.folder / episode.file) for episode in batch)
+        made += batch
+    return made
+
+
+def _rows(part: Path) -> int:
+    """Return the number of rows of a part."""
+    with np.load(part, allow_pickle=False) as arrays:
+        return len(arrays["terminals"])
+
+
+def _write(
+    parts: Path, splits: Sequence[list[Episode]], collection: Collection, path: Path, metadata: Mapping[str, Any]
+) -> Arrays:
+    """Join the parts into the official file or files."""
+    if path.suffix == ".npz":
+        join_parts(parts, splits[1], validation_path(path))
+        return join_parts(parts, splits[0], path)
+    joined = [cut(_joined(parts, split), collection.most_rows) for split in splits]
+    arrays = {name: np.concatenate([part[name] for part in joined]) for name in joined[0]}
+    write_hdf5(path, arrays, metadata)
+    return arrays
+
+
+def _joined(parts: Path, episodes: Sequence[Episode]) -> Arrays:
+    """Return the episodes' arrays, one after the other."""
+    loaded = []
+    for episode in episodes:
+        with np.load(parts / episode.file, allow_pickle=False) as part:
+            loaded.append(dict(part))
+    return {name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]}
+
+
+def cut(arrays: Arrays, most_rows: int | None) -> Arrays:
+    """Return the first rows; a trajectory that is cut ends in a timeout, so that no reader joins it to the next."""
+    if most_rows is None or len(arrays["terminals"]) <= most_rows:
+        return arrays
+    arrays = {name: values[:most_rows].copy() for name, values in arrays.items()}
+    arrays["timeouts"][-1] = not arrays["terminals"][-1]
+    return arrays
+
+
+def write_hdf5(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+    """Write arrays in D4RL's layout, whole or not at all; equal arrays give equal bytes.
+
+    Args:
+        path: the file.
+        arrays: by key; a "/" makes a group.
+        metadata: by key below `metadata/`: text, numbers or arrays.
+
+    Raises:
+        DataError: when the file cannot be written.
+    """
+    import h5py
+
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        for name in sorted(arrays):
+            file.create_dataset(name, data=arrays[name], compression="gzip", track_times=False)
+        for name, value in sorted(metadata.items()):
+            stored = np.bytes_(value) if isinstance(value, str) else value
+            file.create_dataset(f"metadata/{name}", data=stored, track_times=False)
+    with written_whole(path) as stream:
+        stream.write(memory.getbuffer())

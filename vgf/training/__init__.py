@@ -1,0 +1,1 @@
+"""Training: an experiment file in, records and policies out."""

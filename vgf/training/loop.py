@@ -1,0 +1,255 @@
+"""The only training loop: a method's seeds train together, offline and then perhaps online, and are evaluated.
+
+A run that was killed goes on from its last checkpoint exactly as if it had not been: the checkpoint holds weights,
+Adam, target and random streams, and what is drawn depends on nothing else. The loop asks the device for a number only
+at a logged update; acting online waits for the device, because the environment does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from gymnasium.vector import VectorEnv
+from torch import Tensor
+
+from vgf import records
+from vgf.agents import AGENTS, Dims, Reported
+from vgf.agents.fast import bfloat16_speedup
+from vgf.datasets import Transitions
+from vgf.networks import SeedStreams
+from vgf.support.progress import Progress, log
+from vgf.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from vgf.training.evaluate import evaluate
+from vgf.training.metrics import MetricWindow, NotFinite, check_finite
+from vgf.training.monitor import Monitor
+from vgf.training.online import FineTuning
+from vgf.training.runs import Clock, Run, append, publish
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """Where a run happens.
+
+    Attributes:
+        transitions: what it learns from, on the device.
+        envs: for evaluation, an equal number for each seed; None where there is no environment to evaluate in.
+        device: where it computes.
+        acting: for fine-tuning online, one environment a seed; None where there is none.
+        reward: scale and offset of the environment's rewards; see `vgf.training.online.reward_rule`.
+    """
+
+    transitions: Transitions
+    envs: VectorEnv[Any, Any, Any] | None
+    device: torch.device
+    acting: VectorEnv[Any, Any, Any] | None = None
+    reward: tuple[float, float] = (1.0, 0.0)
+
+
+CALL_SECONDS = 0.5  # of updates in one call: long enough to be cheap, short enough to be interrupted and watched
+
+
+def draw_rows(transitions: Transitions, streams: SeedStreams, size: int, updates: int) -> Tensor:
+    """Draw the rows of some updates' batches, [k, S, B], for each seed from its own stream.
+
+    What a seed sees depends neither on the other seeds nor on how many updates are drawn for at once.
+    """
+    drawn = [
+        [torch.randint(len(transitions), (size,), generator=g, device=g.device) for _ in range(updates)]
+        for g in streams.generators
+    ]
+    return torch.stack([torch.stack(seed) for seed in drawn], 1)
+
+
+def train(run: Run, place: TrainingInputs, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
+    """Train one method to the end, going on from its last checkpoint, and leave a record.
+
+    Args:
+        run: what to train.
+        place: where.
+        monitor: who watches.
+        stop_at: leave after this update as an interruption would (tests).
+
+    Returns:
+        Whether it came to the end.
+
+    Raises:
+        ValueError: if data and environment do not fit each other, or a metric or a weight becomes NaN or infinite; the
+            checkpoints of before stay.
+    """
+    try:
+        return _Training(run, place, monitor or Monitor(run)).run(stop_at)
+    except NotFinite as error:
+        last = load_checkpoint(run.work)
+        kept = f"the last good checkpoint is that of update {last.update}" if last else "there is no checkpoint yet"
+        raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
+
+
+SLOWER = 0.9  # bfloat16's speed beside float32's, under which training says so; nearer to 1 it is chance
+
+
+class _Training:
+    """The loop and what it holds: agent, streams, rows not yet written."""
+
+    def __init__(self, run: Run, place: TrainingInputs, monitor: Monitor) -> None:
+        """Begin anew, or as the last checkpoint left it."""
+        self.job, self.place, self.monitor, self.scale = run, place, monitor, run.scale
+        seeds = self.scale.seeds
+        dims = check_fit(run.task.name, place.transitions, place.envs)
+        self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, place.device)
+        self.batches, self.clock = SeedStreams(seeds, "batches", place.device), Clock()
+        self.stretch, self.rows = MetricWindow(), list[pd.DataFrame]()
+        self.at_once = 1  # updates of one call; grows with what they take
+        self.online: FineTuning | None = None
+        if self.scale.online is not None:
+            assert place.acting is not None, "fine-tuning online needs environments to act in"
+            sizes = (self.scale.online, seeds, self.scale.updates)
+            self.online = FineTuning(*sizes, place.transitions, place.acting, run.task, place.reward)
+        self._check_precision()
+        checkpoint = load_checkpoint(run.work)
+        if checkpoint is not None:
+            self._resume(checkpoint)
+
+    def run(self, stop_at: int | None) -> bool:
+        """Train to the end, or to an update after which to leave; see `train`."""
+        scale, agent = self.scale, self.agent
+        stages = (scale.updates, scale.all_updates)  # ends of the offline and of the online phase
+        alone = getattr(agent.config, "pretrain", 0)  # until then there is no critic to act by
+        if agent.updates == 0:
+            self._evaluate(scale.test_steps[:1])
+        self.clock.start()
+        with Progress(f"train {self.job.method.name}", stages[-1], "update", done=agent.updates) as progress:
+            while agent.updates < stages[-1]:
+                before = agent.updates
+                for reported in self._update(stop_at):
+                    self.stretch.add(reported)
+                progress.update(agent.updates - before)
+                done, stage = agent.updates, agent.updates in stages
+                if stage or done % scale.log_every == 0:
+                    self._log()
+                if stage or (done > alone and done % scale.evaluate_every == 0):
+                    self._evaluate(scale.test_steps)
+                if stage or done % scale.checkpoint_every == 0:
+                    self._checkpoint()
+                if done == stop_at:
+                    return False
+        publish(self.job, agent, self.clock)
+        return True
+
+    def _check_precision(self) -> None:
+        """Say where a lower precision is slower here, or is not what trains."""
+        agent, name = self.agent, self.job.method.name
+        precision = getattr(agent.config, "precision", "float32")
+        if precision != "float32" and (gain := bfloat16_speedup(agent.device)) < SLOWER:
+            log(
+                f"train {name}: products in bfloat16 take {1 / gain:.1f} times as long as in float32 here; "
+                "precision: float32 is faster"
+            )
+        if not agent.is_fused and precision not in agent.eager_precisions:
+            log(f"train {name}: precision {precision} needs the fused core; what learns is in float32 without it")
+
+    def _update(self, stop_at: int | None) -> list[Reported]:
+        """Do some updates: as many as fit in a call before something else is due, or one where the agent acts too."""
+        agent, size = self.agent, self.scale.batch_size
+        if self.online is not None and agent.updates >= self.scale.updates:
+            self.online.advance(agent)
+            metrics = agent.update(self.online.batch(self.batches, size))
+            return [Reported((agent.updates,), {name: value[None] for name, value in metrics.items()})]
+        data = self.place.transitions
+        count, start = min(self.at_once, self._until_due(stop_at)), time.monotonic()
+        reported = agent.update_many(data, draw_rows(data, self.batches, size, count))
+        seconds = max(time.monotonic() - start, 1e-6)
+        self.at_once = max(1, min(2 * self.at_once, int(count * CALL_SECONDS / seconds)))
+        return reported
+
+    def _until_due(self, stop_at: int | None) -> int:
+        """Return how many updates there are until the loop has something else to do, or the reference is done."""
+        done, scale = self.agent.updates, self.scale
+        marks = (scale.updates, getattr(self.agent.config, "pretrain", 0), stop_at or 0)
+        every = (scale.log_every, scale.evaluate_every, scale.checkpoint_every)
+        return min([mark - done for mark in marks if mark > done] + [each - done % each for each in every])
+
+    def _log(self) -> None:
+        """End a stretch of the curve."""
+        rows = self.stretch.rows(self.agent)
+        self.rows.append(rows if self.online is None else self.online.report(rows))
+        self.monitor.curve(self.rows[-1])
+
+    def _evaluate(self, test_steps: Sequence[int]) -> None:
+        """Evaluate and keep the rows, where there is an environment."""
+        if self.place.envs is None:
+            return
+        self.clock.stop("training")
+        run, agent = self.job, self.agent
+        rows = evaluate(
+            agent,
+            self.place.envs,
+            test_steps=test_steps,
+            episodes=self.scale.episodes,
+            episode_steps=run.task.episode_steps,
+            signals=run.plan.signals,
+            progress=f"evaluate {run.method.name} after {agent.updates} updates",
+        )
+        rows.insert(1, "update", agent.updates)
+        if self.online is not None:
+            rows.insert(2, "environment_steps", self.online.steps)
+        append(run, rows, records.EPISODE_KEYS)
+        self.monitor.episodes(rows)
+        self.clock.stop("evaluation")
+
+    def _checkpoint(self) -> None:
+        """Write what there is, the rows first: a row that is there twice is kept once."""
+        if self.online is not None:
+            self.online.restart()
+        state = self._state()
+        check_finite(state, self.agent.updates)
+        append(self.job, pd.concat(self.rows), records.CURVE_KEYS)
+        self.clock.stop("training")
+        facts = {"clock": self.clock.facts(), "method": self.job.method.name, "ident": self.job.ident}
+        save_checkpoint(self.job.work, self.agent.updates, state, facts)
+        self.rows.clear()
+
+    def _state(self) -> dict[str, Tensor]:
+        """Return everything the next update depends on."""
+        state = self.agent.state_dict() | {"stream.batches": self.batches.state()}
+        return state | (self.online.state() if self.online is not None and self.online.steps else {})
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ValueError: if it belongs to another run.
+        """
+        path, found = checkpoint.path, checkpoint.facts.get("ident")
+        if found != self.job.ident:
+            other = checkpoint.facts.get("method")
+            raise ValueError(f"{path}: a checkpoint of another run, of method {other}; remove {path.parent}")
+        self.agent.load_state_dict(checkpoint.tensors)
+        self.batches.set_state(checkpoint.tensors["stream.batches"])
+        if self.online is not None and "online.rows" in checkpoint.tensors:
+            self.online.set_state(checkpoint.tensors)
+        self.clock = Clock(checkpoint.facts["clock"])
+        log(f"train {self.job.method.name}: goes on from update {self.agent.updates}")
+
+
+def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:
+    """Return the widths of observations and actions.
+
+    Raises:
+        ValueError: if those of the data are not those of the environment.
+    """
+    dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
+    if envs is None:
+        return dims
+    spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
+    if dims != spaces:
+        raise ValueError(
+            f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
+            f"of {spaces.observation} and {spaces.action}; name a file of this task"
+        )
+    return dims

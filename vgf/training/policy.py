@@ -1,0 +1,141 @@
+"""A trained policy for people who only want to act: one file in, actions out.
+
+    import vgf
+    policy = vgf.load_policy("policy.safetensors")
+    action = policy.act(observation, budget=3)
+
+The file is what `vgf train --export` writes, or the one in a record's folder. It holds numbers and names, never code,
+and is complete: method, config and sizes are in its header. The budget is chosen at each call, as the paper does at
+test time (xu2026vgf): more steps move the reference's actions further up the value, zero steps take the best of N.
+"""
+
+from __future__ import annotations
+
+from operator import index
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from vgf.agents import VGF, Agent
+from vgf.flow import Budget
+from vgf.networks import SeedStreams
+from vgf.training.checkpoints import load_agent, one_seed, save_policy
+
+
+class Policy:
+    """One seed of a trained agent, to act with.
+
+    Attributes:
+        method: name of the agent.
+        task: what it was trained on.
+        updates: how many it was trained for.
+        observation_size, action_size: widths of what it takes and gives.
+        budget: the transport budget it was trained with; `act` uses it unless told otherwise.
+    """
+
+    def __init__(self, agent: Agent, task: str) -> None:
+        self._agent, self.task = agent, task
+        self.method, self.updates = agent.name, agent.updates
+        self.observation_size, self.action_size = agent.dims
+        self.budget: Budget = agent.budget(getattr(agent.config, "train_steps", 0))
+
+    def act(
+        self, observations: ArrayLike | Tensor, budget: Budget | int | None = None, seed: int | None = None
+    ) -> np.ndarray:
+        """Return actions in [-1, 1] for one observation or a batch.
+
+        Args:
+            observations: [observation_size] or [B, observation_size], numpy, nested lists or a tensor.
+            budget: a `vgf.Budget`, a number of flow steps of the trained kind, or None for the trained budget. Methods
+                that move nothing ignore it.
+            seed: makes the call repeatable: the same arguments give the same actions. None draws on.
+
+        Returns:
+            float32, [action_size] or [B, action_size].
+
+        Raises:
+            ValueError: if observations have another size or are not finite, or the budget has no meaning.
+        """
+        agent, states = self._agent, self._rows("observations", observations, self.observation_size)
+        if budget is None:
+            budget = self.budget
+        elif not isinstance(budget, Budget):
+            budget = agent.budget(index(budget))
+        streams = None if seed is None else SeedStreams((seed,), "policy", agent.device)
+        actions = agent.act(states.reshape(1, -1, self.observation_size), budget, streams)
+        found: np.ndarray = actions.reshape(*states.shape[:-1], self.action_size).cpu().numpy()
+        return found
+
+    def values(self, observations: ArrayLike | Tensor, actions: ArrayLike | Tensor) -> np.ndarray:
+        """Return what each critic of the ensemble predicts: the discounted return of an action and what follows.
+
+        Their mean is the predicted value; how far they are apart is a first sign of where it is guessed.
+
+        Args:
+            observations: [observation_size] or [B, observation_size].
+            actions: [action_size] or [B, action_size], as many.
+
+        Returns:
+            float32, [members] or [B, members].
+
+        Raises:
+            ValueError: if sizes do not fit or numbers are not finite, or the method is not value gradient flow (or
+                best-of-N, its zero-step case).
+        """
+        if not isinstance(self._agent, VGF):
+            raise ValueError(f"{self.method} has no value of an action to ask for; vgf and best_of_n have")
+        states = self._rows("observations", observations, self.observation_size)
+        chosen = self._rows("actions", actions, self.action_size)
+        if states.shape[:-1] != chosen.shape[:-1]:
+            raise ValueError(f"{list(states.shape)} observations do not go with {list(chosen.shape)} actions")
+        with torch.no_grad():
+            shaped = (x.reshape(1, -1, x.shape[-1]) for x in (states, chosen))
+            found = self._agent.critic(*shaped)[0].movedim(0, -1)
+        values: np.ndarray = found.reshape(*states.shape[:-1], -1).cpu().numpy()
+        return values
+
+    def _rows(self, name: str, given: ArrayLike | Tensor, size: int) -> Tensor:
+        """Return [size] or [B, size] finite numbers on the device."""
+        rows = torch.as_tensor(given, dtype=torch.float32, device=self._agent.device)
+        if rows.ndim not in (1, 2) or rows.shape[-1] != size:
+            raise ValueError(f"{name} must be [{size}] or [B, {size}], got {list(rows.shape)}")
+        if not bool(rows.isfinite().all()):
+            raise ValueError(f"{name} must be finite")
+        return rows
+
+    def __repr__(self) -> str:
+        return f"Policy({self.method} on {self.task}, {self.updates} updates, {self.budget})"
+
+
+def load_policy(path: Path | str, seed: int | None = None, device: torch.device | str = "cpu") -> Policy:
+    """Return the policy in a file, or in a record's folder.
+
+    Args:
+        path: the file or folder.
+        seed: which of the seeds in it; may be left out where there is one.
+        device: where it acts.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it, or the seeds there are.
+    """
+    agent, task = load_agent(Path(path), device)
+    try:
+        return Policy(one_seed(agent, seed), task)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def export(record: Path, out: Path, seed: int | None = None) -> dict[str, Any]:
+    """Write one seed's last policy of a record to a file of its own and return what it is.
+
+    Raises:
+        ValueError: if the record has no policy, or several seeds and none was named.
+    """
+    agent, task = load_agent(record)
+    chosen = one_seed(agent, seed)
+    save_policy(out, chosen, task)
+    return {"method": agent.name, "task": task, "seed": chosen.seeds[0], "updates": agent.updates}

@@ -1,0 +1,230 @@
+"""One run, from its settings to its record: what names it, where it lives, how it is published.
+
+Until it is done, a run lives in `data/cache/runs`, in a folder named by a digest of its settings: its rows, and the
+checkpoints it goes on from when it was killed. Only a finished run becomes a record. The price is that the rows of a
+run under way are elsewhere; what it buys is that a record is never half of one, and never a mixture of settings.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from vgf import records
+from vgf.agents import Agent
+from vgf.datasets import Task, get_dataset, get_task
+from vgf.sources import get
+from vgf.support.paths import data_folder
+from vgf.support.progress import log
+from vgf.support.provenance import code_provenance, fingerprint
+from vgf.training.checkpoints import POLICY, save_policy
+from vgf.training.experiments import Experiment, Method, TaskPlan
+from vgf.training.sizes import DatasetSource, Scale
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method of an experiment on one of its tasks, about to be trained.
+
+    Attributes:
+        experiment, plan, method, task: what is run; `task` is the row of the table.
+        dataset: facts on the file it learns from, for the record.
+        folder: of the record.
+        work: where the run lives until it is done.
+    """
+
+    experiment: Experiment
+    plan: TaskPlan
+    method: Method
+    task: Task
+    dataset: dict[str, Any]
+    folder: Path
+    work: Path
+
+    @property
+    def scale(self) -> Scale:
+        """The experiment's sizes, the reference's own updates added to the method's; see `Scale.reference_updates`."""
+        return own_scale(self.experiment, self.method)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything its numbers depend on, seeds, code and machine aside."""
+        return settings(self.experiment, self.plan, self.method, self.dataset)
+
+    @property
+    def ident(self) -> str:
+        """Names the run in run.json."""
+        return f"{fingerprint(self.settings)}-{'-'.join(map(str, self.experiment.scale.seeds))}"
+
+
+def make_run(
+    experiment: Experiment, plan: TaskPlan, method: Method, dataset: dict[str, Any], results: Path | None = None
+) -> Run:
+    """Return a run with its places: the record below `results` (data/results by default), the work in the cache."""
+    study = f"{experiment.study}.{experiment.scale_name}"
+    folder = records.record_folder(experiment.study, experiment.scale_name, plan.name, method.name, results)
+    label = fingerprint({**settings(experiment, plan, method, dataset), "seeds": experiment.scale.seeds})
+    work = data_folder() / "cache" / "runs" / f"{study}-{plan.name}-{method.name}-{label}"
+    return Run(experiment, plan, method, get_task(plan.name), dataset, folder, work)
+
+
+def own_scale(experiment: Experiment, method: Method) -> Scale:
+    """Return an experiment's sizes as one method has them."""
+    scale = experiment.scale
+    more = scale.reference_updates if getattr(method.config, "pretrain", 0) else 0
+    return replace(scale, updates=scale.updates + more, reference_updates=0)
+
+
+def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run's numbers depend on, as JSON would hold it."""
+    scale = {
+        key: value
+        for key, value in asdict(own_scale(experiment, method)).items()
+        if key not in ("seeds", "agent", "dataset", "tasks", "threads", "reference_updates")
+    }
+    return {
+        "task": plan.name,
+        "agent": method.agent,
+        "config": asdict(method.config),
+        "dataset": dataset["sha256"],
+        "signals": {name: asdict(signal) for name, signal in plan.signals.items()},
+        **scale,
+    }
+
+
+class Clock:
+    """Seconds spent on training and on evaluation, across interruptions."""
+
+    def __init__(self, facts: dict[str, Any] | None = None) -> None:
+        self.seconds: dict[str, float] = {"training": 0.0, "evaluation": 0.0} if facts is None else facts["seconds"]
+        self.started: str = datetime.now(UTC).isoformat(timespec="seconds") if facts is None else facts["started"]
+        self.start()
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._since = time.monotonic()
+
+    def stop(self, what: str) -> None:
+        """Count the time since the last `start` or `stop` for "training" or "evaluation"."""
+        self.seconds[what] += time.monotonic() - self._since
+        self.start()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"started": self.started, "seconds": {what: round(s, 3) for what, s in self.seconds.items()}}
+
+
+def append(run: Run, rows: pd.DataFrame, keys: Sequence[str], folder: Path | None = None) -> None:
+    """Add rows to each seed's file in the work folder, or in `folder`."""
+    for seed, own in rows.groupby("seed"):
+        path = records.seed_file(folder or run.work, int(str(seed)), curve=keys == records.CURVE_KEYS)
+        records.append_rows(path, own.drop(columns="seed"), keys)
+
+
+def add_rows(source: Path, folder: Path, seeds: Sequence[int]) -> bool:
+    """Add seeds' rows to a record from files in another folder; return whether they were evaluated."""
+    evaluated = records.seed_file(source, seeds[0]).exists()
+    kinds = ((False, records.EPISODE_KEYS),) * evaluated + ((True, records.CURVE_KEYS),)
+    for seed in seeds:
+        for curve, keys in kinds:
+            rows = pd.read_csv(records.seed_file(source, seed, curve))
+            records.append_rows(records.seed_file(folder, seed, curve), rows, keys)
+    return evaluated
+
+
+def publish(run: Run, agent: Agent, clock: Clock) -> None:
+    """Turn the finished run into a record, run.json last, and clear its work folder."""
+    seeds = run.experiment.scale.seeds
+    evaluated = add_rows(run.work, run.folder, seeds)
+    save_policy(run.folder / POLICY, agent, run.task.name)
+    facts = {
+        "id": run.ident,
+        "study": run.experiment.study,
+        "scale": run.experiment.scale_name,
+        "method": run.method.name,
+        "seeds": list(seeds),
+        "settings": run.settings,
+        "fingerprint": fingerprint(run.settings),
+        "dataset": run.dataset,
+        "task": asdict(run.task),
+        **({} if evaluated else {"evaluated": False}),
+        "device": agent.device.type,
+        "threads": torch.get_num_threads(),
+        "updates_by": "fused core" if agent.is_fused else "modules",
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **clock.facts(),
+        **code_provenance(),
+    }
+    records.merge_run(run.folder, facts)
+    shutil.rmtree(run.work)
+
+
+def dataset_file(task: Task, source: DatasetSource) -> Path:
+    """Return the file to learn from; a regenerated one is made when it is not there.
+
+    Raises:
+        ValueError: naming what is missing and the remedy.
+    """
+    if source.path is not None:
+        path = data_folder() / source.path
+        if not path.exists():
+            raise ValueError(f"{path}: no such file; a dataset's path is relative to the data folder")
+        return path
+    return get.remake(get_dataset(task.dataset), source.episodes, source.seed, os.cpu_count() or 1, None)
+
+
+def is_recorded(run: Run, replace: bool) -> bool:
+    """Return whether the record is there already; refuse one made with other settings, and change nothing.
+
+    Raises:
+        ValueError: if another record is in the way and must not be replaced.
+    """
+    entries = records.read_runs(run.folder) if (run.folder / "run.json").exists() else []
+    if any(entry["id"] == run.ident for entry in entries):
+        return True
+    if not replace and not _joins(run, entries):
+        raise ValueError(
+            f"{run.folder}: there already, made with other settings; move it away, or say --replace (replace=True)"
+        )
+    return False
+
+
+def is_done(run: Run, replace: bool) -> bool:
+    """Return whether the record is there already, and say so; clear away, or refuse, one made with other settings.
+
+    Raises:
+        ValueError: if another record is in the way and must not be replaced.
+    """
+    if is_recorded(run, replace):
+        log(f"{run.folder}: there already, made with these settings; remove it to run again")
+        return True
+    if (run.folder / "run.json").exists() and not _joins(run, records.read_runs(run.folder)):
+        shutil.rmtree(run.folder)
+    return False
+
+
+def _joins(run: Run, entries: Sequence[dict[str, Any]]) -> bool:
+    """Say whether every entry of a record is of the run's settings, so that the run's seeds may stand beside theirs."""
+    return all(entry["fingerprint"] == fingerprint(run.settings) for entry in entries)
+
+
+def summary(folders: Sequence[Path]) -> pd.DataFrame:
+    """Return the last evaluation of each record: means over seeds and episodes for each budget."""
+    parts = []
+    for folder in folders:
+        rows = records.read_record(folder).episodes
+        last = rows[rows["update"] == rows["update"].max()]
+        means = last.groupby("test_steps")[["success", "return", "length"]].mean().reset_index()
+        counts = last.groupby("test_steps").size().to_numpy()
+        parts.append(means.assign(task=folder.parent.name, method=folder.name, episodes=counts))
+    table = pd.concat(parts)
+    return table[["task", "method", "test_steps", "episodes", "success", "return", "length"]]

@@ -1,0 +1,136 @@
+"""The sizes of a run: which data, how many updates, how often to look, and what happens online.
+
+Everything here is a field of an experiment file and of the record it leaves; what a method itself is made of is its
+config's (`vgf.agents`). Sizes that have no meaning are refused when they are read, not after an hour of training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A distance read off the observation; an evaluation episode reports the least one it reached.
+
+    Attributes:
+        dimensions: columns of the observation that hold the point.
+        to: columns that hold the other point, or "goal": the same columns of the goal's observation.
+        unit: metres for one unit of the observation.
+    """
+
+    dimensions: tuple[int, ...]
+    to: tuple[int, ...] | str
+    unit: float
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """Which file to learn from.
+
+    Attributes:
+        episodes: of a regenerated set; it is made when it is not there.
+        seed: of a regenerated set.
+        path: a file to use instead, for example an official one; relative to the data folder.
+    """
+
+    episodes: int | None = None
+    seed: int = 0
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Online:
+    """Fine-tuning in the real environment after the offline updates; see `vgf.training.online`.
+
+    Attributes:
+        steps: environment steps of each seed.
+        test_steps: flow steps the agent acts with; a method without transport ignores it.
+        updates_per_step: updates after each step.
+        start_training_after: steps taken before updates go on.
+        capacity: transitions the buffer holds besides the dataset, the oldest give way; all when None.
+    """
+
+    steps: int
+    test_steps: int
+    updates_per_step: int = 1
+    start_training_after: int = 0
+    capacity: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that have no meaning."""
+        if self.updates_per_step < 1 or self.test_steps < 0 or (self.capacity is not None and self.capacity < 1):
+            raise ValueError("online: updates_per_step and capacity must be >= 1, test_steps >= 0")
+        if not 0 <= self.start_training_after < self.steps:
+            raise ValueError(f"online: start_training_after must be >= 0 and < steps {self.steps}")
+
+    @property
+    def updates(self) -> int:
+        """How many updates the phase has."""
+        return (self.steps - self.start_training_after) * self.updates_per_step
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The sizes of a run.
+
+    Attributes:
+        seeds: trained together.
+        updates: how many.
+        batch_size: transitions an update draws for each seed.
+        log_every: updates between two rows of the curve, each a mean over the stretch.
+        evaluate_every: updates between two evaluations; the first and the last policy are always evaluated.
+        checkpoint_every: updates between two checkpoints; a multiple of `log_every`.
+        episodes: evaluation episodes for each seed and budget.
+        episodes_at_once: of them, how many run side by side.
+        test_steps: budgets L_test evaluated; a method without transport is evaluated at the first alone.
+        dataset: which file to learn from, where a task does not say.
+        tasks: those of the file's tasks that are run at this scale; all when None.
+        agent: fields that replace those of every method that has them.
+        online: fine-tuning that follows the `updates`; none when None.
+        reference_updates: updates of the reference alone that come before the `updates`, for every method that can
+            train one first (their `pretrain`) and does not say `pretrain: 0`; 0 leaves each method's `pretrain`, which
+            is then part of `updates`.
+        threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
+            lose much when another process holds its core.
+    """
+
+    seeds: tuple[int, ...]
+    updates: int
+    batch_size: int
+    log_every: int
+    evaluate_every: int
+    checkpoint_every: int
+    episodes: int
+    episodes_at_once: int
+    test_steps: tuple[int, ...]
+    dataset: DatasetSource | None = None
+    tasks: tuple[str, ...] | None = None
+    agent: dict[str, Any] = field(default_factory=dict)
+    online: Online | None = None
+    threads: int | None = None
+    reference_updates: int = 0
+
+    @property
+    def all_updates(self) -> int:
+        """Updates offline and online."""
+        return self.updates + (self.online.updates if self.online else 0)
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that have no meaning."""
+        for name in ("updates", "batch_size", "log_every", "evaluate_every", "checkpoint_every", "episodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.reference_updates < 0:
+            raise ValueError(f"reference_updates must be >= 0, got {self.reference_updates}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be >= 1, got {self.threads}")
+        if self.checkpoint_every % self.log_every:
+            raise ValueError(f"checkpoint_every must be a multiple of log_every {self.log_every}")
+        if self.episodes % max(self.episodes_at_once, 1) or self.episodes_at_once < 1:
+            raise ValueError(f"episodes_at_once must divide episodes {self.episodes}, got {self.episodes_at_once}")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"seeds must be distinct integers >= 0, at least one, got {list(self.seeds)}")
+        if not self.test_steps or min(self.test_steps) < 0:
+            raise ValueError(f"test_steps must be integers >= 0, at least one, got {list(self.test_steps)}")
