@@ -58,7 +58,7 @@ def draw(*shape: int, seed: int = 5) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def settled(method: str, **changes: Any) -> tuple[Any, Any]:
+def diverged_agent(method: str, **changes: Any) -> tuple[Any, Any]:
     """An agent whose networks and targets have grown apart, and a batch."""
     agent = make_agent(method, SEEDS, learning_rate=1e-2, tau=0.3, **changes)
     for step in range(3):

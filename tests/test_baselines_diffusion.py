@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from baseline_float64 import ROWS, SEEDS, check_gradient, critics, draw, numpy_net, rows, settled
+from baseline_float64 import ROWS, SEEDS, check_gradient, critics, diverged_agent, draw, numpy_net, rows
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def diffusion_sample(network: Any, seed: int, s: np.ndarray, noise: np.ndarray, 
 
 @pytest.mark.parametrize(("method", "sampler"), [("idql", "step"), ("diffusion_ql", "posterior")])
 def test_diffusion_samples(method: str, sampler: str) -> None:
-    agent, batch = settled(method)
+    agent, batch = diverged_agent(method)
     policy = agent.networks["average"]
     noise = 0.7 * draw(len(SEEDS), policy.steps, ROWS, 2, 3)
     actions = policy.sample(batch.observations, noise).detach()
@@ -75,7 +75,7 @@ def test_diffusion_samples(method: str, sampler: str) -> None:
 
 @pytest.mark.parametrize(("method", "name"), [("idql", "reference"), ("diffusion_ql", "actor")])
 def test_diffusion_loss_and_gradient(method: str, name: str) -> None:
-    agent, batch = settled(method)
+    agent, batch = diverged_agent(method)
     noise, uniform = draw(len(SEEDS), ROWS, 3), torch.linspace(0, 0.999, ROWS).expand(len(SEEDS), ROWS)
     _, abar = schedule(5)
 
@@ -95,7 +95,7 @@ def test_diffusion_loss_and_gradient(method: str, name: str) -> None:
 
 def test_idql_takes_the_best_of_its_samples() -> None:
     """N samples of the running mean, ranked by the target's smaller value."""
-    agent, batch = settled("idql", particles=7, average_rate=0.5)
+    agent, batch = diverged_agent("idql", particles=7, average_rate=0.5)
     state = agent.streams["acting"].state()
     actions = agent.act(batch.observations, agent.budget(0))
     agent.streams["acting"].set_state(state)
@@ -110,7 +110,7 @@ def test_idql_takes_the_best_of_its_samples() -> None:
 
 def test_diffusion_ql_target() -> None:
     """Each critic's largest value over the samples of the running mean, then the smaller of the two."""
-    agent, batch = settled("diffusion_ql", backup_samples=4)
+    agent, batch = diverged_agent("diffusion_ql", backup_samples=4)
     noise = draw(len(SEEDS), 5, ROWS, 4, 3)
     target = agent.td_target(batch, noise)
     for seed in range(len(SEEDS)):
@@ -126,7 +126,7 @@ def test_diffusion_ql_target() -> None:
 
 def test_diffusion_ql_value_loss_and_gradient() -> None:
     """Through the whole chain, either critic first; the denominator is a constant."""
-    agent, batch = settled("diffusion_ql")
+    agent, batch = diverged_agent("diffusion_ql")
     noise, uniform = draw(len(SEEDS), ROWS, 3), torch.full((len(SEEDS), ROWS), 0.5)
     chain, first = 0.7 * draw(len(SEEDS), 5, ROWS, 3, seed=6), torch.tensor([True, False])
 

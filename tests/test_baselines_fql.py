@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from baseline_float64 import ROWS, SEEDS, check_gradient, critics, draw, numpy_net, rows, settled
+from baseline_float64 import ROWS, SEEDS, check_gradient, critics, diverged_agent, draw, numpy_net, rows
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def flow_sample(agent: Any, seed: int, s: np.ndarray, z: np.ndarray) -> np.ndarr
 
 @pytest.mark.parametrize("target_q", ["mean", "min"])
 def test_fql_target_and_critic_loss(target_q: str) -> None:
-    agent, batch = settled("fql", target_q=target_q)
+    agent, batch = diverged_agent("fql", target_q=target_q)
     noise = draw(len(SEEDS), ROWS, 3)
     target = agent.td_target(batch, noise)
     loss, _ = agent.critic_loss(batch, target)
@@ -48,7 +48,7 @@ def test_fql_target_and_critic_loss(target_q: str) -> None:
 
 @pytest.mark.parametrize("normalise", [False, True])
 def test_fql_policy_loss_and_gradient(normalise: bool) -> None:
-    agent, batch = settled("fql", normalise_q=normalise, alpha=3.0)
+    agent, batch = diverged_agent("fql", normalise_q=normalise, alpha=3.0)
     noise = 1.5 * draw(len(SEEDS), ROWS, 3)
 
     def reference(seed: int, scale: float | None = None) -> tuple[float, float, float]:
@@ -76,13 +76,13 @@ def test_fql_policy_loss_and_gradient(normalise: bool) -> None:
 
 def test_fql_update_is_its_losses() -> None:
     """The metrics of an update are the losses at the weights before it; the target follows the critic of before it."""
-    agent, batch = settled("fql")
+    agent, batch = diverged_agent("fql")
     critic = [p.detach().clone() for p in agent.critic.parameters()]
     target = [p.detach().clone() for p in agent.target.parameters()]
     metrics = agent.update(batch)
     for old, new, leader in zip(target, agent.target.parameters(), critic, strict=True):
         assert torch.allclose(new, 0.7 * old + 0.3 * leader, rtol=0, atol=1e-14)
-    twin, _ = settled("fql")
+    twin, _ = diverged_agent("fql")
     z = [twin.streams["particles"].normal(ROWS, 3) for _ in range(2)]
     loss, values = twin.critic_loss(batch, twin.td_target(batch, z[0]))
     distillation, pull = twin.actor_losses(batch, z[1])
@@ -97,7 +97,7 @@ def test_fql_update_is_its_losses() -> None:
 
 def test_fql_never_differentiates_its_flow() -> None:
     """Neither part of the policy's loss has a gradient by the flow's weights."""
-    agent, batch = settled("fql")
+    agent, batch = diverged_agent("fql")
     flow = list(agent.reference.parameters())
     for loss in agent.actor_losses(batch, draw(len(SEEDS), ROWS, 3)):
         assert all(g is None for g in torch.autograd.grad(loss.sum(), flow, retain_graph=True, allow_unused=True))

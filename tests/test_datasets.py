@@ -145,7 +145,7 @@ def test_a_sample_is_rows_of_the_data_drawn_anew_for_each_seed() -> None:
     ]
     row = batch.rewards.long()  # rewards number the rows
     rows = GOOD | {"next_actions": GOOD["actions"][[1, 2, 3, 4, 5, 5]]}  # by hand: the action of the row below
-    rows |= {"numbers": torch.arange(6)}
+    rows |= {"row_index": torch.arange(6)}
     for name in Batch._fields:
         assert torch.equal(getattr(batch, name), rows[name][row])
     assert not torch.equal(row[0], row[1])

@@ -23,7 +23,7 @@ PLAIN = replace(SMALL, layer_norm=False)
 GAUSSIAN = replace(SMALL, reference="gaussian")
 
 
-def stirred(config: VGFConfig) -> VGF:
+def perturbed_agent(config: VGFConfig) -> VGF:
     """Return an agent whose every weight, gain and offset has been moved, the target's apart from the critic's."""
     agent, g = VGF.create(config, DIMS, SEEDS), torch.Generator().manual_seed(1)
     for network in agent.networks.values():
@@ -49,7 +49,7 @@ def relative(x: Tensor, y: Tensor) -> float:
 @pytest.mark.parametrize("over", ["mean", "min"])
 @pytest.mark.parametrize("config", [SMALL, PLAIN, GAUSSIAN, AMORTISED], ids=["flow", "plain", "gaussian", "amortised"])
 def test_in_float32_the_core_is_the_modules_to_rounding(config: VGFConfig, over: str) -> None:
-    agent = stirred(replace(config, flow_q=over))
+    agent = perturbed_agent(replace(config, flow_q=over))
     twin, (s, a) = core(agent, torch.float32), inputs()
     with torch.no_grad():
         for ours, theirs in (
@@ -63,7 +63,7 @@ def test_in_float32_the_core_is_the_modules_to_rounding(config: VGFConfig, over:
 
 
 def test_in_bfloat16_the_core_keeps_its_digits() -> None:
-    agent, (s, a) = stirred(SMALL), inputs()
+    agent, (s, a) = perturbed_agent(SMALL), inputs()
     twin = core(agent, torch.bfloat16)
     with torch.no_grad():
         assert 0 < relative(twin.sample(s, a), agent.reference.sample(s, a)) < 0.01
@@ -75,7 +75,7 @@ def test_in_bfloat16_the_core_keeps_its_digits() -> None:
 
 def test_a_large_value_is_not_rounded_in_bfloat16() -> None:
     """bfloat16 has steps of 1 at 200; the last layer is in float32, so a TD target keeps its cents."""
-    agent, (s, a) = stirred(SMALL), inputs()
+    agent, (s, a) = perturbed_agent(SMALL), inputs()
     with torch.no_grad():
         agent.target.net.biases[-1].fill_(200.0)
         low, full = core(agent, torch.bfloat16).value(s, a), core(agent, torch.float32).value(s, a)
@@ -83,7 +83,7 @@ def test_a_large_value_is_not_rounded_in_bfloat16() -> None:
 
 
 def test_the_gradient_to_be_fitted_is_the_critics_and_needs_no_graph() -> None:
-    agent, (s, a) = stirred(AMORTISED), inputs(particles=1)
+    agent, (s, a) = perturbed_agent(AMORTISED), inputs(particles=1)
     twin = core(agent, torch.float32)
     for over in ("mean", "min"):
         expected = value_gradient(lambda x, over=over: agent.value(s, x, over))(a)
@@ -93,7 +93,7 @@ def test_the_gradient_to_be_fitted_is_the_critics_and_needs_no_graph() -> None:
 
 
 def test_a_snapshot_is_taken_anew_only_when_a_weight_was_written() -> None:
-    agent = stirred(SMALL)
+    agent = perturbed_agent(SMALL)
     frozen = core(agent, torch.float32).nets["critic"]
     taken, before = frozen.all, frozen.all.rest.clone()
     frozen.refresh()
@@ -106,7 +106,7 @@ def test_a_snapshot_is_taken_anew_only_when_a_weight_was_written() -> None:
 
 def test_a_large_coordinate_of_the_state_loses_nothing() -> None:
     """A position of 1,000 m, in steps of 1 cm, is far below bfloat16's digits; the first layer sees it in float32."""
-    net = stirred(replace(SMALL, layer_norm=False)).critic.net
+    net = perturbed_agent(replace(SMALL, layer_norm=False)).critic.net
     frozen = Frozen(net, 4, torch.bfloat16)
     s = torch.tensor([1000.0, 0.0, 0.0, 0.0]).repeat(2, 2, 1)
     s[:, 1, 0] += 0.01
@@ -115,7 +115,7 @@ def test_a_large_coordinate_of_the_state_loses_nothing() -> None:
 
 
 def test_slices_looped_over_and_mapped_over_are_equal() -> None:
-    agent, (s, a) = stirred(SMALL), inputs()
+    agent, (s, a) = perturbed_agent(SMALL), inputs()
     frozen = Frozen(agent.critic.net, 4, torch.float32)
     base, rows = frozen.base(s, 7), a.flatten(1, 2).repeat_interleave(2, 0)
     with torch.no_grad():
@@ -192,7 +192,7 @@ def test_in_bfloat16_training_stays_near_eager_training() -> None:
 
 
 def test_acting_is_in_float32_whatever_the_precision_of_updates() -> None:
-    low, full = stirred(LOW), stirred(SMALL)
+    low, full = perturbed_agent(LOW), perturbed_agent(SMALL)
     s = inputs()[0]
     assert torch.equal(low.act(s, low.budget(2)), full.act(s, full.budget(2)))
 
@@ -206,7 +206,7 @@ def transitions(length: int) -> Transitions:
 
 
 def banked(size: int = 5) -> VGF:
-    return stirred(replace(SMALL, pretrain=1, bank=size))
+    return perturbed_agent(replace(SMALL, pretrain=1, bank=size))
 
 
 def test_a_bank_holds_what_the_reference_would_draw() -> None:
@@ -288,7 +288,7 @@ def test_on_cuda_the_core_is_the_modules() -> None:
 @pytest.mark.parametrize("config", [SMALL, PLAIN, AMORTISED], ids=["flow", "plain", "amortised"])
 def test_mapped_over_in_bfloat16_the_core_keeps_its_digits(config: VGFConfig) -> None:
     """What CUDA does, on a CPU: one product for all slices, and no operation that mixes precisions."""
-    agent, (s, a) = stirred(config), inputs()
+    agent, (s, a) = perturbed_agent(config), inputs()
     looped, mapped = core(agent, torch.bfloat16), core(agent, torch.bfloat16)
     for net in mapped.nets.values():
         net.mapped, net.version = True, ()

@@ -47,7 +47,7 @@ def trained(folder: Path) -> None:
     loop.train(run, TrainingInputs(toy_data(), toy_envs(), CPU, toy_envs()), Begun(run), stop_at=END)
 
 
-def nursery(folder: Path) -> None:
+def serve_forks(folder: Path) -> None:
     """Fork a process that trains for each folder named on stdin, from one in which everything is warm."""
     torch.set_num_threads(1)
     trained(folder)
@@ -59,12 +59,12 @@ def nursery(folder: Path) -> None:
         print(f"ended {os.waitpid(pid, 0)[1]}", flush=True)
 
 
-class Nursery:
+class ForkServer:
     """The other end: starts a training, waits for words of it, kills it."""
 
     def __init__(self, folder: Path) -> None:
         script = f"import sys, pathlib; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kills as t; "
-        command = [sys.executable, "-c", f"{script}t.nursery(pathlib.Path({str(folder)!r}))"]
+        command = [sys.executable, "-c", f"{script}t.serve_forks(pathlib.Path({str(folder)!r}))"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
@@ -82,7 +82,7 @@ class Nursery:
         assert stream is not None
         while select.select([stream], [], [], max(deadline - time.monotonic(), 0))[0]:
             said = stream.readline().decode().split()
-            assert said, "the nursery is gone"
+            assert said, "the server is gone"
             if said[0] == word:
                 return said[-1]
         return None
@@ -98,10 +98,10 @@ def left_behind(folder: Path) -> dict[str, Any]:
 
 
 def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_path: Path) -> None:
-    nursery = Nursery(tmp_path / "warm")
-    nursery.start(tmp_path / "whole")
+    server = ForkServer(tmp_path / "warm")
+    server.start(tmp_path / "whole")
     began = time.monotonic()
-    assert nursery.await_word("ended", 300) == "0"
+    assert server.await_word("ended", 300) == "0"
     duration = time.monotonic() - began
     whole = left_behind(tmp_path / "whole")
     kinds = ("adam.", "stream.", "online.rows", "critic/", "seed0.csv", "seed3.curve.csv")
@@ -113,13 +113,13 @@ def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_p
         folder = tmp_path / f"killed{round_}"
         done = sorted((folder / "work").glob("checkpoint-*.json"))
         progress = int(done[-1].stem.split("-")[1]) / END if done else 0.0
-        pid = nursery.start(folder)
+        pid = server.start(folder)
         if rng.uniform() < 0.8:  # else it is killed while it starts
-            nursery.await_word("begun", 300)
-        ended = nursery.await_word("ended", rng.uniform(0, 2 * (1 - progress) * duration / (KILLS - kills)))
+            server.await_word("begun", 300)
+        ended = server.await_word("ended", rng.uniform(0, 2 * (1 - progress) * duration / (KILLS - kills)))
         if ended is None:
             os.kill(pid, signal.SIGKILL)
-            ended = nursery.await_word("ended", 300)
+            ended = server.await_word("ended", 300)
         if ended == str(int(signal.SIGKILL)):
             kills += 1
             moments.add(progress)
@@ -127,12 +127,12 @@ def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_p
             assert ended == "0"
             assert left_behind(folder) == whole
             round_ += 1
-    nursery.start(folder)
-    assert nursery.await_word("ended", 300) == "0"
+    server.start(folder)
+    assert server.await_word("ended", 300) == "0"
     assert left_behind(folder) == whole
     assert len(moments) > KILLS / 4  # they fell all along the way
-    nursery.process.kill()
-    nursery.process.wait()
+    server.process.kill()
+    server.process.wait()
 
 
 def cut(path: Path) -> None:

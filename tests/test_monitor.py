@@ -156,27 +156,27 @@ def test_a_missing_key_is_one_line(
 AGENT = BC.create(BCConfig(hidden=(4,)), Dims(2, 1), (5, 9))
 
 
-def stretch_of(*updates: dict[str, list[float]]) -> MetricWindow:
-    stretch = MetricWindow()
+def window_of(*updates: dict[str, list[float]]) -> MetricWindow:
+    window = MetricWindow()
     for number, metrics in enumerate(updates, 1):
-        stretch.add(Reported((number,), {name: torch.tensor([value]) for name, value in metrics.items()}))
-    return stretch
+        window.add(Reported((number,), {name: torch.tensor([value]) for name, value in metrics.items()}))
+    return window
 
 
-def test_a_stretch_is_the_mean_over_the_updates_that_reported() -> None:
+def test_a_window_is_the_mean_over_the_updates_that_reported() -> None:
     AGENT.updates = 3
     name = AGENT.metric_names[0]
-    rows = stretch_of({name: [1.0, 2.0]}, {name: [3.0, 6.0], "other": [0.0, 0.0]}, {"other": [1.0, 1.0]}).rows(AGENT)
+    rows = window_of({name: [1.0, 2.0]}, {name: [3.0, 6.0], "other": [0.0, 0.0]}, {"other": [1.0, 1.0]}).rows(AGENT)
     expected = pd.DataFrame({"seed": [5, 9], "update": 3, name: [2.0, 4.0]})
     pd.testing.assert_frame_equal(rows, expected)
-    assert stretch_of().rows(AGENT)[name].isna().all()
+    assert window_of().rows(AGENT)[name].isna().all()
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_the_first_update_that_went_wrong_is_named(bad: float) -> None:
     good, sick = {"a": [1.0, 1.0], "b": [1.0, 1.0]}, {"a": [1.0, 1.0], "b": [1.0, bad]}
     with pytest.raises(NotFinite, match=r"^b is not finite at update 3$"):
-        stretch_of(good, {"c": [0.0, 0.0]}, sick, good, sick).rows(AGENT)
+        window_of(good, {"c": [0.0, 0.0]}, sick, good, sick).rows(AGENT)
 
 
 def test_a_state_that_is_not_finite_is_refused() -> None:

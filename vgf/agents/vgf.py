@@ -218,8 +218,8 @@ class VGF(SteppedAgent):
         self._refresh()
         if noise is None:
             (noise,) = self.numbers([self._particle_draw(batch.next_observations.shape[1], batch)])
-        if self.bank is not None and batch.numbers is not None:
-            return self.bank.take(batch.numbers, noise, self.config.particles)
+        if self.bank is not None and batch.row_index is not None:
+            return self.bank.take(batch.row_index, noise, self.config.particles)
         return self._sample(batch.next_observations, noise)
 
     def _particle_draw(self, size: int, batch: Batch | None) -> Draw:
@@ -228,7 +228,7 @@ class VGF(SteppedAgent):
         The bank serves where there is one and the batch says which of its states these are; a batch drawn online has
         states that no bank has seen.
         """
-        if self.bank is not None and (batch is None or batch.numbers is not None):
+        if self.bank is not None and (batch is None or batch.row_index is not None):
             return Draw("particles", "uniform", (size, 1))
         return Draw("particles", "normal", (size, self.config.particles, self.dims.action))
 

@@ -30,7 +30,7 @@ from torch import Tensor
 
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 ROWS_AT_ONCE = 1 << 15  # rows checked at a time
-DERIVED = ("next_actions", "numbers")  # fields of a batch that are no column of the set
+DERIVED = ("next_actions", "row_index")  # fields of a batch that are no column of the set
 
 
 class Batch(NamedTuple):
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     masks: Tensor  # [S, B]; 1 where the target bootstraps from the next observation
     next_observations: Tensor  # [S, B, observation]
     next_actions: Tensor | None = None  # [S, B, action]; the dataset's action at the next observation
-    numbers: Tensor | None = None  # [S, B]; which rows of the set these are
+    row_index: Tensor | None = None  # [S, B]; which rows of the set these are
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Transitions:
         """
         below = (index + 1).clamp(max=len(self) - 1)
         columns = {name: getattr(self, name)[index] for name in Batch._fields if name not in DERIVED}
-        return Batch(**columns, next_actions=self.actions[below], numbers=index)
+        return Batch(**columns, next_actions=self.actions[below], row_index=index)
 
     def _check_shapes(self) -> None:
         """Check rank, length, dtype and device of every field against the rewards and the observations."""

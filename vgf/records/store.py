@@ -2,7 +2,7 @@
 
     data/results/<study>.<scale>/<task>/<method>/
         seed<k>.csv         one row an evaluation episode
-        seed<k>.curve.csv   one row a logged stretch of training
+        seed<k>.curve.csv   one row for every `log_every` updates
         run.json            each run's settings, dataset, code, machine and time; the checksum of each csv
         policy.safetensors  the last networks
 
@@ -40,7 +40,7 @@ class Record:
         runs: entries of run.json, oldest first.
         episodes: every evaluation episode of every seed; columns seed, update, test_steps, episode, ...; empty where
             there was no environment.
-        curve: every logged stretch of training of every seed; columns seed, update, ...
+        curve: means of metrics over `log_every` updates, of every seed; columns seed, update, ...
     """
 
     folder: Path

@@ -146,7 +146,9 @@ def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> boo
         raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
     there = json.loads(sidecar(path).read_text(encoding="utf-8"))
     if "engine" in there:
-        there["engine"] = str(there["engine"]).rpartition(".")[2]  # files made before the modules moved hold a whole path
+        there["engine"] = str(there["engine"]).rpartition(".")[
+            2
+        ]  # files made before the modules moved hold a whole path
     unequal = [name for name in facts if name != "versions" and there.get(name) != facts[name]]
     if unequal:
         raise DataError(f"{path}: already there with other {', '.join(unequal)}; choose another --out or remove it")

@@ -119,7 +119,7 @@ def _train_on(experiment: Experiment, plan: TaskPlan, methods: Sequence[Method],
     """Train methods on one task, which share its data and its simulators; return the records' folders."""
     path = dataset_file(get_task(plan.name), plan.dataset)
     facts, folders = provenance(path), []
-    place: TrainingInputs | None = None
+    inputs: TrainingInputs | None = None
     try:
         for method in methods:
             run = make_run(experiment, plan, method, facts, options.results)
@@ -130,12 +130,12 @@ def _train_on(experiment: Experiment, plan: TaskPlan, methods: Sequence[Method],
                 parts = seed_groups.parts(run, groups=1)
                 for part in parts:
                     if not seed_groups.is_finished(part):
-                        place = _place_for(part, path, options.device, place)
-                        _train(part, place, options)
+                        inputs = _inputs_for(part, path, options.device, inputs)
+                        _train(part, inputs, options)
                 if parts[0] is not run:
                     seed_groups.join(run, parts)
     finally:
-        _leave(place)
+        _leave(inputs)
     return folders
 
 
@@ -165,23 +165,23 @@ def _train_at_once(
 
 def train_part(part: Run, path: Path, options: _Options) -> None:
     """Train a run, or some seeds of one, in a process with one core: simulators and agent take turns."""
-    place = _place_for(part, path, options.device, processes=1)
+    inputs = _inputs_for(part, path, options.device, processes=1)
     try:
-        _train(part, place, options)
+        _train(part, inputs, options)
     finally:
-        _leave(place)
+        _leave(inputs)
 
 
-def _train(part: Run, place: TrainingInputs, options: _Options) -> None:
+def _train(part: Run, inputs: TrainingInputs, options: _Options) -> None:
     """Train a run, or some seeds of one, unless it is trained by now."""
     # who gives out work holds it by a lock of its own, and may be killed while the one who does it still ends
     with locked(part.work, "training"):
         if not seed_groups.is_finished(part):
             with Monitor(part, options.tensorboard, options.wandb) as monitor:
-                train(part, place, monitor)
+                train(part, inputs, monitor)
 
 
-def _place_for(
+def _inputs_for(
     run: Run, path: Path, device: torch.device, before: TrainingInputs | None = None, processes: int | None = None
 ) -> TrainingInputs:
     """Return data and simulators of a run's task; the simulators start while the data is read.
@@ -190,7 +190,7 @@ def _place_for(
         run: what is trained there.
         path: its data.
         device: where it computes.
-        before: a place of the same task, taken if it has as many simulators, else left.
+        before: those of another run on the task, taken if it has as many simulators, else left.
         processes: of the simulators; one a core by default.
     """
     name, scale = run.plan.name, run.experiment.scale
@@ -209,9 +209,9 @@ def _place_for(
         raise
 
 
-def _leave(place: TrainingInputs | None) -> None:
-    """Close a place's simulators."""
-    for envs in (place.envs, place.acting) if place is not None else ():
+def _leave(inputs: TrainingInputs | None) -> None:
+    """Close the simulators."""
+    for envs in (inputs.envs, inputs.acting) if inputs is not None else ():
         if envs is not None:
             close(envs)
 

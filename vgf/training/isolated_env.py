@@ -1,4 +1,4 @@
-"""One environment, contained: nothing leaks in or out but observations, rewards and what evaluation reads.
+"""One environment with its own global random state: what others draw does not change it.
 
 Some simulators draw from numpy's global generator, some from an action space that nobody seeded; two environments in
 one process would disturb each other, and the same seed would not give the same episode. Here each has a source of its

@@ -34,7 +34,7 @@ from vgf.training.runs import Clock, Run, append, publish
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """Where a run happens.
+    """What a run is given: data, environments and device.
 
     Attributes:
         transitions: what it learns from, on the device.
@@ -66,12 +66,12 @@ def draw_rows(transitions: Transitions, streams: SeedStreams, size: int, updates
     return torch.stack([torch.stack(seed) for seed in drawn], 1)
 
 
-def train(run: Run, place: TrainingInputs, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
+def train(run: Run, inputs: TrainingInputs, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
     """Train one method to the end, going on from its last checkpoint, and leave a record.
 
     Args:
         run: what to train.
-        place: where.
+        inputs: data, environments and device.
         monitor: who watches.
         stop_at: leave after this update as an interruption would (tests).
 
@@ -83,39 +83,39 @@ def train(run: Run, place: TrainingInputs, monitor: Monitor | None = None, stop_
             checkpoints of before stay.
     """
     try:
-        return _Training(run, place, monitor or Monitor(run)).run(stop_at)
+        return _Training(run, inputs, monitor or Monitor(run)).execute(stop_at)
     except NotFinite as error:
         last = load_checkpoint(run.work)
         kept = f"the last good checkpoint is that of update {last.update}" if last else "there is no checkpoint yet"
         raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
 
 
-SLOWER = 0.9  # bfloat16's speed beside float32's, under which training says so; nearer to 1 it is chance
+SLOWER = 0.9  # warn if bfloat16 runs below this share of float32's speed; smaller differences are timing noise
 
 
 class _Training:
     """The loop and what it holds: agent, streams, rows not yet written."""
 
-    def __init__(self, run: Run, place: TrainingInputs, monitor: Monitor) -> None:
+    def __init__(self, run: Run, inputs: TrainingInputs, monitor: Monitor) -> None:
         """Begin anew, or as the last checkpoint left it."""
-        self.job, self.place, self.monitor, self.scale = run, place, monitor, run.scale
+        self.run, self.inputs, self.monitor, self.scale = run, inputs, monitor, run.scale
         seeds = self.scale.seeds
-        dims = check_fit(run.task.name, place.transitions, place.envs)
-        self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, place.device)
-        self.batches, self.clock = SeedStreams(seeds, "batches", place.device), Clock()
-        self.stretch, self.rows = MetricWindow(), list[pd.DataFrame]()
+        dims = check_fit(run.task.name, inputs.transitions, inputs.envs)
+        self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, inputs.device)
+        self.batches, self.clock = SeedStreams(seeds, "batches", inputs.device), Clock()
+        self.window, self.rows = MetricWindow(), list[pd.DataFrame]()
         self.at_once = 1  # updates of one call; grows with what they take
         self.online: FineTuning | None = None
         if self.scale.online is not None:
-            assert place.acting is not None, "fine-tuning online needs environments to act in"
+            assert inputs.acting is not None, "fine-tuning online needs environments to act in"
             sizes = (self.scale.online, seeds, self.scale.updates)
-            self.online = FineTuning(*sizes, place.transitions, place.acting, run.task, place.reward)
+            self.online = FineTuning(*sizes, inputs.transitions, inputs.acting, run.task, inputs.reward)
         self._check_precision()
         checkpoint = load_checkpoint(run.work)
         if checkpoint is not None:
             self._resume(checkpoint)
 
-    def run(self, stop_at: int | None) -> bool:
+    def execute(self, stop_at: int | None) -> bool:
         """Train to the end, or to an update after which to leave; see `train`."""
         scale, agent = self.scale, self.agent
         stages = (scale.updates, scale.all_updates)  # ends of the offline and of the online phase
@@ -123,11 +123,11 @@ class _Training:
         if agent.updates == 0:
             self._evaluate(scale.test_steps[:1])
         self.clock.start()
-        with Progress(f"train {self.job.method.name}", stages[-1], "update", done=agent.updates) as progress:
+        with Progress(f"train {self.run.method.name}", stages[-1], "update", done=agent.updates) as progress:
             while agent.updates < stages[-1]:
                 before = agent.updates
                 for reported in self._update(stop_at):
-                    self.stretch.add(reported)
+                    self.window.add(reported)
                 progress.update(agent.updates - before)
                 done, stage = agent.updates, agent.updates in stages
                 if stage or done % scale.log_every == 0:
@@ -138,12 +138,12 @@ class _Training:
                     self._checkpoint()
                 if done == stop_at:
                     return False
-        publish(self.job, agent, self.clock)
+        publish(self.run, agent, self.clock)
         return True
 
     def _check_precision(self) -> None:
         """Say where a lower precision is slower here, or is not what trains."""
-        agent, name = self.agent, self.job.method.name
+        agent, name = self.agent, self.run.method.name
         precision = getattr(agent.config, "precision", "float32")
         if precision != "float32" and (gain := bfloat16_speedup(agent.device)) < SLOWER:
             log(
@@ -160,7 +160,7 @@ class _Training:
             self.online.advance(agent)
             metrics = agent.update(self.online.batch(self.batches, size))
             return [Reported((agent.updates,), {name: value[None] for name, value in metrics.items()})]
-        data = self.place.transitions
+        data = self.inputs.transitions
         count, start = min(self.at_once, self._until_due(stop_at)), time.monotonic()
         reported = agent.update_many(data, draw_rows(data, self.batches, size, count))
         seconds = max(time.monotonic() - start, 1e-6)
@@ -175,20 +175,20 @@ class _Training:
         return min([mark - done for mark in marks if mark > done] + [each - done % each for each in every])
 
     def _log(self) -> None:
-        """End a stretch of the curve."""
-        rows = self.stretch.rows(self.agent)
+        """Add a row a seed to the curve."""
+        rows = self.window.rows(self.agent)
         self.rows.append(rows if self.online is None else self.online.report(rows))
         self.monitor.curve(self.rows[-1])
 
     def _evaluate(self, test_steps: Sequence[int]) -> None:
         """Evaluate and keep the rows, where there is an environment."""
-        if self.place.envs is None:
+        if self.inputs.envs is None:
             return
         self.clock.stop("training")
-        run, agent = self.job, self.agent
+        run, agent = self.run, self.agent
         rows = evaluate(
             agent,
-            self.place.envs,
+            self.inputs.envs,
             test_steps=test_steps,
             episodes=self.scale.episodes,
             episode_steps=run.task.episode_steps,
@@ -208,10 +208,10 @@ class _Training:
             self.online.restart()
         state = self._state()
         check_finite(state, self.agent.updates)
-        append(self.job, pd.concat(self.rows), records.CURVE_KEYS)
+        append(self.run, pd.concat(self.rows), records.CURVE_KEYS)
         self.clock.stop("training")
-        facts = {"clock": self.clock.facts(), "method": self.job.method.name, "ident": self.job.ident}
-        save_checkpoint(self.job.work, self.agent.updates, state, facts)
+        facts = {"clock": self.clock.facts(), "method": self.run.method.name, "ident": self.run.ident}
+        save_checkpoint(self.run.work, self.agent.updates, state, facts)
         self.rows.clear()
 
     def _state(self) -> dict[str, Tensor]:
@@ -226,7 +226,7 @@ class _Training:
             ValueError: if it belongs to another run.
         """
         path, found = checkpoint.path, checkpoint.facts.get("ident")
-        if found != self.job.ident:
+        if found != self.run.ident:
             other = checkpoint.facts.get("method")
             raise ValueError(f"{path}: a checkpoint of another run, of method {other}; remove {path.parent}")
         self.agent.load_state_dict(checkpoint.tensors)
@@ -234,7 +234,7 @@ class _Training:
         if self.online is not None and "online.rows" in checkpoint.tensors:
             self.online.set_state(checkpoint.tensors)
         self.clock = Clock(checkpoint.facts["clock"])
-        log(f"train {self.job.method.name}: goes on from update {self.agent.updates}")
+        log(f"train {self.run.method.name}: goes on from update {self.agent.updates}")
 
 
 def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:

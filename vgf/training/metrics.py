@@ -1,4 +1,4 @@
-"""A stretch of training: its metrics' means, and the first update that went wrong, without waiting for the device.
+"""Means of metrics over some updates, and the first update that was not finite, without waiting for the device.
 
 An update's metrics are stacked and summed where they are; whether all were finite so far is counted there too. Only
 `rows` asks for numbers, so a GPU never waits for the reader. The price: a fault is noticed at the next logged update,
@@ -32,7 +32,7 @@ class MetricWindow:
         self.groups.setdefault(tuple(reported.metrics), _MetricGroup(values[0])).add(reported.updates, values)
 
     def rows(self, agent: Agent) -> pd.DataFrame:
-        """Return one row a seed and start a new stretch; a metric that was not reported is NaN.
+        """Return one row a seed and start anew; a metric that was not reported is NaN.
 
         Raises:
             NotFinite: if a metric was not finite, naming it and the first update that reported it so.
@@ -41,8 +41,8 @@ class MetricWindow:
         counts: dict[str, int] = {}
         faults = []
         for names, group in self.groups.items():
-            totals, sound = group.totals.cpu(), group.sound.tolist()
-            for name, total, good in zip(names, totals, sound, strict=True):
+            totals, finite_updates = group.totals.cpu(), group.finite_updates.tolist()
+            for name, total, good in zip(names, totals, finite_updates, strict=True):
                 sums[name] = sums[name] + total if name in sums else total
                 counts[name] = counts.get(name, 0) + len(group.updates)
                 if good < len(group.updates):
@@ -63,17 +63,17 @@ class _MetricGroup:
 
     def __init__(self, like: Tensor) -> None:
         self.totals = torch.zeros_like(like)
-        self.sound = torch.zeros(len(like), dtype=torch.int64, device=like.device)
-        self.good = torch.ones(len(like), dtype=torch.bool, device=like.device)
+        self.finite_updates = torch.zeros(len(like), dtype=torch.int64, device=like.device)
+        self.finite = torch.ones(len(like), dtype=torch.bool, device=like.device)
         self.updates: list[int] = []
 
     def add(self, updates: Sequence[int], values: Tensor) -> None:
         """Add the values [n, M, S] of n updates."""
         for each in values:  # one after the other: a mean must not depend on how many updates one call did
             self.totals += each
-        good = self.good & values.isfinite().all(-1).cummin(0).values  # [n, M]: finite up to and with each update
-        self.sound += good.sum(0)
-        self.good = good[-1]
+        finite = self.finite & values.isfinite().all(-1).cummin(0).values  # [n, M]: finite up to and with each update
+        self.finite_updates += finite.sum(0)
+        self.finite = finite[-1]
         self.updates.extend(updates)
 
 

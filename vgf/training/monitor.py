@@ -44,7 +44,7 @@ class Monitor:
             self.session.finish(exit_code=int(kind is not None))
 
     def curve(self, rows: pd.DataFrame) -> None:
-        """Pass on a logged stretch, one row a seed."""
+        """Pass on a logged row of each seed."""
         self._send(rows)
 
     def episodes(self, rows: pd.DataFrame) -> None:

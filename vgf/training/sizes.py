@@ -79,7 +79,7 @@ class Scale:
         seeds: trained together.
         updates: how many.
         batch_size: transitions an update draws for each seed.
-        log_every: updates between two rows of the curve, each a mean over the stretch.
+        log_every: updates between two rows of the curve, each a mean over them.
         evaluate_every: updates between two evaluations; the first and the last policy are always evaluated.
         checkpoint_every: updates between two checkpoints; a multiple of `log_every`.
         episodes: evaluation episodes for each seed and budget.

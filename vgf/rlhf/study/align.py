@@ -33,7 +33,7 @@ from vgf.support.provenance import fingerprint
 CALIBRATION = 64  # human responses the constant direction is the mean gradient of
 
 
-def open_world(setup: Setup, methods: Sequence[Method]) -> tuple[AlignmentContext, list[Row]]:
+def open_context(setup: Setup, methods: Sequence[Method]) -> tuple[AlignmentContext, list[Row]]:
     """Return what the methods need, and the test prompts.
 
     Raises:
@@ -69,7 +69,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
     folders = {method.name: folder_of(setup.scale, setup.task_name, method.name, root) for method in methods}
     if complete(setup, methods, root):
         return list(folders.values())
-    world, rows = open_world(setup, methods)
+    context, rows = open_context(setup, methods)
     settings = {method.name: settings_of(setup, method) for method in methods}
     stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
     _check_siblings(list(folders.values()), setup.seed, fingerprint(stages), replace)
@@ -82,10 +82,10 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         missing = [m for m in methods if not {r.name for r in part} <= _recorded(folders[m.name], setup.seed)]
         if not missing:
             continue
-        group = open_group(world, part, max((m.candidates for m in missing if m.kind == "best"), default=0))
+        group = open_group(context, part, max((m.candidates for m in missing if m.kind == "best"), default=0))
         for method in missing:
             begun = time.monotonic()
-            append(folders[method.name], setup.seed, rows_of(world, group, method))
+            append(folders[method.name], setup.seed, rows_of(context, group, method))
             spent[method.name] += time.monotonic() - begun
         worked += 1
         if at + 1 < len(parts):

@@ -69,40 +69,40 @@ class ReferenceSamples:
     human_scores: list[float]
 
 
-def open_group(world: AlignmentContext, rows: list[Row], most: int) -> ReferenceSamples:
+def open_group(context: AlignmentContext, rows: list[Row], most: int) -> ReferenceSamples:
     """Sample the reference responses of some prompts and judge them."""
-    sizes, policy = world.setup.sizes, world.policy
+    sizes, policy = context.setup.sizes, context.policy
     prompts, names = [row.prompt for row in rows], [row.name for row in rows]
     scenes = [
-        PromptBatch(policy, prompts, names, sizes.particles, sizes.tokens, world.setup.seed, first)
+        PromptBatch(policy, prompts, names, sizes.particles, sizes.tokens, context.setup.seed, first)
         for first in range(0, max(most, sizes.particles), sizes.particles)
     ]
     drawn = [scene.sample() for scene in scenes]
     ids = [drawn[0].ids(k) for k in range(len(drawn[0].tokens))]
-    scores = world.judged(scenes[0].repeated, ids)
+    scores = context.judged(scenes[0].repeated, ids)
     n = sizes.particles
-    human = world.judged(prompts, [row.chosen for row in rows])
+    human = context.judged(prompts, [row.chosen for row in rows])
     return ReferenceSamples(rows, scenes, drawn, [scores[k * n : (k + 1) * n] for k in range(len(rows))], human)
 
 
-def rows_of(world: AlignmentContext, group: ReferenceSamples, method: Method) -> list[dict[str, Any]]:
+def rows_of(context: AlignmentContext, group: ReferenceSamples, method: Method) -> list[dict[str, Any]]:
     """Return the record rows of one method on a group."""
     scene, count = group.scenes[0], len(group.rows)
     prompts = [row.prompt for row in group.rows]
     if method.kind == "human":
-        tokens, alive = padded([row.chosen for row in group.rows], world.policy.end, world.policy.device)
+        tokens, alive = padded([row.chosen for row in group.rows], context.policy.end, context.policy.device)
         candidates = Responses(tokens, alive, tokens[..., None].float())
         n = 1
     else:
-        candidates, n = candidates_of(world, group, method)
+        candidates, n = candidates_of(context, group, method)
     repeated = [prompt for prompt in prompts for _ in range(n)]
-    value = world.values(repeated, candidates).reshape(count, n)
+    value = context.values(repeated, candidates).reshape(count, n)
     best = value.argmax(-1)
     flat = torch.arange(count, device=best.device) * n + best
     picked = candidates.at(flat)
-    nats = negative_log_likelihood(world.policy, prompts, picked.tokens, picked.alive)
+    nats = negative_log_likelihood(context.policy, prompts, picked.tokens, picked.alive)
     ids = [picked.ids(k) for k in range(count)]
-    judged = world.judged(prompts, ids)
+    judged = context.judged(prompts, ids)
     drawn, gradients = cost_of(method, n)
     found = []
     for k, row in enumerate(group.rows):
@@ -113,29 +113,29 @@ def rows_of(world: AlignmentContext, group: ReferenceSamples, method: Method) ->
                 "prompt": row.name,
                 "reward": float(value[k, best[k]]),
                 "judge": judged[k],
-                "win_ref": win(judged[k], group.reference_scores[k]) if world.judge else float("nan"),
-                "win_chosen": win(judged[k], [group.human_scores[k]]) if world.judge else float("nan"),
+                "win_ref": win(judged[k], group.reference_scores[k]) if context.judge else float("nan"),
+                "win_chosen": win(judged[k], [group.human_scores[k]]) if context.judge else float("nan"),
                 "nats": float(nats[k]),
                 "length": len(ids[k]),
                 "edit": float("nan") if method.kind == "human" else edit_share(ids[k], origin),
                 "diversity": diversity(others),
                 "drawn": drawn,
                 "gradients": gradients,
-                "response": "" if method.kind == "human" else world.policy.text(ids[k]),
+                "response": "" if method.kind == "human" else context.policy.text(ids[k]),
             }
         )
     return found
 
 
-def candidates_of(world: AlignmentContext, group: ReferenceSamples, method: Method) -> tuple[Responses, int]:
+def candidates_of(context: AlignmentContext, group: ReferenceSamples, method: Method) -> tuple[Responses, int]:
     """Return a method's responses, those of a prompt next to each other, and how many a prompt has."""
     scene, n = group.scenes[0], group.scenes[0].particles
     if method.kind == "flow" and method.flow is not None:
-        return move(scene, world.reward, method.flow, group.drawn[0], world.constant), n
+        return move(scene, context.reward, method.flow, group.drawn[0], context.constant), n
     if method.kind == "policy":
         n = method.candidates or n
         args = (scene.prompts, scene.names, scene.tokens, scene.seed)
-        return generate(world.others[method.stage], *args, particles=n), n
+        return generate(context.others[method.stage], *args, particles=n), n
     count, wanted = len(group.rows), method.candidates or n
     parts = [[x.reshape(count, n, *x.shape[1:]) for x in drawn] for drawn in group.drawn]
     whole = [torch.cat(piece, 1)[:, :wanted].flatten(0, 1) for piece in zip(*parts, strict=True)]
