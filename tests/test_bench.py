@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vgf import cli
-from vgf.agents import fast
+from vgf.agents import hardware
 from vgf.bench import turns
 from vgf.bench.cases import MEANS, SIZES, Case
 from vgf.bench.gains import COMPILED, LADDER, ladder
@@ -206,11 +206,11 @@ def test_a_process_that_fails_ends_with_its_last_line() -> None:
 
 
 def test_what_a_case_goes_without_is_taken_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "hold_memory", fast.hold_memory)  # put back afterwards
-    monkeypatch.setattr(fast, "FUSED", fast.FUSED)
+    monkeypatch.setattr(hardware, "hold_memory", hardware.hold_memory)  # put back afterwards
+    monkeypatch.setattr(hardware, "FUSED", hardware.FUSED)
     assert {name for _, case in (*LADDER, COMPILED) for name in case.without} == {*MEANS}
     bare = Updates(Case("paper", "small", "fast", without=("one call", "bank", "amortised"), precision="float32"))
-    assert not fast.FUSED
+    assert not hardware.FUSED
     assert bare.agent.bank is None
     assert bare.agent.config.direction == "autograd"
     assert bare.agent.core is not None

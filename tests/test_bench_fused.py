@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from vgf import cli
-from vgf.agents import fast, fused
+from vgf.agents import fused, hardware
 from vgf.bench import cases, machine, profile, rows, start, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, TIMED, AgentName, Case
@@ -27,8 +27,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every size be tiny in this process, and put back what a case may take from it."""
     for module in (cases, built):
         monkeypatch.setattr(module, "SIZES", dict.fromkeys(cases.SIZES, TINY))
-    monkeypatch.setattr(fast, "hold_memory", fast.hold_memory)
-    monkeypatch.setattr(fast, "FUSED", fast.FUSED)
+    monkeypatch.setattr(hardware, "hold_memory", hardware.hold_memory)
+    monkeypatch.setattr(hardware, "FUSED", hardware.FUSED)
 
 
 @pytest.fixture

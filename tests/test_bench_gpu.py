@@ -34,7 +34,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "SIZES", dict.fromkeys(cases.SIZES, TINY))
     monkeypatch.setattr(gpu, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(gpu, "PEAK_SECONDS", 0.0)
-    monkeypatch.setattr(built.fast, "hold_memory", built.fast.hold_memory)  # put back afterwards
+    monkeypatch.setattr(built.hardware, "hold_memory", built.hardware.hold_memory)  # put back afterwards
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]], str]:

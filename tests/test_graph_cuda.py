@@ -15,7 +15,7 @@ from test_graph import ALL, CONFIGS, SIZE, K, data, flat, graph, hold, index, ma
 from torch import Tensor
 
 from vgf import networks
-from vgf.agents import AGENTS, fast
+from vgf.agents import AGENTS, hardware
 from vgf.agents.graph import GraphUpdates
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Batch
@@ -70,7 +70,7 @@ def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["adam", "amortised", "low", "low frozen", "low paper"])
 def test_slices_that_are_mapped_over_are_replayed_bit_for_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "FUSED", False)
+    monkeypatch.setattr(hardware, "FUSED", False)
     rows = data()
     many, singly = make(name, rows), make(name, rows)
     for agent in (many, singly):

@@ -21,7 +21,7 @@ from test_train import CPU, a_run, contents, do, toy_data, toy_envs
 
 from vgf.training import loop
 from vgf.training.checkpoints import load_checkpoint
-from vgf.training.loop import TrainingInputs
+from vgf.training.inputs import TrainingInputs
 from vgf.training.monitor import Monitor
 
 KILLS = 20

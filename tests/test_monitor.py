@@ -15,7 +15,7 @@ from test_train import CPU, TASK, a_run, contents, do, toy, toy_data, toy_envs, 
 from vgf import cli, records
 from vgf.agents import BC, BCConfig, Dims, Reported
 from vgf.training import loop
-from vgf.training.loop import TrainingInputs
+from vgf.training.inputs import TrainingInputs
 from vgf.training.metrics import MetricWindow, NotFinite, check_finite
 from vgf.training.monitor import Monitor
 

@@ -14,19 +14,9 @@ from torch import Tensor
 from vgf.flow import Budget, stein_direction, transport
 from vgf.rlhf import flow as flow_module
 from vgf.rlhf.decoders import PromptBatch, Proxy, decode
-from vgf.rlhf.flow import (
-    Flow,
-    Relaxed,
-    constant_direction,
-    direction_of,
-    move,
-    relax,
-    smoothed_score,
-    start,
-    to_embeddings,
-    unit,
-)
+from vgf.rlhf.flow import Flow, constant_direction, direction_of, move, smoothed_score, start, unit
 from vgf.rlhf.parts.data import Row
+from vgf.rlhf.relaxation import Relaxed, relax, to_embeddings
 from vgf.rlhf.reward import embedded
 from vgf.rlhf.sampling import Responses, generate, negative_log_likelihood, teacher_forced
 

@@ -20,7 +20,7 @@ from vgf.networks import SeedStreams
 from vgf.training import commands, loop, runs
 from vgf.training.checkpoints import load_agent
 from vgf.training.experiments import read_experiment
-from vgf.training.loop import TrainingInputs
+from vgf.training.inputs import TrainingInputs
 from vgf.training.runs import Run
 from vgf.training.vector_env import Workers
 

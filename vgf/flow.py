@@ -8,21 +8,22 @@ with the RBF kernel k(x, y) = exp(-|x - y|^2 / 2 sigma^2). The first sum attract
 second, `(x - a_j) k / sigma^2`, repels particles from each other. Steps, step size and temperature alpha are
 the transport budget: the only regularisation. Zero steps leave the reference sample as it is (best-of-N).
 
-A step is a pure function of its state, so whoever keeps the states has recorded the flow. The trade-off is memory
-for legibility: Adam's moments are carried even by the fixed-step flow.
+A step is a pure function of its state: keep the returned states to record a trajectory. The trade-off is memory for
+legibility: Adam's moments are carried even by the fixed-step flow.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, overload
+from typing import Literal, NamedTuple, TypedDict, Unpack, overload
 
 import torch
 from torch import Tensor
 
-from vgf.kernels import Bandwidth, as_sigma, check_bandwidth, kernel_sums, median_bandwidth
+from vgf import kernels
+from vgf.kernels import Bandwidth, as_sigma, kernel_sums, median_bandwidth
 
 ScoreFn = Callable[[Tensor], Tensor]
 ADAM_BETAS = (0.9, 0.999)
@@ -54,8 +55,7 @@ class Budget:
             raise ValueError(f"steps must be an integer >= 0, got {self.steps!r}")
         if not (math.isfinite(self.step_size) and self.step_size >= 0):
             raise ValueError(f"step_size must be a finite number >= 0, got {self.step_size!r}")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ValueError(f"temperature must be a finite number > 0, got {self.temperature!r}")
+        kernels.check_temperature(self.temperature)
         if self.optimizer not in ("none", "adam"):
             raise ValueError(f"optimizer must be 'none' or 'adam', got {self.optimizer!r}")
 
@@ -92,11 +92,7 @@ class Trajectory(NamedTuple):
 
 
 def stein_direction(
-    particles: Tensor,
-    score: Tensor,
-    temperature: float,
-    bandwidth: Bandwidth = "median",
-    repulsion: bool = True,
+    particles: Tensor, score: Tensor, temperature: float, bandwidth: Bandwidth = "median", repulsion: bool = True
 ) -> Tensor:
     """Return the Stein direction phi of every particle (xu2026vgf; liu2016stein).
 
@@ -115,11 +111,10 @@ def stein_direction(
     Raises:
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
-    _check_particles(particles)
-    _check_score(score, particles)
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature must be a finite number > 0, got {temperature!r}")
-    check_bandwidth(bandwidth)
+    kernels.check_particles(particles)
+    kernels.check_score(score, particles)
+    kernels.check_temperature(temperature)
+    kernels.check_bandwidth(bandwidth)
     return stein_terms(particles, score, temperature, bandwidth, repulsion).direction
 
 
@@ -158,29 +153,22 @@ def flow_step(state: FlowState, direction: Tensor, budget: Budget, bounds: tuple
     return FlowState(moved, first, second, step)
 
 
+class _Options(TypedDict, total=False):
+    """Keyword arguments of `transport`, which says what they mean."""
+
+    bandwidth: Bandwidth
+    repulsion: bool
+    bounds: tuple[float, float] | None
+    validate: bool
+
+
 @overload
 def transport(
-    particles: Tensor,
-    score_fn: ScoreFn,
-    budget: Budget,
-    *,
-    bandwidth: Bandwidth = ...,
-    repulsion: bool = ...,
-    bounds: tuple[float, float] | None = ...,
-    trace: Literal[False] = ...,
-    validate: bool = ...,
+    particles: Tensor, score_fn: ScoreFn, budget: Budget, *, trace: Literal[False] = ..., **options: Unpack[_Options]
 ) -> Tensor: ...
 @overload
 def transport(
-    particles: Tensor,
-    score_fn: ScoreFn,
-    budget: Budget,
-    *,
-    bandwidth: Bandwidth = ...,
-    repulsion: bool = ...,
-    bounds: tuple[float, float] | None = ...,
-    trace: Literal[True],
-    validate: bool = ...,
+    particles: Tensor, score_fn: ScoreFn, budget: Budget, *, trace: Literal[True], **options: Unpack[_Options]
 ) -> Trajectory: ...
 def transport(
     particles: Tensor,
@@ -212,30 +200,27 @@ def transport(
     Raises:
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
-    _check_particles(particles, values=validate)
-    check_bandwidth(bandwidth, values=validate)
+    kernels.check_particles(particles, values=validate)
+    kernels.check_bandwidth(bandwidth, values=validate)
     if bounds is not None and not bounds[0] < bounds[1]:
         raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r}")
     zeros = torch.zeros_like(particles)
     state = FlowState(particles, zeros, zeros, 0)
-    path, scores, directions, sigmas = [particles], [], [], []
+    path, steps = [particles], list[tuple[Tensor, Tensor, Tensor]]()
     for _ in range(budget.steps):
         score = score_fn(state.particles)
         if validate:
-            _check_score(score, state.particles, name="score_fn")
+            kernels.check_score(score, state.particles, name="score_fn")
         terms = stein_terms(state.particles, score, budget.temperature, bandwidth, repulsion)
         state = flow_step(state, terms.direction, budget, bounds)
         if trace:
             path.append(state.particles)
-            scores.append(score)
-            directions.append(terms.direction)
-            sigmas.append(terms.bandwidth)
+            steps.append((score, terms.direction, terms.bandwidth))
     if not trace:
         return state.particles
-    sigma_shape = particles[..., :1, :1]
-    return Trajectory(
-        torch.stack(path), _stack(scores, particles), _stack(directions, particles), _stack(sigmas, sigma_shape)
-    )
+    scores, directions, sigmas = zip(*steps, strict=True) if steps else ((), (), ())
+    recorded = _stack(scores, particles), _stack(directions, particles), _stack(sigmas, particles[..., :1, :1])
+    return Trajectory(torch.stack(path), *recorded)
 
 
 def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
@@ -259,24 +244,6 @@ def best_of(particles: Tensor, values: Tensor) -> Tensor:
     return particles.gather(-2, index).squeeze(-2)
 
 
-def _stack(parts: list[Tensor], like: Tensor) -> Tensor:
+def _stack(parts: Sequence[Tensor], like: Tensor) -> Tensor:
     """Stack recorded tensors, or return an empty [0, ...] record shaped like `like`."""
-    return torch.stack(parts) if parts else like.new_empty((0, *like.shape))
-
-
-def _check_particles(particles: Tensor, values: bool = True) -> None:
-    if particles.ndim < 2 or particles.shape[-2] == 0 or particles.shape[-1] == 0:
-        raise ValueError(f"particles must be [..., N, d] with N >= 1 and d >= 1, got shape {tuple(particles.shape)}")
-    if not particles.is_floating_point():
-        raise ValueError(f"particles must be floating point, got {particles.dtype}")
-    if values and not bool(torch.isfinite(particles).all()):
-        raise ValueError("particles hold NaN or infinite values")
-
-
-def _check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
-    if score.shape != particles.shape:
-        raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
-    if score.dtype != particles.dtype:
-        raise ValueError(f"{name} must have the particles' dtype {particles.dtype}, got {score.dtype}")
-    if not bool(torch.isfinite(score).all()):
-        raise ValueError(f"{name} holds NaN or infinite values: the critic's gradient is not finite at some particle")
+    return torch.stack(list(parts)) if parts else like.new_empty((0, *like.shape))

@@ -134,3 +134,29 @@ def check_bandwidth(bandwidth: Bandwidth, values: bool = True) -> None:
             raise ValueError("bandwidth must be finite and > 0 in every entry")
     elif not (math.isfinite(bandwidth) and bandwidth > 0):
         raise ValueError(f"bandwidth must be a finite number > 0, got {bandwidth!r}")
+
+
+def check_particles(particles: Tensor, values: bool = True) -> None:
+    """Refuse a set of particles that is empty, misshapen or, with `values`, not finite."""
+    if particles.ndim < 2 or particles.shape[-2] == 0 or particles.shape[-1] == 0:
+        raise ValueError(f"particles must be [..., N, d] with N >= 1 and d >= 1, got shape {tuple(particles.shape)}")
+    if not particles.is_floating_point():
+        raise ValueError(f"particles must be floating point, got {particles.dtype}")
+    if values and not bool(torch.isfinite(particles).all()):
+        raise ValueError("particles hold NaN or infinite values")
+
+
+def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
+    """Refuse a score that is not shaped and typed as its particles, or not finite."""
+    if score.shape != particles.shape:
+        raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
+    if score.dtype != particles.dtype:
+        raise ValueError(f"{name} must have the particles' dtype {particles.dtype}, got {score.dtype}")
+    if not bool(torch.isfinite(score).all()):
+        raise ValueError(f"{name} holds NaN or infinite values: the critic's gradient is not finite at some particle")
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that is not a finite number > 0."""
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be a finite number > 0, got {temperature!r}")

@@ -59,8 +59,7 @@ class Agent(ABC):
 
     def __init__(self, config: Any, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self.config, self.dims, self.seeds = config, dims, tuple(seeds)
-        self.device = torch.device(device)
-        self.updates = 0
+        self.device, self.updates = torch.device(device), 0
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.graph: GraphUpdates | None = None

@@ -4,7 +4,7 @@ Nearly all of an update (96 % of its floating-point operations at the paper's si
 not learn from it: the reference is integrated, particles follow the critic's gradient, the target critic values them.
 Here that runs in float32 on the weights themselves, or in bfloat16 on copies of them, while losses, Adam and every
 weight stay float32. Which is faster the processor decides, also among those with bfloat16 instructions, and
-`bfloat16_speedup` finds out. Five things save time:
+`bfloat16_speedup` measures it. Five things save time:
 
 - matrix products in bfloat16, accumulated in float32 by the hardware, where it has them and they pay;
 - the gradient in the action is written out, so that nothing is kept for gradients that nobody asks for:
@@ -13,7 +13,7 @@ weight stay float32. Which is faster the processor decides, also among those wit
   large coordinates (a position in a maze) lose nothing;
 - each network is a short chain of fused library calls on one matrix; a seed's and an ensemble member's are looped
   over on a CPU and mapped over, as one batched product, on a GPU;
-- freed memory is kept for the next layer, see `hold_memory`.
+- freed memory is kept for the next layer, see `vgf.agents.hardware.hold_memory`.
 
 What was tried on a CPU and did not pay: `torch.compile` of the chains (2 % faster, half a minute to compile);
 TorchScript (nothing); shares of a batch, or members of an ensemble, in threads of their own (a quarter faster alone,
@@ -25,23 +25,18 @@ function here equal to its eager twin, in float32 to rounding and in bfloat16 to
 
 from __future__ import annotations
 
-import ctypes
-import sys
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from vgf.agents import hardware
 from vgf.flow import ScoreFn
 from vgf.networks import LAYER_NORM_EPS, MLP, Critic, VectorField
 from vgf.reference import ACTION_BOUNDS, FlowReference, Reference
 
 Weights = list[Tensor]
-MB = 2**20
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
-FUSED = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class Slice(NamedTuple):
@@ -114,18 +109,17 @@ class Frozen:
         """Apply `function(slice, *inputs)` to every slice's weights and inputs, and stack what it returns."""
         if self.mapped:
             return list(torch.vmap(function)(self.all, *inputs))
-        slices = [Slice._make(_pick(part, i) for part in self.all) for i in range(self.seeds * self.members)]
+        slices = [
+            Slice._make(part[i] if isinstance(part, Tensor) else [t[i] for t in part] for part in self.all)
+            for i in range(self.seeds * self.members)
+        ]
         results = [function(own, *(x[i] for x in inputs)) for i, own in enumerate(slices)]
         return [torch.stack(parts) for parts in zip(*results, strict=True)]
 
 
-def _pick(part: Tensor | Weights, index: int) -> Tensor | Weights:
-    return part[index] if isinstance(part, Tensor) else [tensor[index] for tensor in part]
-
-
 def affine(x: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
     """Return x W + b, and its relu; on a CPU in one call of oneDNN, which takes a tenth less."""
-    if FUSED and x.dtype == torch.bfloat16 and x.device.type == "cpu":
+    if hardware.FUSED and x.dtype == torch.bfloat16 and x.device.type == "cpu":
         return torch.ops.mkldnn._linear_pointwise(x, weight.mT, bias, "relu" if relu else "none", [], "")
     h = torch.addmm(bias, x, weight)
     return h.relu_() if relu else h
@@ -168,43 +162,6 @@ def value_and_gradient(net: Slice, base: Tensor, action: Tensor) -> tuple[Tensor
     return value, _full(g)
 
 
-def hold_memory() -> None:
-    """Ask the C library to keep freed memory for the next allocation; on Linux with glibc, elsewhere nothing happens.
-
-    Activations are a few MB each. By default such blocks go back to the system when freed and come back as fresh
-    pages, zeroed one by one, at every layer of every flow step: a fifth of the critic's gradient was spent on that.
-    The price is that the process keeps what it once needed.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return  # another C library
-    for option, value in ((M_MMAP_THRESHOLD, 32 * MB), (M_TRIM_THRESHOLD, 1024 * MB), (M_TOP_PAD, 64 * MB)):
-        mallopt(option, value)
-
-
-def product_seconds(
-    dtype: torch.dtype, device: torch.device, rows: int = 1280, width: int = 256, seconds: float = 0.0
-) -> float:
-    """Return the least time of a product [rows, width] x [width, width], tried for `seconds` and at least thrice."""
-    x, w = (torch.randn(shape, dtype=dtype, device=device) for shape in ((rows, width), (width, width)))
-    times: list[float] = []
-    while len(times) < 3 or sum(times) < seconds:
-        start = time.perf_counter()
-        torch.mm(x, w)
-        if x.is_cuda:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def bfloat16_speedup(device: torch.device) -> float:
-    """Return how many times as fast a product of an update's shape is in bfloat16 as in float32; takes some 20 ms."""
-    return product_seconds(torch.float32, device) / product_seconds(torch.bfloat16, device)
-
-
 class Core:
     """What an update evaluates without training it; the calls are those of the modules themselves.
 
@@ -239,7 +196,7 @@ class Core:
     def refresh(self) -> None:
         """Take over the weights as they are now, before an update; who only acts never asks, and keeps no memory."""
         if not self.holding:
-            hold_memory()
+            hardware.hold_memory()
             self.holding = True
         for net in self.nets.values():
             net.refresh()
@@ -254,8 +211,7 @@ class Core:
         if not isinstance(self.reference, FlowReference):
             return self.reference.sample(observations, noise)
         net, steps = self.nets["velocity"], self.reference.steps
-        base = net.base(observations, noise.shape[-2])
-        x = noise.flatten(1, 2)
+        base, x = net.base(observations, noise.shape[-2]), noise.flatten(1, 2)
         for i in range(steps):
             time = x.new_full((*x.shape[:-1], 1), i / steps)
             x = x + net.each(forward, base, torch.cat([x, time], -1))[0] / steps
@@ -268,20 +224,17 @@ class Core:
         """
         if "gradient" not in self.nets:
             return self.critic_scorer(observations, copies, self.over)
-        net = self.nets["gradient"]
-        base = net.base(observations, copies)
+        base = (net := self.nets["gradient"]).base(observations, copies)
         return lambda actions: net.each(forward, base, actions.flatten(1, 2))[0].view_as(actions)
 
     def critic_scorer(self, observations: Tensor, copies: int, over: str) -> ScoreFn:
         """Return grad_a of the online critic's "mean" or "min" over its ensemble; shapes as in `scorer`."""
-        net = self.nets["critic"]
-        base = net.base(observations, copies)
+        base = (net := self.nets["critic"]).base(observations, copies)
 
         def score(actions: Tensor) -> Tensor:
             rows = actions.flatten(1, 2).repeat_interleave(net.members, 0)
             value, gradient = net.each(value_and_gradient, base, rows)
-            value = value.unflatten(0, (net.seeds, net.members))
-            gradient = gradient.unflatten(0, (net.seeds, net.members))
+            value, gradient = (part.unflatten(0, (net.seeds, net.members)) for part in (value, gradient))
             if over == "mean":
                 return gradient.mean(1).view_as(actions)
             least = value.argmin(1, keepdim=True).unsqueeze(-1).expand_as(gradient[:, :1])

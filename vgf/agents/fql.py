@@ -123,7 +123,7 @@ class FQL(Agent):
             },
             dict(enumerate((draw, draw, *self.clone_draws(batch)))),
             (c.discount, c.tau, c.alpha),
-            fused.chosen({flag.TARGET_MIN: c.target_q == "min", flag.NORMALISE_Q: c.normalise_q}),
+            fused.Flag.of({flag.TARGET_MIN: c.target_q == "min", flag.NORMALISE_Q: c.normalise_q}),
             dict(zip(self.metric_names, (7, 0, 1, 2, 3, 4), strict=True)),
             counts={"flow_steps": c.flow_steps},
         )

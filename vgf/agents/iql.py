@@ -193,7 +193,7 @@ class IQL(ImplicitQ):
             networks,
             {},
             (c.discount, c.tau, c.expectile, c.inverse_temperature, c.max_weight),
-            fused.chosen({flag.WEIGHTED: True, flag.SQUASH: self.actor.mean.squash}),
+            fused.Flag.of({flag.WEIGHTED: True, flag.SQUASH: self.actor.mean.squash}),
             metrics | {"actor/loss": 4, "actor/weight": 5, "actor/clipped": 6},
         )
 

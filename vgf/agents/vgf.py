@@ -25,20 +25,12 @@ from vgf.agents.base import Dims
 from vgf.agents.fast import Core
 from vgf.agents.reported import Metrics
 from vgf.agents.stepped import SteppedAgent
-from vgf.agents.vgf_config import Aggregate, VGFConfig
+from vgf.agents.vgf_config import CRITIC_METRICS, Aggregate, VGFConfig
+from vgf.agents.vgf_recipe import vgf_recipe
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget, ScoreFn, best_of, transport, value_gradient
 from vgf.networks import Critic, Draw, SeedStreams, VectorField
-from vgf.reference import ACTION_BOUNDS, FlowReference, make_reference
-
-MOST_PARTICLES = 64  # of the fused core, which looks at all pairs at once
-CRITIC_METRICS = (
-    "critic/loss",  # squared TD error, summed over the ensemble
-    "critic/q",  # value of the dataset's actions
-    "critic/target",
-    "flow/displacement",  # mean distance a particle moved, in action units
-    *("flow/spread_before", "flow/spread_after"),  # variance of a state's particles, summed over coordinates
-)
+from vgf.reference import ACTION_BOUNDS, make_reference
 
 
 class VGF(SteppedAgent):
@@ -88,7 +80,7 @@ class VGF(SteppedAgent):
         """Return what the particles need, then what the reference does, as far as the phase trains them."""
         if self.updates < self.config.pretrain:
             return self.clone_draws(size)
-        particles = self._particle_draw(size, batch)
+        particles = self.particle_draw(size, batch)
         return (particles, *self.clone_draws(size)) if self.config.pretrain == 0 else (particles,)
 
     def step(self, batch: Batch, noise: Sequence[Tensor]) -> Metrics:
@@ -114,48 +106,7 @@ class VGF(SteppedAgent):
 
     def recipe(self, batch: int) -> fused.Recipe:
         """Return how the fused core does the updates of this phase; see `Agent.recipe`."""
-        c, flag, role = self.config, fused.Flag, fused.Role
-        cloning, critic = self.updates < c.pretrain or c.pretrain == 0, self.updates >= c.pretrain
-        bank = self.bank.actions if self.bank is not None and critic else None
-        if not isinstance(self.reference, FlowReference):
-            raise fused.Unavailable("its reference is a Gaussian")
-        if c.particles > MOST_PARTICLES:
-            raise fused.Unavailable(f"it takes at most {MOST_PARTICLES} particles, not {c.particles}")
-        chosen = {
-            flag.TRAIN_CRITIC: critic,
-            flag.CLONE: cloning,
-            flag.ADAM_FLOW: c.optimizer == "adam",
-            flag.REPULSION: c.repulsion,
-            flag.FLOW_MIN: c.flow_q == "min",
-            flag.TARGET_MIN: c.target_q == "min",
-            flag.TARGET_MAX: c.target_particles == "max",
-            flag.UNIT_GRADIENT: c.unit_gradient,
-        }
-        networks = {role.REFERENCE: fused.Network.of(self.reference.velocity.net, "reference" if cloning else None)}
-        noise, metrics = {}, {}
-        if critic:
-            networks[role.CRITIC] = fused.Network.of(self.critic.net, "critic")
-            networks[role.TARGET] = fused.Network.of(self.target.net)
-            metrics = {name: place for place, name in enumerate(CRITIC_METRICS)}
-            if c.direction == "amortised":
-                networks[role.FIT], metrics["gradient/loss"] = fused.Network.of(self.gradient.net, "gradient"), 6
-            if bank is None:
-                noise[0] = self._particle_draw(batch, None)
-        if cloning:
-            noise |= dict(enumerate(self.clone_draws(batch), 1))
-            metrics["reference/loss"] = 7
-        sigma = 0.0 if isinstance(c.bandwidth, str) else c.bandwidth
-        return fused.Recipe(
-            fused.Method.VGF,
-            networks,
-            noise,
-            (c.discount, c.tau, c.step_size, c.temperature, sigma),
-            fused.chosen(chosen),
-            metrics,
-            counts={"particles": c.particles, "flow_steps": c.flow_steps, "train_steps": c.train_steps},
-            bank=bank,
-            until=c.pretrain if self.updates < c.pretrain else None,
-        )
+        return vgf_recipe(self, batch)
 
     @torch.no_grad()
     def td_target(self, batch: Batch, particles: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,15 +165,15 @@ class VGF(SteppedAgent):
 
     @torch.no_grad()
     def _draw(self, batch: Batch, noise: Tensor | None = None) -> Tensor:
-        """Return N reference actions at a batch's next observations, [S, B, N, d]; see `_particle_draw`."""
+        """Return N reference actions at a batch's next observations, [S, B, N, d]; see `particle_draw`."""
         self._refresh()
         if noise is None:
-            (noise,) = self.numbers([self._particle_draw(batch.next_observations.shape[1], batch)])
+            (noise,) = self.numbers([self.particle_draw(batch.next_observations.shape[1], batch)])
         if self.bank is not None and batch.row_index is not None:
             return self.bank.take(batch.row_index, noise, self.config.particles)
         return self._sample(batch.next_observations, noise)
 
-    def _particle_draw(self, size: int, batch: Batch | None) -> Draw:
+    def particle_draw(self, size: int, batch: Batch | None) -> Draw:
         """Return the random numbers of `_draw`: where to look in the bank, or noise to integrate.
 
         The bank serves where there is one and the batch says which of its states these are; a batch drawn online has

@@ -16,6 +16,13 @@ from vgf.agents.base import PRECISIONS, Precision, check_config
 from vgf.flow import Budget
 
 Aggregate = Literal["mean", "min"]
+CRITIC_METRICS = (
+    "critic/loss",  # squared TD error, summed over the ensemble
+    "critic/q",  # value of the dataset's actions
+    "critic/target",
+    "flow/displacement",  # mean distance a particle moved, in action units
+    *("flow/spread_before", "flow/spread_after"),  # variance of a state's particles, summed over coordinates
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from vgf.agents.fast import FUSED
+from vgf.agents.hardware import FUSED
 from vgf.support.provenance import code_provenance
 
 

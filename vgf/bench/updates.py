@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from vgf.agents import AGENTS, Dims, fast, fused
+from vgf.agents import AGENTS, Dims, fast, fused, hardware
 from vgf.bench.cases import PATHS, SIZES, Case
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.networks import SeedStreams
@@ -150,9 +150,9 @@ class Updates:
 def _deny(case: Case) -> None:
     """Take from this process what the case does without, for good: each case has a process of its own."""
     if "memory" in case.without or not PATHS[case.path].quick:
-        fast.hold_memory = lambda: None
+        hardware.hold_memory = lambda: None
     if "one call" in case.without:
-        fast.FUSED = False
+        hardware.FUSED = False
     if case.compiled:
         fast.forward, fast.value_and_gradient = torch.compile(fast.forward), torch.compile(fast.value_and_gradient)
 
@@ -167,5 +167,5 @@ def _count(call: Callable[[], object]) -> int:
 def matmul_flop_per_s(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
     """Return the most FLOP/s that matrix products reach: of 2,048 x 2,048, of an update's shape, on a GPU of 8,192."""
     shapes = [(2048, 2048), (2560, 512), *([(8192, 8192)] if device.type == "cuda" else [])]
-    times = [fast.product_seconds(dtype, device, *shape, seconds=seconds / len(shapes)) for shape in shapes]
+    times = [hardware.product_seconds(dtype, device, *shape, seconds=seconds / len(shapes)) for shape in shapes]
     return max(2 * rows * width * width / least for (rows, width), least in zip(shapes, times, strict=True))

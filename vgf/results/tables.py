@@ -5,7 +5,7 @@ A table is first a list of numbers, each with an address of words joined by slas
     STUDY.SCALE/CHECKPOINT/STATISTIC/TASK/METHOD/TEST_STEPS      for example d4rl.cpu/last/mean/hopper-medium-v2/vgf/1
 
 kept in `data/tables/STUDY.SCALE.csv`; `table_text` makes markdown and LaTeX of it. A chapter glues a number under its
-address, so `vgf tables --check` (`vgf.results.commands`) finds what the prose shows too, computes everything anew, and names
+address, so `vgf tables --check` (`commands`) finds what the prose shows too, computes everything anew, and names
 what differs. The price is a second copy of numbers that the records hold already; what it buys is that a record, a
 table and a page cannot drift apart unseen. Statistics and their interval are those of `stats` (agarwal2021rliable).
 

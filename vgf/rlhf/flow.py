@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,8 +27,9 @@ from vgf.kernels import median_bandwidth
 from vgf.rlhf.decoders import DecoderName, PromptBatch, Proxy, decode
 from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
+from vgf.rlhf.relaxation import relax, to_embeddings
 from vgf.rlhf.reward import RewardModel, embedded, padded
-from vgf.rlhf.sampling import Noise, Responses, joined, seed_of
+from vgf.rlhf.sampling import Responses, joined, seed_of
 
 Space = Literal["embedding", "hidden"]
 
@@ -88,13 +89,6 @@ class Flow:
         if self.budget.steps == 0:
             return int(self.own_zero)
         return self.budget.steps if self.relinearise else 1
-
-
-class Relaxed(NamedTuple):
-    """The relaxed choice of each place: which tokens, and their noise."""
-
-    places: Tensor  # in the vocabulary, [B, T, k]
-    gumbel: Tensor  # [B, T, k]
 
 
 def move(
@@ -209,30 +203,6 @@ def smoothed_score(
         total = total + gradient
     total = torch.where(responses.alive[..., None], total / flow.draws, 0.0)
     return total.reshape(shape)
-
-
-def relax(scene: PromptBatch, responses: Responses) -> Relaxed:
-    """Return the most likely tokens of each place and the noise they were chosen with."""
-    policy = scene.policy
-    names = [f"{name}/{scene.first + n}" for name in scene.names for n in range(scene.particles)]
-    noise, index, gumbel = Noise(names, scene.seed, len(policy.vocabulary), policy.device), [], []
-    for hidden in responses.hidden.unbind(1):
-        log_p = policy.log_probs(hidden.to(policy.head.dtype))
-        index.append(log_p.topk(min(scene.top, log_p.shape[-1]), -1).indices)
-        gumbel.append(noise.step().gather(-1, index[-1]))
-    return Relaxed(torch.stack(index, 1), torch.stack(gumbel, 1))
-
-
-def to_embeddings(policy: Policy, hidden: Tensor, relaxed: Relaxed, tau: float) -> Tensor:
-    """Return the relaxed choice's mean embedding, [B, T, d], of hidden states in the flow's unit [B, T, h].
-
-    The rows' centre adds the same to every logit and is left out.
-    """
-    logits = (policy.outputs.table[relaxed.places] @ hidden[..., None]).squeeze(-1)
-    if policy.bias is not None:
-        logits = logits + policy.bias[relaxed.places].float()
-    weights = torch.softmax((logits + relaxed.gumbel) / tau, -1)
-    return (weights[..., None, :] @ policy.inputs.table[relaxed.places]).squeeze(-2)
 
 
 def constant_direction(policy: Policy, reward: RewardModel, rows: Sequence[Row], flow: Flow, seed: int) -> Tensor:

@@ -60,8 +60,7 @@ class Collection:
         """The settings and the versions that matter, as JSON would give them back."""
         values = asdict(self) | {"episodes": self.episodes[0], "splits": self.episodes}
         values |= {"versions": {name: version(name) for name in PACKAGES}}
-        result: dict[str, Any] = json.loads(json.dumps(values))
-        return result
+        return json.loads(json.dumps(values))
 
     @property
     def key(self) -> str:
@@ -145,10 +144,8 @@ def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> boo
             return False
         raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
     there = json.loads(sidecar(path).read_text(encoding="utf-8"))
-    if "engine" in there:
-        there["engine"] = str(there["engine"]).rpartition(".")[
-            2
-        ]  # files made before the modules moved hold a whole path
+    if "engine" in there:  # files made before modules moved hold a whole path
+        there["engine"] = str(there["engine"]).split(".")[-1]
     unequal = [name for name in facts if name != "versions" and there.get(name) != facts[name]]
     if unequal:
         raise DataError(f"{path}: already there with other {', '.join(unequal)}; choose another --out or remove it")
@@ -168,9 +165,8 @@ def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, seconds: float)
         "machine": platform.machine(),
         "seconds": round(seconds, 1),
     }
-    if path.suffix == ".npz":
-        own["sha256_validation"] = sha256(validation_path(path))
-    write_json(sidecar(path), dict(facts) | own)
+    second = {"sha256_validation": sha256(validation_path(path))} if path.suffix == ".npz" else {}
+    write_json(sidecar(path), dict(facts) | own | second)
 
 
 def _make_split(

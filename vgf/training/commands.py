@@ -24,7 +24,8 @@ from vgf.training.campaign import train_at_once
 from vgf.training.device import choose_device
 from vgf.training.evaluate import close, make_envs
 from vgf.training.experiments import Experiment, Method, TaskPlan, read_experiment
-from vgf.training.loop import TrainingInputs, train
+from vgf.training.inputs import TrainingInputs
+from vgf.training.loop import train
 from vgf.training.monitor import Monitor
 from vgf.training.monitor import check as check_monitor
 from vgf.training.online import reward_rule

@@ -28,7 +28,8 @@ from vgf.support.strict import known
 from vgf.training.device import choose_device
 from vgf.training.evaluate import close
 from vgf.training.experiments import Experiment, Method, TaskPlan, check_critic
-from vgf.training.loop import TrainingInputs, train
+from vgf.training.inputs import TrainingInputs
+from vgf.training.loop import train
 from vgf.training.runs import Run, is_done
 from vgf.training.sizes import DatasetSource, Scale
 from vgf.training.vector_env import Workers
@@ -82,10 +83,9 @@ def fit(
         ValueError: naming what is wrong with the data, the config or a size, or that `out` holds something else.
     """
     known([method], AGENTS, "vgf.agents")
-    default = CONFIGS[method]["default"]
-    config = default if config is None else config
-    if type(config) is not type(default):
-        raise ValueError(f"{method} is configured by a {type(default).__name__}, got {type(config).__name__}")
+    config = CONFIGS[method]["default"] if config is None else config
+    if type(config) is not (kind := type(CONFIGS[method]["default"])):
+        raise ValueError(f"{method} is configured by a {kind.__name__}, got {type(config).__name__}")
     scale = _scale(tuple(seeds), updates, batch_size, tuple(test_steps), episodes)
     check_critic(method, config, scale.updates)
     folder, where = _empty_or_record(Path(out)), choose_device(device)

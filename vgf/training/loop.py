@@ -9,47 +9,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from vgf import records
-from vgf.agents import AGENTS, Dims, Reported
-from vgf.agents.fast import bfloat16_speedup
+from vgf.agents import AGENTS, Reported
+from vgf.agents.hardware import bfloat16_speedup
 from vgf.datasets import Transitions
 from vgf.networks import SeedStreams
 from vgf.support.progress import Progress, log
 from vgf.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from vgf.training.evaluate import evaluate
+from vgf.training.inputs import TrainingInputs, check_fit
 from vgf.training.metrics import MetricWindow, NotFinite, check_finite
 from vgf.training.monitor import Monitor
 from vgf.training.online import FineTuning
 from vgf.training.runs import Clock, Run, append, publish
-
-
-@dataclass(frozen=True)
-class TrainingInputs:
-    """What a run is given: data, environments and device.
-
-    Attributes:
-        transitions: what it learns from, on the device.
-        envs: for evaluation, an equal number for each seed; None where there is no environment to evaluate in.
-        device: where it computes.
-        acting: for fine-tuning online, one environment a seed; None where there is none.
-        reward: scale and offset of the environment's rewards; see `vgf.training.online.reward_rule`.
-    """
-
-    transitions: Transitions
-    envs: VectorEnv[Any, Any, Any] | None
-    device: torch.device
-    acting: VectorEnv[Any, Any, Any] | None = None
-    reward: tuple[float, float] = (1.0, 0.0)
-
 
 CALL_SECONDS = 0.5  # of updates in one call: long enough to be cheap, short enough to be interrupted and watched
 
@@ -235,21 +212,3 @@ class _Training:
             self.online.set_state(checkpoint.tensors)
         self.clock = Clock(checkpoint.facts["clock"])
         log(f"train {self.run.method.name}: goes on from update {self.agent.updates}")
-
-
-def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:
-    """Return the widths of observations and actions.
-
-    Raises:
-        ValueError: if those of the data are not those of the environment.
-    """
-    dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
-    if envs is None:
-        return dims
-    spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
-    if dims != spaces:
-        raise ValueError(
-            f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
-            f"of {spaces.observation} and {spaces.action}; name a file of this task"
-        )
-    return dims

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,7 +33,6 @@ __all__ = [
     "Role",
     "Unavailable",
     "available",
-    "chosen",
     "fill_bank",
     "forget",
     "reason",
@@ -160,11 +158,6 @@ def update_many(agent: Agent, transitions: Transitions, index: Tensor) -> list[R
     early = {name: value for name, value in whole.items() if name not in recipe.delayed}
     groups = ((rest, early), (due, whole))
     return [Reported([numbers[i] for i in at], {n: v[at] for n, v in names.items()}) for at, names in groups if at]
-
-
-def chosen(flags: Mapping[Flag, bool]) -> Flag:
-    """Return the flags that are true, together."""
-    return Flag(sum(int(flag) for flag, on in flags.items() if on))
 
 
 def fill_bank(agent: Agent, states: Tensor, noise: Tensor, actions: Tensor, row: int) -> None:

@@ -42,6 +42,11 @@ class Flag(IntFlag):
     TRAIN_CRITIC, CLONE, ADAM_FLOW, REPULSION, FLOW_MIN, TARGET_MIN, TARGET_MAX = (1 << i for i in range(7))
     UNIT_GRADIENT, NORMALISE_Q, SQUASH, WEIGHTED, FIRST_CRITIC, MEAN_SQUARE = (1 << i for i in range(7, 13))
 
+    @classmethod
+    def of(cls, flags: Mapping[Flag, bool]) -> Flag:
+        """Return the flags that are true, together."""
+        return cls(sum(int(flag) for flag, on in flags.items() if on))
+
 
 class Mlp(ctypes.Structure):
     """`Mlp` of update.cpp."""

@@ -98,8 +98,7 @@ class ApiJudge:
 def estimate(judge: ApiJudge, pairs: Sequence[Pair]) -> tuple[int, float]:
     """Return how many questions the pairs take and about how many dollars they cost."""
     characters = 2 * sum(len(QUESTION) + len(p.prompt) + len(p.ours) + len(p.other) for p in pairs)
-    tokens = characters / CHARACTERS_A_TOKEN
-    answers = 2 * len(pairs) * ANSWER_TOKENS
+    tokens, answers = characters / CHARACTERS_A_TOKEN, 2 * len(pairs) * ANSWER_TOKENS
     return 2 * len(pairs), (tokens * judge.dollars_in + answers * judge.dollars_out) / 1e6
 
 
@@ -135,11 +134,10 @@ def outcome(path: Path, model: str, pairs: Sequence[Pair]) -> pd.DataFrame:
     Raises:
         ValueError: if too many answers were unclear to mean anything.
     """
-    if not path.exists():
-        return pd.DataFrame({"pair": [], "win": [], "agree": []})
-    table = pd.read_csv(path, dtype={"pair": str})
+    table = pd.read_csv(path, dtype={"pair": str}) if path.exists() else pd.DataFrame()
     wanted = {(*key, _digest(text)) for key, text in _questions(pairs).items()}
-    table = table[(table["model"] == model) & np.array([key in wanted for key in _keys(table)], bool)]
+    if len(table):
+        table = table[(table["model"] == model) & np.array([key in wanted for key in _keys(table)], bool)]
     if not len(table):
         return pd.DataFrame({"pair": [], "win": [], "agree": []})
     unclear = float((table["verdict"] == "UNCLEAR").mean())
@@ -147,16 +145,14 @@ def outcome(path: Path, model: str, pairs: Sequence[Pair]) -> pd.DataFrame:
         raise ValueError(f"{path}: {unclear:.0%} of the judge's answers are neither A, B nor TIE; use another judge")
     ours = {("A", 0): 1.0, ("B", 1): 1.0, ("A", 1): 0.0, ("B", 0): 0.0}
     score = [ours.get((v, int(o)), 0.5) for v, o in zip(table["verdict"], table["order"], strict=True)]
-    both = table.assign(score=score).groupby("pair")["score"].agg(["min", "max", "size"])
-    both = both[both["size"] == 2]
+    both = table.assign(score=score).groupby("pair")["score"].agg(["min", "max", "size"]).query("size == 2")
     agree = (both["min"] == both["max"]).to_numpy()
     return pd.DataFrame({"pair": both.index, "win": both["min"].where(agree, 0.5).to_numpy(), "agree": agree})
 
 
 def api_key() -> str:
     """Return the key from the environment; ValueError saying which variable where there is none."""
-    key = os.environ.get(KEY, "").strip()
-    if not key:
+    if not (key := os.environ.get(KEY, "").strip()):
         raise ValueError(f"the judge needs a key in the environment variable {KEY}; nothing was asked")
     return key
 
@@ -171,15 +167,13 @@ def ask(judge: ApiJudge, address: str, key: str, question: str, what: str) -> di
     body |= {"messages": [{"role": "user", "content": question}]}
     fault, last = "", None
     for attempt in range(judge.retries + 1):
-        if attempt:
-            time.sleep(judge.pause * 2 ** (attempt - 1))
+        time.sleep(judge.pause * 2 ** (attempt - 1) if attempt else 0)
         try:
             request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
             request.add_unredirected_header("Authorization", f"Bearer {key}")
             with _OPENER.open(request, timeout=judge.timeout) as response:
                 content = json.loads(response.read())
-            words = str(content["choices"][0]["message"]["content"])
-            usage = content.get("usage") or {}
+            words, usage = str(content["choices"][0]["message"]["content"]), content.get("usage") or {}
             last = {"verdict": parse(words), "words": words, "served": str(content.get("model", ""))}
             last |= {"tokens_in": usage.get("prompt_tokens", 0), "tokens_out": usage.get("completion_tokens", 0)}
             if last["verdict"] != "UNCLEAR":
@@ -199,6 +193,10 @@ def ask(judge: ApiJudge, address: str, key: str, question: str, what: str) -> di
     raise ValueError(f"judge {judge.model} on {what}: {fault}; verdicts so far are kept, the same command goes on")
 
 
+def _digest(question: str) -> str:
+    return hashlib.sha256(question.encode()).hexdigest()
+
+
 def parse(words: str) -> str:
     """Return A, B or TIE where an answer says nothing else, and UNCLEAR otherwise."""
     said = re.sub(r"[\s.*\"'`:]+", " ", words).strip().upper().removeprefix("ANSWER ")
@@ -213,10 +211,6 @@ def _questions(pairs: Sequence[Pair]) -> dict[tuple[str, int], str]:
         for pair, orders in zip(pairs, places, strict=True)
         for place, (a, b) in enumerate(orders)
     }
-
-
-def _digest(question: str) -> str:
-    return hashlib.sha256(question.encode()).hexdigest()
 
 
 def _row(pair: str, place: int, judge: ApiJudge, question: str, reply: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""What a run is given besides its settings: data, environments and device, and whether they fit each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+from vgf.agents import Dims
+from vgf.datasets import Transitions
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What a run is given: data, environments and device.
+
+    Attributes:
+        transitions: what it learns from, on the device.
+        envs: for evaluation, an equal number for each seed; None where there is no environment to evaluate in.
+        device: where it computes.
+        acting: for fine-tuning online, one environment a seed; None where there is none.
+        reward: scale and offset of the environment's rewards; see `vgf.training.online.reward_rule`.
+    """
+
+    transitions: Transitions
+    envs: VectorEnv[Any, Any, Any] | None
+    device: torch.device
+    acting: VectorEnv[Any, Any, Any] | None = None
+    reward: tuple[float, float] = (1.0, 0.0)
+
+
+def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:
+    """Return the widths of observations and actions.
+
+    Raises:
+        ValueError: if those of the data are not those of the environment.
+    """
+    dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
+    if envs is None:
+        return dims
+    spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
+    if dims != spaces:
+        raise ValueError(
+            f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
+            f"of {spaces.observation} and {spaces.action}; name a file of this task"
+        )
+    return dims
