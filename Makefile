@@ -62,7 +62,7 @@ release: pdf ## site, records, PDF, checksums and the archive for a DOI, in _bui
 test: book ## every test, the built book in a browser included
 	@python -m pytest
 
-lint: $(READY) ## ruff (chapters' cells too), mypy, no outputs in git
+lint: $(READY) ## ruff (chapters' cells too), mypy, import-linter, no outputs in git
 	@pre-commit run --all-files
 
 format: $(READY) ## rewrite code, chapters' cells too, in the house format
@@ -93,4 +93,4 @@ clean: ## remove the built book, executed chapters and figures; datasets and run
 	rm -rf _build data/figures notebooks/*.ipynb notebooks/.ipynb_checkpoints .snakemake
 
 distclean: clean ## also remove .venv, caches, regenerated datasets and quick runs
-	rm -rf $(VENV) data/cache data/results/*.quick .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) data/cache data/results/*.quick .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache *.egg-info

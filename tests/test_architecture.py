@@ -1,4 +1,7 @@
-"""The package keeps its shape: who imports whom, what is said about each function, how long a file may be."""
+"""The package keeps its shape: what is said about each function, how long a file may be, what names in strings mean.
+
+Which room may import which is in `pyproject.toml`, and `lint-imports` checks it; here is what a linter cannot see.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,27 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+import yaml
+
+import vgf
+from tests.helpers.site import ROOT
 
 FILES = sorted((ROOT / "vgf").rglob("*.py"))
 IDS = [str(path.relative_to(ROOT)) for path in FILES]
 TREES = {path: ast.parse(path.read_text()) for path in FILES}
-
-# flow <- theory, toy, networks <- reference <- agents <- evaluate <- train <- cli: a room imports only rooms before it.
-ORDER = [{"flow"}, {"theory", "toy", "networks"}, {"reference"}, {"agents"}, {"evaluate"}, {"train"}, {"cli"}]
-LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 TEXT = {".py", ".md", ".yml", ".yaml", ".toml", ".csv", ".json", ".lock", ".cff", ".css", ".sh", ""}
-MAX_LINES = 300
-MAX_FUNCTION_LINES = 75
-
-
-def room_of(path: Path) -> str:
-    """Return the first part of a module's name below `vgf`."""
-    return path.relative_to(ROOT / "vgf").with_suffix("").parts[0]
-
-
-def rooms_imported(path: Path) -> set[str]:
-    """Return the rooms of `vgf` a file imports at run time, imports inside functions included."""
-    names: set[str] = set()
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import; write the whole name"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("vgf.")}
+MAX_LINES = 250
+MAX_FUNCTION_LINES = 60
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+FLOORS = [{room.strip() for room in floor.split("|")} for floor in CONTRACTS[0]["layers"]]
+LEVEL = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}  # higher rooms have higher numbers
+DOTTED = re.compile(r"vgf(?:\.\w+)+(?::\w+)?")
+READ_BY = {"maker": "sources", "env_maker": "datasets"}  # fields of tasks.yaml, and the room that calls what they name
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -51,40 +43,87 @@ def is_overload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(isinstance(node, ast.Name) and node.id == "overload" for node in function.decorator_list)
 
 
+def tracked() -> list[Path]:
+    """Return the text files of the project, those not in git yet included."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    return [path for path in paths if path.suffix in TEXT and path.is_file()]
+
+
+def home(dotted: str) -> tuple[Path | None, list[str]]:
+    """Return the file or folder of the longest module that a dotted name begins with, and what follows it."""
+    parts = dotted.replace(":", ".").split(".")
+    for cut in range(len(parts), 0, -1):
+        stem = ROOT.joinpath(*parts[:cut])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.exists():
+                return path, parts[cut:]
+    return None, parts
+
+
+def is_there(dotted: str) -> bool:
+    """Say whether a dotted name is a module, or a name in one; nothing is imported."""
+    path, rest = home(dotted)
+    if path is None or not rest:
+        return path is not None
+    if path == ROOT / "vgf" / "__init__.py":
+        return rest[0] in vgf.__all__
+    return set(rest) <= set(re.findall(r"\w+", path.read_text()))
+
+
 @pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_a_room_imports_only_rooms_before_it(path: Path) -> None:
-    room = room_of(path)
-    if room not in LEVEL:
-        return
-    later = {other for other in rooms_imported(path) if LEVEL.get(other, -1) >= LEVEL[room] and other != room}
-    assert later == set(), f"{room} imports {later}"
+def test_a_string_that_names_a_module_means_one_of_its_floor_or_below(path: Path) -> None:
+    strings = [node.value for node in ast.walk(TREES[path]) if isinstance(node, ast.Constant)]
+    names = [text for text in strings if isinstance(text, str) and DOTTED.fullmatch(text)]
+    assert [name for name in names if not is_there(name)] == []
+    room = path.relative_to(ROOT / "vgf").with_suffix("").parts[0]
+    if room != "__init__":  # the face of the whole package
+        ours = [name for name in names if name != "vgf.cli"]  # which is only ever started, as a process of its own
+        assert [name for name in ours if LEVEL[name.split(".")[1].partition(":")[0]] > LEVEL[room]] == []
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in ("plots", "stats")], ids=lambda p: p.stem)
-def test_plots_and_statistics_know_no_agent(path: Path) -> None:
-    assert rooms_imported(path) & {"agents", "train", "evaluate", "cli"} == set()
+def test_makers_of_the_table_of_tasks_are_there_and_in_the_room_that_calls_them() -> None:
+    found = []
+
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            found.extend((key, value) for key, value in node.items() if key in READ_BY and value)
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            walk(child)
+
+    walk(yaml.safe_load((ROOT / "vgf" / "datasets" / "tasks.yaml").read_text()))
+    assert {key for key, _ in found} == set(READ_BY)
+    assert [value for key, value in found if value.split(".")[1] != READ_BY[key] or not is_there(value)] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_nothing_imports_the_command_line(path: Path) -> None:
-    assert "cli" not in rooms_imported(path)
+SPOKEN = (r"python -m (vgf[\w.]+\w)", r"`(vgf(?:\.\w+)+)(?:\(\))?`", r"(?<![\w/])(vgf/[\w/]+)\.py")
 
 
-def test_no_two_rooms_import_each_other() -> None:
-    edges: dict[str, set[str]] = {}
-    for path in FILES:
-        if room_of(path) != "__init__":
-            edges.setdefault(room_of(path), set()).update(rooms_imported(path) - {room_of(path)})
+@pytest.mark.parametrize("pattern", SPOKEN)
+def test_every_module_that_is_spoken_of_is_there(pattern: str) -> None:
+    lost = []
+    for path in tracked():
+        if path.suffix in (".csv", ".json", ".lock") or path == Path(__file__):
+            continue  # records speak of the modules of their day
+        names = (name.replace("/", ".") for name in re.findall(pattern, path.read_text(errors="ignore")))
+        lost += [f"{path.relative_to(ROOT)}: {name}" for name in names if not is_there(name)]
+    assert lost == []
 
-    def reachable(start: str) -> set[str]:
-        found, waiting = set(), [start]
-        while waiting:
-            for other in edges.get(waiting.pop(), set()) - found:
-                found.add(other)
-                waiting.append(other)
-        return found
 
-    assert sorted(room for room in edges if room in reachable(room)) == []
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.relative_to(ROOT / "vgf").with_suffix("").parts[0] for path in FILES} - {"__init__"}
+    assert rooms == set(LEVEL)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT / "tests")))
+def test_no_test_imports_another(path: Path) -> None:
+    imported = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    assert [name for name in imported if name and re.search(r"(^|\.)test_|^conftest", name)] == []
+    assert path.parent == ROOT / "tests" or path.parent.name in {
+        *LEVEL,
+        "method",
+        "pipeline",
+    }, "a folder of tests mirrors a room of vgf/"
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
@@ -124,15 +163,40 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 def test_no_file_in_git_names_a_machine() -> None:
     private = re.compile(r"(?<![\w.~:/])/(?:work|root|tmp|home|opt|Users)/[\w.]")
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     found = []
-    for name in listed.stdout.splitlines():
-        path = ROOT / name
-        if path.suffix in TEXT and path.is_file() and path != Path(__file__):
-            found += [f"{name}: {match}" for match in private.findall(path.read_text(errors="ignore"))]
+    for path in tracked():
+        if path != Path(__file__):
+            found += [f"{path}: {match}" for match in private.findall(path.read_text(errors="ignore"))]
     assert found == []
 
 
-def test_the_package_loads_fast_and_alone() -> None:
-    check = "import sys, vgf; assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules), 'loads too much'"
-    subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True, timeout=20)
+@pytest.mark.parametrize(
+    ("modules", "without"),
+    [
+        ("vgf", {"torch", "matplotlib", "pandas"}),
+        ("vgf.support.files, vgf.support.provenance, vgf.support.strict", {"torch", "matplotlib", "pandas"}),
+        ("vgf.results.commands", {"torch", "matplotlib", "seaborn"}),
+        ("vgf.sources.parts, vgf.sources.mazes, vgf.sources.locomotion", {"torch", "pandas"}),
+    ],
+)
+def test_a_module_loads_only_what_it_needs(modules: str, without: set[str]) -> None:
+    check = f"import sys, {modules}; assert not {without!r} & set(sys.modules), {without!r} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-300:]
+
+
+def test_tables_are_printed_without_torch_and_without_a_plotting_library() -> None:
+    check = (
+        "import sys; from vgf import cli; assert cli.main(['tables', 'core.cpu']) == 0; "
+        "assert not {'torch', 'matplotlib', 'seaborn'} & set(sys.modules), 'loads too much'"
+    )
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-300:]
+    assert "core.cpu, last checkpoint" in done.stdout
+
+
+def test_the_files_to_read_have_the_lines_that_the_readme_says() -> None:
+    text = (ROOT / "README.md").read_text()
+    check = "import sys; sys.path.insert(0, '.ci'); import house; print(house.readme(sys.stdin.read()), end='')"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, input=text, capture_output=True, text=True)
+    assert done.stdout == text, "python .ci/house.py --readme writes today's"

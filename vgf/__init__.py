@@ -1,8 +1,9 @@
-"""Value gradient flow: the compact package behind the companion book.
+"""Value gradient flow: the package behind the companion book.
 
-`vgf.flow` is the method, `vgf.theory` its bounds, `vgf.agents` what is trained with it. `fit` trains on data of your
-own, and `load_policy` is for those who only want to act. The names below load on first use, so that `import vgf` is
-immediate and needs neither a GPU nor the network.
+What lies at the top is the paper: `vgf.flow` is the method, `vgf.theory` its bounds. What lies in a folder is a
+machine: `vgf.agents` is what is trained with it, `vgf.training` trains. `fit` trains on data of your own, and
+`load_policy` is for those who only want to act. The names below load on first use, so that `import vgf` is immediate
+and needs neither a GPU nor the network.
 """
 
 from importlib import import_module

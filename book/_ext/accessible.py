@@ -1,4 +1,4 @@
-"""Corrects what docutils writes that assistive technology cannot use; tests/test_browser.py judges the rest.
+"""Corrects what docutils writes that assistive technology cannot use; tests/book/test_browser.py judges the rest.
 
 docutils gives a bibliography's entries a role that WAI-ARIA deprecates, inside a list that may hold only items: here an
 entry is an item of the list. What the theme lacks is in book/_templates and vgf.css.

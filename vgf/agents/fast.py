@@ -19,7 +19,7 @@ What was tried on a CPU and did not pay: `torch.compile` of the chains (2 % fast
 TorchScript (nothing); shares of a batch, or members of an ensemble, in threads of their own (a quarter faster alone,
 but slower in an update, where OpenMP's threads, spinning after each loss, hold the cores).
 
-The particles themselves, the kernel and the optimizer of the flow stay float32. `tests/test_fast.py` holds every
+The particles themselves, the kernel and the optimizer of the flow stay float32. `tests/agents/test_fast.py` holds every
 function here equal to its eager twin, in float32 to rounding and in bfloat16 to its three digits.
 """
 

@@ -1,8 +1,8 @@
 """What the page with the explorer is told: the bandit, the samples, the controls and the presets.
 
 The page moves particles in JavaScript; whatever it shares with the package comes from here in one JSON, so no constant
-is written twice, and `tests/test_explorer.py` holds the two computations equal. `vgf.book.explorer_figure` draws the
-same presets. Trade-off: samples travel in the page (some kilobytes), because a second random generator in the page
+is written twice, and `tests/book/test_explorer.py` holds the two computations equal. `vgf.book.explorer_figure` draws
+the same presets. Trade-off: samples travel in the page (some kilobytes), because a second random generator in the page
 would be a second definition of the reference.
 
 The error of the reward is one bump beyond the higher mode, where there are no data: a caricature of what the learnt

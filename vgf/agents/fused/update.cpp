@@ -1,8 +1,8 @@
 // Whole updates of the agents on a CPU: the twin of what `vgf/agents/*.py` does with autograd.
 //
-// One call does k updates of S seeds. Names above functions are those of the eager twin; `tests/test_fused.py` holds
-// each equal to it, in float64 to rounding. Types: F holds numbers and sums, C multiplies where nothing learns, L where
-// something does. First layers, last layers, values, targets and the flow are in F whatever C and L are.
+// One call does k updates of S seeds. Names above functions are those of the eager twin; `tests/agents/test_fused.py`
+// holds each equal to it, in float64 to rounding. Types: F holds numbers and sums, C multiplies where nothing learns, L
+// where something does. First layers, last layers, values, targets and the flow are in F whatever C and L are.
 
 #include <ATen/Parallel.h>
 

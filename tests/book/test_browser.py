@@ -1,0 +1,245 @@
+"""Every page of the built book in headless Chromium: what a reader's browser would complain about.
+
+One browser serves all tests. Each page is opened three times: at desk width in light, at desk width in dark, and at
+the width of a phone. Pages come over loopback; any other request is a fault. Accessibility is judged by axe-core, by
+all of its default rules.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+
+from tests.helpers.site import CHAPTERS, CHROMIUM, PAGES, SITE
+
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+VIEWS = {"light": ("light", DESK), "dark": ("dark", DESK), "phone": ("light", PHONE)}
+# Wide things that are cut off: they pass the right edge and nothing between them and the article scrolls.
+CUT_OFF = """
+() => [...document.querySelectorAll("article :is(table, pre, svg, img)")].filter(element => {
+  if (!element.getClientRects().length || element.getBoundingClientRect().right <= window.innerWidth) return false;
+  for (let e = element; e.tagName !== "ARTICLE"; e = e.parentElement)
+    if (["auto", "scroll"].includes(getComputedStyle(e).overflowX)) return false;
+  return true;
+}).map(e => `${e.tagName}: ${e.textContent.slice(0, 40)}`)
+"""
+
+# What axe-core judges anew in each view: what colours and layout decide. The rest is the same markup in all of them,
+# judged once a page at desk width and once at the width of a phone, whose bars and menus all pages share.
+SEEN = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+
+
+@dataclass
+class Visit:
+    """A page, opened and settled, with what went wrong while it loaded."""
+
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    def evaluate(self, script: str) -> Any:
+        """Run a script in the page."""
+        return self.page.evaluate(script)
+
+
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
+    """Make one browser profile for each view."""
+    made = {}
+    for view, (theme, viewport) in VIEWS.items():
+        made[view] = browser.new_context(viewport=viewport)  # type: ignore[arg-type]
+        made[view].add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+    yield made
+    for context in made.values():
+        context.close()
+
+
+def visit(context: BrowserContext, site_url: str, name: str) -> Visit:
+    """Open a page and wait until it has settled, equations included."""
+    opened = Visit(context.new_page())
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            opened.faults.append(f"console: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((site_url, "data:", "blob:")):
+            opened.faults.append(f"remote request: {request.url}")
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400:
+            opened.faults.append(f"status {response.status}: {response.url}")
+
+    opened.page.on("console", on_console)
+    opened.page.on("request", on_request)
+    opened.page.on("response", on_response)
+    opened.page.on("pageerror", lambda error: opened.faults.append(f"script: {error}"))
+    opened.page.goto(f"{site_url}/{name}.html", wait_until="load")
+    opened.page.evaluate("() => window.MathJax?.startup?.promise")
+    return opened
+
+
+@pytest.fixture(scope="module", params=PAGES if CHROMIUM else [])
+def page_name(request: pytest.FixtureRequest) -> str:
+    """Go through the pages one after the other, so that a page stays open for all its tests."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def light(contexts: dict[str, BrowserContext], site_url: str, page_name: str) -> Iterator[Visit]:
+    """Open the page at desk width in light."""
+    opened = visit(contexts["light"], site_url, page_name)
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture(scope="module")
+def dark(contexts: dict[str, BrowserContext], site_url: str, page_name: str) -> Iterator[Visit]:
+    """Open the page at desk width in dark."""
+    opened = visit(contexts["dark"], site_url, page_name)
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture(scope="module")
+def phone(contexts: dict[str, BrowserContext], site_url: str, page_name: str) -> Iterator[Visit]:
+    """Open the page at the width of a phone."""
+    opened = visit(contexts["phone"], site_url, page_name)
+    yield opened
+    opened.page.close()
+
+
+def test_a_browser_is_installed() -> None:
+    if CHROMIUM is None:
+        pytest.fail("no Chromium found; on Debian or Ubuntu: apt-get install chromium", pytrace=False)
+
+
+def test_the_page_loads_without_error_or_remote_request(light: Visit, dark: Visit, phone: Visit) -> None:
+    assert {"light": light.faults, "dark": dark.faults, "phone": phone.faults} == {"light": [], "dark": [], "phone": []}
+
+
+def test_every_image_is_loaded_and_described(light: Visit) -> None:
+    light.evaluate("() => document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    light.page.wait_for_function("[...document.images].every(image => image.complete)")
+    images = light.evaluate("() => [...document.images].map(i => [i.src, i.naturalWidth, i.alt])")
+    assert [src for src, width, _ in images if width == 0] == []
+    inside = light.evaluate("() => [...document.querySelectorAll('article img')].map(i => [i.src, i.alt.trim()])")
+    assert [src for src, alt in inside if not alt] == []
+
+
+def test_every_equation_is_rendered(light: Visit) -> None:
+    sources, rendered, errors = light.evaluate(
+        "() => ['.math', '.math mjx-container', 'mjx-merror, mjx-container [data-mjx-error]']"
+        ".map(s => document.querySelectorAll('article ' + s).length)"
+    )
+    assert rendered >= sources
+    assert errors == 0
+    raw = light.evaluate(
+        "() => [...document.querySelectorAll('article p, article td, article figcaption')]"
+        ".map(e => e.innerText).filter(t => /\\\\\\(|\\\\\\[|\\$\\\\/.test(t))"
+    )
+    assert raw == []
+
+
+def test_one_drawing_of_each_figure_shows_in_each_theme(light: Visit, dark: Visit) -> None:
+    script = """
+    () => [...document.querySelectorAll('article figure')].map(figure => ({
+      shown: [...figure.querySelectorAll('img')].filter(i => i.getClientRects().length).map(i => i.getAttribute('src')),
+      caption: figure.querySelector('figcaption')?.getClientRects().length > 0,
+    }))
+    """
+    in_light, in_dark = light.evaluate(script), dark.evaluate(script)
+    assert dark.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    assert light.evaluate("() => document.documentElement.dataset.theme") == "light"
+    for one, other in zip(in_light, in_dark, strict=True):
+        (drawing,), (twin,) = one["shown"], other["shown"]
+        assert twin == drawing.replace(".svg", "-dark.svg")
+        assert one["caption"]
+        assert other["caption"]
+
+
+def test_a_phone_does_not_scroll_sideways(phone: Visit) -> None:
+    assert phone.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    phone.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert phone.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_what_is_wide_scrolls_inside_itself_on_a_phone(phone: Visit) -> None:
+    assert phone.evaluate(CUT_OFF) == []
+
+
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Return what axe-core finds against an open page, a line for each element; all its rules or those named."""
+    page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": {"type": "rule", "values": rules}} if rules else {})
+    found = page.evaluate("options => axe.run(options)", options)["violations"]
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+def test_axe_finds_a_fault(contexts: dict[str, BrowserContext]) -> None:
+    page = contexts["light"].new_page()
+    page.set_content("<p style='color: #aaa'>Faint</p><img src='data:,'>")
+    found = {line.partition(":")[0] for line in violations(page)}
+    assert {"color-contrast", "image-alt", "document-title"} <= found
+    assert {line.partition(":")[0] for line in violations(page, SEEN)} == {"color-contrast"}
+    page.close()
+
+
+def test_the_page_is_accessible(light: Visit) -> None:
+    assert violations(light.page) == []
+
+
+def test_the_page_is_accessible_in_dark(dark: Visit) -> None:
+    assert violations(dark.page, SEEN) == []
+
+
+def test_the_page_is_accessible_on_a_phone_in_both_themes(phone: Visit, page_name: str) -> None:
+    assert violations(phone.page, None if page_name == PAGES[0] else SEEN) == []
+    phone.evaluate("() => { document.documentElement.dataset.theme = 'dark' }")
+    assert violations(phone.page, SEEN) == []
+    phone.evaluate("() => { document.documentElement.dataset.theme = 'light' }")
+
+
+def test_headings_go_down_one_level_at_a_time(light: Visit) -> None:
+    levels = light.evaluate(
+        "() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]"
+        ".filter(h => h.getClientRects().length).map(h => Number(h.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert [(a, b) for a, b in itertools.pairwise(levels) if b > a + 1] == []
+
+
+# Last in this file: printing opens what is folded up.
+def test_a_page_prints_its_article_alone_and_light(dark: Visit) -> None:
+    dark.page.emulate_media(media="print")
+    dark.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    shown = "() => [...document.querySelectorAll(%r)].filter(e => e.getClientRects().length).map(e => e.outerHTML)"
+    bars = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .headerlink"
+    assert dark.evaluate(shown % bars) == []
+    assert dark.evaluate(shown % "article img.only-dark, details.hide, .figure-files, .onlyprint h1") == []
+    assert len(dark.evaluate(shown % "article h1")) == 1
+    assert dark.evaluate("() => document.querySelectorAll('article details:not([open], .hide)').length") == 0
+    assert dark.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert dark.evaluate("() => getComputedStyle(document.querySelector('article h1')).color") == "rgb(0, 0, 0)"
+    dark.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    dark.page.emulate_media(media="screen")
+    assert dark.evaluate("() => document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_download_menu_offers_what_there_is(light: Visit, page_name: str) -> None:
+    entries = light.evaluate(
+        "() => [...document.querySelectorAll('.dropdown-download-buttons .dropdown-item')]"
+        ".map(e => [e.textContent.trim(), e.getAttribute('href')])"
+    )
+    names = [text for text, _ in entries]
+    assert names[-1] == "Print"
+    assert (".ipynb" if page_name in CHAPTERS else ".md") in names
+    folder = SITE / Path(page_name).parent
+    assert [address for _, address in entries if address and not (folder / address).exists()] == []

@@ -1,0 +1,157 @@
+"""A figure's provenance is gathered by itself, its BibTeX is sound, and the gallery shows every figure."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+import vgf
+from tests.helpers.site import ROOT
+from vgf.book import citable
+
+FRAME = pd.DataFrame({"x": [1, 2]})
+SOURCE = {
+    "chapter": "notebooks/03_bandit",
+    "scale": "quick",
+    "experiments": ["d4rl"],
+    "records": [{"folder": "data/results/d4rl.cpu", "seeds": [0, 1, 2], "commits": ["a" * 40]}],
+    "seeds": [0, 1, 2, 5],
+    "commit": "0123456789abcdef",
+    "dirty": True,
+    "version": "9.9.9",
+    "libraries": {"torch": "1.2"},
+    "aside": "jitter",
+}
+
+
+def head() -> str:
+    """Return the commit of this checkout; empty outside one."""
+    run = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
+def test_the_address_and_the_year_are_those_of_the_book() -> None:
+    repository = yaml.safe_load((ROOT / "CITATION.cff").read_text())["repository-code"]
+    owner, name = repository.split("/")[-2:]
+    assert f"https://{owner}.github.io/{name}" == citable.SITE
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert config["copyright"] == citable.YEAR
+    assert config["author"] == citable.AUTHOR
+
+
+def test_a_figure_of_a_chapter_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "scale", "quick", raising=False)
+    found = citable.provenance("standalone-walk", FRAME)
+    assert found["chapter"] == "notebooks/00_standalone_vgf"
+    assert (found["scale"], found["seeds"], found["version"]) == ("quick", [0], vgf.__version__)
+    assert found["commit"] == head()
+    assert isinstance(found["dirty"], bool)
+    assert set(found["libraries"]) == set(citable.LIBRARIES)
+    assert not re.search(r"\d{4}-\d\d-\d\d|/(?:home|root|tmp)/", json.dumps(found))
+
+
+def test_a_figure_of_no_chapter_says_so() -> None:
+    assert citable.provenance("never-made", FRAME)["chapter"] == ""
+    assert citable.chapter_of("standalone") == ""  # the start of an id is not the id
+
+
+def test_records_behind_a_figure_are_named_with_their_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "scale", "cpu", raising=False)
+    found = citable.provenance("never-made", FRAME, experiment="d4rl")
+    runs = [
+        run
+        for path in (ROOT / "data" / "results" / "d4rl.cpu").glob("*/*/run.json")
+        for run in json.loads(path.read_text())["runs"]
+    ]
+    (record,) = found["records"]
+    assert found["experiments"] == ["d4rl"]
+    assert record["folder"] == "data/results/d4rl.cpu"
+    assert set(record["commits"]) == {run["commit"] for run in runs}
+    assert set(record["seeds"]) == {seed for run in runs for seed in run["seeds"]} == set(found["seeds"])
+
+
+def test_seeds_are_the_callers_or_the_frames_before_any_other() -> None:
+    frame = pd.DataFrame({"seed": [3, 1, 1, float("nan")]})
+    assert citable.provenance("standalone-walk", frame)["seeds"] == [1, 3]
+    assert citable.provenance("standalone-walk", frame, seeds=range(4))["seeds"] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("caption", "first"),
+    [
+        ("It rises. More.", "It rises."),
+        ("**It rises\nto the top.** More.", "It rises to the top."),
+        ("It is 0.5 at most; see {eq}`x`. More.", "It is 0.5 at most; see {eq}`x`."),
+        ("Nothing more", "Nothing more"),
+        ("Bounded? $x$ says so.", "Bounded?"),
+    ],
+)
+def test_a_finding_is_the_first_sentence(caption: str, first: str) -> None:
+    assert citable.finding(caption) == first
+
+
+def test_a_bibtex_entry_names_title_id_address_version_and_commit() -> None:
+    entry = citable.bibtex("bandit-support", "Up to 5 % & more in $a_b$ {eq}`x`. Rest.", SOURCE)
+    assert entry.startswith("@misc{vgf-companion:bandit-support,\n")
+    assert entry.endswith("}\n")
+    assert entry.count("{") == entry.count("}")
+    fields = dict(re.findall(r"^  (\w+) += \{(.*)\},$", entry, re.MULTILINE))
+    assert fields == {
+        "author": "{The VGF companion developers}",
+        "title": r"{Up to 5 \% \& more in $a_b$}",
+        "howpublished": "Value Gradient Flow, a companion",
+        "year": "2026",
+        "note": "Figure bandit-support, version 9.9.9, commit 0123456789",
+        "url": f"{citable.SITE}/notebooks/03_bandit.html#fig-bandit-support",
+    }
+
+
+def test_the_fold_out_holds_all_of_the_provenance() -> None:
+    text = citable.fragment("bandit-support", "It leaves.", "A curve.", SOURCE)
+    fold = text[text.index("::::{dropdown}") :]
+    for part in (
+        "{doc}`/notebooks/03_bandit`, scale quick",
+        "0 to 2, 5",
+        "`0123456789`, with changes not committed",
+        "`data/experiments/d4rl.yaml`",
+        "`data/results/d4rl.cpu`, seeds 0 to 2, trained at commit `aaaaaaaaaa`",
+        "torch 1.2",
+        "**Drawn, but not in the data:** jitter",
+        citable.bibtex("bandit-support", "It leaves.", SOURCE),
+    ):
+        assert part in fold
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"), [([], ""), ([4], "4"), ([1, 0], "0, 1"), ([0, 1, 2, 3, 7], "0 to 3, 7"), ([5, 5], "5")]
+)
+def test_numbers_are_listed_as_people_write_them(numbers: list[int], words: str) -> None:
+    assert citable.listed(numbers) == words
+
+
+def test_the_gallery_shows_each_figure_of_a_chapter_in_the_chapters_order(tmp_path: Path) -> None:
+    text = (ROOT / "notebooks" / "00_standalone_vgf.md").read_text()
+    idents = re.findall(r"\bsave_figure\(\s*\w+,\s*\"([\w-]+)\"", text)
+    for ident in idents:
+        words = {"id": ident, "caption": f"Finding of {ident}. More.", "alt": f"Alt of {ident}."}
+        (tmp_path / f"{ident}.json").write_text(json.dumps(words))
+    page = citable.gallery(["notebooks/00_standalone_vgf", "notebooks/08_audit"], tmp_path)
+    assert re.findall(r"\{numref\}`fig-([\w-]+)`: Finding of \1\.", page) == idents
+    assert re.findall(r":alt: Alt of ([\w-]+)\.", page) == idents
+    assert page.count("## ") == 1  # a chapter without figures has no section
+    for ident in idents:
+        assert {f"/data/figures/{ident}{end}" for _, end in citable.DOWNLOADS} <= set(
+            re.findall(r"</?(/data/figures/[\w.-]+)>", page)
+        )
+
+
+def test_the_gallery_of_a_chapter_that_was_not_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="standalone-walk"):
+        citable.gallery(["notebooks/00_standalone_vgf"], tmp_path)

@@ -1,0 +1,164 @@
+"""The figures and tables of the results chapters, and the index of results: what they show is what the records give."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
+from vgf.book import index, result_figures
+from vgf.records import read_runs
+from vgf.results import study_text, tables
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> tables.Study:
+    """Three methods on two tasks, one of them on one task alone."""
+    for task, method in ((HOPPER, "bc"), (HOPPER, "iql"), (HOPPER, "vgf"), (CUBE, "bc"), (CUBE, "vgf")):
+        write_record(tmp_path, task, method)
+    return tables.read_study("both", "cpu", tmp_path)
+
+
+def test_the_table_shows_each_mean_and_a_dash_where_nothing_was_run(study: tables.Study) -> None:
+    lines = study_text.score_table(study).splitlines()
+    head = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert head == ["method", *map(study_text.short, study.tasks)]  # no mean over tasks: iql has run on one
+    rows = {row[0]: row[1:] for row in ([c.strip() for c in line.strip("|").split("|")] for line in lines[2:])}
+    assert list(rows) == ["BC (flow)", "IQL", "VGF, L = 0", "VGF, L = 1"]
+    place = study.tasks.index(HOPPER)
+    assert rows["IQL"][1 - place] == "–"
+    assert rows["VGF, L = 1"][place].startswith(f"{by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [")
+
+
+def test_a_tasks_table_has_budgets_across_and_a_dash_where_a_method_has_one_alone(study: tables.Study) -> None:
+    names = {"vgf": "flow", "iql": "IQL", "fql": "not run"}
+    lines = study_text.budget_table(study, HOPPER, names).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert rows[0] == [study_text.short(HOPPER), "no step", "L = 1"]
+    assert [row[0] for row in rows[2:]] == ["flow", "IQL"]
+    for steps in (0, 1):
+        assert rows[2][1 + steps].startswith(f"{by_hand('last', HOPPER, 'vgf', steps).mean():.1f} [")
+    assert rows[3][2] == "–"
+
+
+def test_the_papers_number_stands_beside_ours_at_the_budget_asked_for(study: tables.Study) -> None:
+    rows = [line for line in study_text.beside_paper(study, {"gait": 1, "goal": 1}).splitlines() if "VGF" in line]
+    assert len(rows) == 2
+    (hopper,) = [row for row in rows if "hopper" in row]
+    assert f"| VGF, L = 1 | {by_hand('last', HOPPER, 'vgf', 1).mean():.1f} [" in hopper
+    assert hopper.endswith("| 97.9 |")
+
+
+def test_where_the_paper_has_no_number_a_sentence_says_so_and_no_empty_table(study: tables.Study) -> None:
+    vars(study)["numbers"] = study.numbers[study.numbers["checkpoint"] != "paper"]  # a cached property
+    text = study_text.beside_paper(study, {"gait": 1, "goal": 1})
+    assert "no number" in text
+    assert "|" not in text
+
+
+def test_starts_are_of_the_untrained_policy(study: tables.Study) -> None:
+    table = study_text.starts(study).set_index(["task", "method"])
+    assert len(table) == 5
+    for (task, method), row in table.iterrows():
+        assert row["end"] == pytest.approx(by_hand("last", task, method, 0).mean(), rel=1e-6)
+    source = next(s for s in study.sources if (s.task.name, s.method) == (HOPPER, "bc"))
+    untrained = source.scores[source.scores["update"] == 0]["score"].mean()
+    assert table.loc[(HOPPER, "bc"), "start"] == pytest.approx(untrained, rel=1e-6)
+
+
+def test_the_figures_hold_every_seed_and_budget(study: tables.Study) -> None:
+    figure, drawn = result_figures.draw_scores(study)
+    cells = sum(len(BUDGETS[s.method]) for s in study.sources)
+    assert len(drawn) == cells * len(SEEDS)
+    own = drawn[(drawn["task"] == HOPPER) & (drawn["method"] == "VGF, L = 1")]
+    np.testing.assert_allclose(own["score"], by_hand("last", HOPPER, "vgf", 1))
+    plt.close(figure)
+    figure, drawn = result_figures.draw_budgets(study, ["vgf"])
+    assert sorted(drawn["test_steps"].unique()) == [0, 1]
+    lines = [line for ax in figure.axes for line in ax.lines if len(line.get_xdata()) == 2]
+    assert any(np.allclose(line.get_ydata(), drawn[drawn["task"] == HOPPER]["mean"]) for line in lines)
+    plt.close(figure)
+    figure, drawn = result_figures.draw_curves(study, [("bc", 0), ("vgf", 1)])
+    assert set(drawn["method"]) == {"BC (flow)", "VGF"}  # one budget drawn: it is not named
+    assert sorted(drawn["update"].unique()) == [0, 50, 100]
+    plt.close(figure)
+
+
+def test_captions_say_what_was_drawn() -> None:
+    rows = [(CUBE, 0, 1.0), (CUBE, 2, 1.0), (HOPPER, 0, 1.0), (HOPPER, 2, 3.0), ("other", 0, 2.0), ("other", 2, 1.0)]
+    budgets = pd.DataFrame(rows, columns=["task", "test_steps", "mean"])
+    cube, hopper = study_text.short(CUBE), study_text.short(HOPPER)
+    assert study_text.best_budgets_in_words(budgets).split("; ") == [
+        f"the same at every number of steps on {cube}",
+        f"highest with 2 steps on {hopper}",
+        "highest with no step on other",
+    ]
+    scores = [(0, 0.0), (50, 20.0), (50, 40.0), (100, 10.0)]
+    curves = pd.DataFrame(scores, columns=["update", "score"]).assign(method="BC (flow)", task=HOPPER)
+    up = curves[curves["update"] == 50].assign(update=100, score=31.0, task=CUBE)
+    curves = pd.concat([curves, curves.assign(task=CUBE).iloc[:3], up])
+    assert study_text.second_half_in_words(curves) == "BC (flow) on 1 of 2"
+
+
+def test_a_critic_picks_where_the_best_is_ahead_of_any_one() -> None:
+    def rows(task: str, best: list[float], worst: list[float], many: list[float]) -> pd.DataFrame:
+        table = {("best", 5): best, ("worst", 5): worst, ("best", 32): many, ("worst", 32): worst, ("any", 5): worst}
+        parts = [(choice, n, seed, x) for (choice, n), scores in table.items() for seed, x in enumerate(scores)]
+        return pd.DataFrame(parts, columns=["choice", "particles", "seed", "score"]).assign(task=task)
+
+    ranked = pd.concat(
+        [rows(HOPPER, [3.0, 5.0], [1.0, 2.2], [5.0, 7.0]), rows(CUBE, [1.0, 1.0], [5.0, 5.0], [0.0, 0.0])]
+    )
+    hopper, cube = study_text.short(HOPPER), study_text.short(CUBE)
+    assert study_text.ranking_in_words(ranked).split("; ") == [
+        f"on {hopper} the critic picks better than chance among 5 actions (4 for the best, 2 for any, 2 for the worst) "
+        "and better still among 32 (6 for the best)",
+        f"on {cube} the critic picks no better than chance among 5 actions "
+        "(1 for the best, 5 for any, 5 for the worst) and worse among 32 (0 for the best)",
+    ]
+    figure = result_figures.draw_ranking(ranked, "return")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [
+        *("worst\nof 32", "worst\nof 5", "any", "best\nof 5", "best\nof 32")
+    ]
+    assert figure.axes[0].lines[-1].get_ydata().tolist() == [1.6, 1.6, 1.6, 4.0, 6.0]  # type: ignore[union-attr]
+    plt.close(figure)
+
+
+def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in ("bc", "vgf"):
+        folder = write_record(tmp_path, HOPPER, method, study="d4rl")
+        write_record(tmp_path, CUBE, method, study="other", scale="quick")
+    runs = read_runs(folder)
+    full = {"seconds": {"training": 60.0}, "finished": "2026-01-02T03:04:05+00:00", "dirty": False}
+    complete = [runs[0] | full | {"settings": {"agent": "vgf", "updates": 100}, "commit": "abcdef0123"}]
+    record = tables.records.read_record
+    monkeypatch.setattr(
+        tables.records,
+        "read_record",
+        lambda path: record(path).__class__(path, complete, record(path).episodes, record(path).curve),
+    )
+    text = index.render_results_index(tmp_path)
+    assert re.findall(r"^## (\S+)", text, re.MULTILINE) == ["d4rl.cpu"]
+    rows = [line for line in text.splitlines() if line.startswith(f"| {HOPPER}")]
+    assert len(rows) == 2
+    assert all("`abcdef0`" in row and "2026-01-02" in row and row.endswith("| 1 |") for row in rows)
+    assert "09_d4rl" in index.chapters("d4rl")
+    assert "09_d4rl" in index.chapters("tuning")  # reads its records, and names no file of it
+
+
+def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothing() -> None:
+    scores = {("best", 5): 9.0, ("any", 5): 13.0, ("worst", 5): 1.0, ("best", 32): 6.0, ("worst", 32): 0.0}
+    ranked = pd.DataFrame(
+        [(c, n, 0, x) for (c, n), x in scores.items()], columns=["choice", "particles", "seed", "score"]
+    )
+    (text,) = study_text.ranking_in_words(ranked.assign(task=HOPPER)).split("; ")
+    assert (
+        "tells the worst apart on every seed, but picks no better than chance among 5 actions (9 for the best" in text
+    )

@@ -1,0 +1,1 @@
+"""What tests share: small data, agents, models, records, servers and readers of pages."""

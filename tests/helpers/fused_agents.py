@@ -1,0 +1,35 @@
+"""Agents of the fused core at the edges of its settings, and their data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vgf.agents import AGENTS, CONFIGS, Agent, Dims, VGFConfig
+from vgf.datasets.transitions import Transitions
+from vgf.networks import SeedStreams
+from vgf.training.loop import draw_rows
+
+DIMS = Dims(7, 3)
+BASE = VGFConfig(hidden=(24, 17), particles=5, train_steps=3, flow_steps=4, step_size=0.05)
+
+
+def data(rows: int = 300) -> Transitions:
+    g = torch.Generator().manual_seed(0)
+    s, s2 = torch.randn(rows, DIMS.observation, generator=g), torch.randn(rows, DIMS.observation, generator=g)
+    a, ends = 2 * torch.rand(rows, DIMS.action, generator=g) - 1, torch.zeros(rows)
+    ends[-1] = 1
+    masks = (torch.rand(rows, generator=g) > 0.1).to(s.dtype)
+    return Transitions(s, a, torch.randn(rows, generator=g), masks, s2, ends)
+
+
+def make(name: str, seeds: tuple[int, ...] = (3, 5), **changes: Any) -> Agent:
+    config = BASE if name == "vgf" else replace(CONFIGS[name]["default"], hidden=(24, 17))
+    return AGENTS[name].create(replace(config, **changes), DIMS, seeds)
+
+
+def rows_of(seeds: int, batch: int, updates: int, rows: int = 300) -> Tensor:
+    return draw_rows(data(rows), SeedStreams(range(1, seeds + 1), "batches"), batch, updates)

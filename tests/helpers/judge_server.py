@@ -1,0 +1,71 @@
+"""A server on this machine that speaks the judge's protocol from a script."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from vgf.rlhf.study.api_judge import KEY
+
+SECRET = "sk-very-secret-0123"
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers chat completions from a script: a word, an HTTP status, seconds to wait, or a rule of the question."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Any] = []
+        self.rule: Any = lambda question: "TIE"
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        stub: Any = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        stub.asked.append({"path": self.path, "key": self.headers["Authorization"], **body})
+        step = stub.script.pop(0) if stub.script else stub.rule(body["messages"][0]["content"])
+        if isinstance(step, float):
+            time.sleep(step)
+            step = "A"
+        if isinstance(step, int):
+            self.answer(step, json.dumps({"error": f"refused, key was {self.headers['Authorization']}"}))
+        elif step == "garbage":
+            self.answer(200, "<html>")
+        else:
+            reply = {"model": "stub-1", "choices": [{"message": {"content": step}}]}
+            self.answer(200, json.dumps(reply | {"usage": {"prompt_tokens": 90, "completion_tokens": 1}}))
+
+    def answer(self, status: int, text: str) -> None:
+        try:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+        except OSError:  # who asked has gone
+            pass
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.setenv(KEY, SECRET)
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server = Stub()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()

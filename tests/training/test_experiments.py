@@ -1,0 +1,185 @@
+"""Experiment files are read strictly, and bad input is one line with exit status 2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helpers.site import ROOT
+from tests.helpers.toy_runs import EXPERIMENT, TASK, write
+from vgf import cli
+from vgf.datasets import get_task
+from vgf.training.experiments import read_experiment
+
+
+def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None]:
+    def apply(tree: dict[str, Any]) -> None:
+        if more:
+            change(*more)(tree)
+        *parents, last = path.split("/")
+        for parent in parents:
+            tree = tree[parent]
+        if value is None:
+            del tree[last]
+        else:
+            tree[last] = value
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (change("tasks", None), "tasks is missing"),
+        (change("tsks", "x"), "the file has no 'tsks'; nearest: tasks"),
+        (change(f"tasks/{TASK}/data", {}), f"tasks.{TASK} has no 'data'; nearest: dataset"),
+        (change(f"tasks/{TASK}/methods", {"min": {}}), f"tasks.{TASK}.methods has no 'min'; nearest: mine"),
+        (
+            change(f"tasks/{TASK}/methods", {"mine": {"stepsize": 1}}),
+            "methods.mine has no 'stepsize'; nearest: step_size",
+        ),
+        (change(f"tasks/{TASK}/dataset", {"quik": {}}), f"tasks.{TASK}.dataset has no 'quik'; nearest: quick"),
+        (
+            change(f"tasks/{TASK}/dataset", {"quick": {"sed": 1}}),
+            f"tasks.{TASK}.dataset.quick has no 'sed'; nearest: seed",
+        ),
+        (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the same task"),
+        (change("scales/quick/reference_updates", -1), "reference_updates must be >= 0, got -1"),
+        (
+            change("methods/mine/pretrain", 10),
+            "methods.mine: the reference alone takes 10 of 10 updates (pretrain), so no critic would be trained",
+        ),
+        (
+            change("methods/mine/pretrain", 3, "scales/quick/reference_updates", 2),
+            "methods.mine.pretrain: the scale has reference_updates; leave it out, or give 0",
+        ),
+        (change("scales/quick/tasks", ["cube"]), f"scales.quick.tasks has no 'cube'; nearest: {TASK}"),
+        (
+            change("scales/quick/dataset", None),
+            f"scales.quick.dataset is missing, and so is tasks.{TASK}.dataset.quick",
+        ),
+        (change("methods/fqll", {}), "methods has no 'fqll'; nearest: fql"),
+        (change("methods/mine/preset", "papre"), "methods.mine.preset has no 'papre'; nearest: paper"),
+        (change("methods/mine/stepsize", 1.0), "methods.mine has no 'stepsize'; nearest: step_size"),
+        (change("methods/mine/step_size", "big"), "methods.mine.step_size must be float, got 'big'"),
+        (change("methods/mine/particles", 2.5), "methods.mine.particles must be int, got 2.5"),
+        (change("methods/mine/temperature", 0), "temperature must be a finite number > 0, got 0.0"),
+        (change("scales/quick/agent/hiden", [8]), "agent has no 'hiden'; nearest: hidden"),
+        (change("scales/quick/updates", None), "scales.quick.updates is missing"),
+        (change("scales/quick/updates", 0), "updates must be >= 1, got 0"),
+        (change("scales/quick/seeds", [1, 1]), "seeds must be distinct integers >= 0"),
+        (change("scales/quick/episodes_at_once", 3), "episodes_at_once must divide episodes 2, got 3"),
+        (change("scales/quick/checkpoint_every", 3), "checkpoint_every must be a multiple of log_every 2"),
+        (change("scales/quick/dataset", "here"), "scales.quick.dataset must be a mapping, got str"),
+        (change("scales/huge", {}), "scales has no 'huge'; nearest: quick, cpu, paper"),
+        (change("methods", []), "methods must be a mapping, got list"),
+    ],
+)
+def test_a_bad_experiment_file_is_refused_in_one_line(
+    edit: Callable[[dict[str, Any]], None], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = json.loads(json.dumps(EXPERIMENT))
+    edit(tree)
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    assert cli.main(["train", str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert f"{path}: {message}" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["{file}", "--scale", "paper"], "no scale 'paper'; it has quick"),
+        (["{file}", "--method", "fql"], "methods has no 'fql'; nearest: bc, mine"),
+        (["{file}", "--task", "cube-singel-play"], "unknown task 'cube-singel-play'; nearest: cube-single-play"),
+        (["{file}", "--task", "hopper-medium"], f"study has no 'hopper-medium-v2'; nearest: {TASK}"),
+        (["{file}", "--device", "tpu"], "device must be auto, cpu or cuda, got 'tpu'"),
+    ],
+)
+def test_a_bad_command_line_is_refused_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path)
+    assert cli.main(["train", *(a.format(file=path) for a in arguments)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_files_that_are_not_yaml_and_unknown_tasks_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text("a: [1,")
+    assert cli.main(["train", str(tmp_path / "x.yaml")]) == 2
+    assert "not YAML" in capsys.readouterr().err
+    assert cli.main(["train", str(write(tmp_path, tasks={"cube-singel-play": {}}))]) == 2
+    assert "unknown task 'cube-singel-play'" in capsys.readouterr().err
+
+
+def test_a_pretrain_of_none_stands_against_updates_of_the_reference(tmp_path: Path) -> None:
+    tree = json.loads(json.dumps(EXPERIMENT))
+    change("methods/mine/pretrain", 0, "scales/quick/reference_updates", 2)(tree)
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(tree))
+    assert read_experiment(tmp_path / "x.yaml").task().methods[1].config.pretrain == 0
+
+
+def test_numbers_without_a_point_and_lists_are_taken(tmp_path: Path) -> None:
+    text = yaml.safe_dump(EXPERIMENT).replace("step_size: 0.05", "step_size: 5e-2")
+    (tmp_path / "x.yaml").write_text(text)
+    config = read_experiment(tmp_path / "x.yaml").task().methods[1].config
+    assert config.step_size == 0.05
+    assert config.hidden == (8,)
+
+
+def test_every_experiment_of_the_project_is_readable_at_every_scale_it_has() -> None:
+    files = sorted((ROOT / "data" / "experiments").glob("*.yaml"))
+    files = [path for path in files if "language" not in yaml.safe_load(path.read_text())]  # tests/rlhf/test_study.py
+    assert files
+    for path in files:
+        for scale in yaml.safe_load(path.read_text())["scales"]:
+            for plan in read_experiment(path, scale).tasks:
+                assert get_task(plan.name).name == plan.name
+        assert all(
+            get_task(name).name == name for name in yaml.safe_load(path.read_text())["tasks"]
+        )  # as the Snakefile
+
+
+def test_the_discount_is_the_tasks_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    task = "humanoidmaze-medium-navigate-singletask-task1-v0"
+    methods = {"mine": {"agent": "vgf"}, "other": {"agent": "vgf", "discount": 0.9}}
+    mine, other = read_experiment(write(tmp_path, tasks={task: {}}, methods=methods)).task().methods
+    assert mine.config.discount == get_task(task).discount == 0.995
+    assert other.config.discount == 0.9
+
+
+def test_a_task_may_have_its_own_data_signals_and_hyper_parameters(tmp_path: Path) -> None:
+    first, second = "cube-single-play-singletask-task1-v0", "hopper-medium-v2"
+    tasks = {
+        "cube-single-play-task1": {"signals": {"x": {"dimensions": [0], "to": [1], "unit": 1.0}}},
+        second: {
+            "dataset": {"quick": {"path": "cache/hopper.hdf5"}, "paper": {"episodes": 3}},
+            "methods": {"mine": {"preset": "paper", "temperature": 0.5}},
+        },
+    }
+    methods = {"bc": None, "mine": {"agent": "vgf", "temperature": 0.25}}
+    experiment = read_experiment(write(tmp_path, tasks=tasks, methods=methods))
+    a, b = experiment.tasks
+    assert (a.name, b.name) == (first, second)  # short names are made full
+    assert (a.dataset.episodes, b.dataset.path) == (1, "cache/hopper.hdf5")
+    assert (list(a.signals), b.signals) == (["x"], {})
+    configs = [plan.methods[1].config for plan in (a, b)]
+    assert [(c.temperature, c.direction) for c in configs] == [(0.25, "autograd"), (0.5, "amortised")]
+    assert experiment.task("hopper-medium") is b
+    with pytest.raises(ValueError, match=f"several tasks; name one of {first}, {second}"):
+        experiment.task()
+    chosen = EXPERIMENT["scales"]["quick"] | {"tasks": [second]}
+    narrowed = read_experiment(write(tmp_path, tasks=tasks, methods=methods, scales={"quick": chosen}))
+    assert [plan.name for plan in narrowed.tasks] == [second]

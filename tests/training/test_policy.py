@@ -1,0 +1,176 @@
+"""Exported policies: one seed alone acts as it did in company, at any budget, and says what is ambiguous."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import vgf
+from tests.helpers.toy_runs import CPU, TASK, a_run, contents, do, write
+from vgf import cli
+from vgf.agents import AGENTS, CONFIGS, Dims
+from vgf.networks import SeedStreams
+from vgf.training.checkpoints import load_agent, one_seed, save_policy
+from vgf.training.policy import load_policy
+
+STATES = np.random.default_rng(0).normal(size=(4, 3))
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = a_run(tmp_path_factory.mktemp("record"))
+    assert do(run)
+    return run.folder
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_seed_alone_acts_as_it_did_in_company(name: str, tmp_path: Path) -> None:
+    default: Any = CONFIGS[name]["default"]
+    small = {"hidden": (8,), "particles": 2, "flow_steps": 2}
+    config = replace(default, **{f.name: small[f.name] for f in fields(default) if f.name in small})
+    agent = AGENTS[name].create(config, Dims(3, 2), (7, 4, 9), CPU)
+    states = torch.as_tensor(STATES, dtype=torch.float32).expand(3, -1, -1)
+    budget = agent.budget(2)
+    together = agent.act(states, budget, SeedStreams((7, 4, 9), "test"))
+    alone = one_seed(agent, 4)
+    assert alone.seeds == (4,)
+    torch.testing.assert_close(alone.act(states[1:2], budget, SeedStreams((4,), "test"))[0], together[1])
+    save_policy(tmp_path / "one.safetensors", alone, TASK)
+    policy = vgf.load_policy(tmp_path / "one.safetensors")
+    again, _ = load_agent(tmp_path / "one.safetensors")
+    expected = again.act(states[1:2], budget, SeedStreams((5,), "policy"))[0].numpy()
+    assert np.array_equal(policy.act(STATES, budget, seed=5), expected)
+
+
+def test_one_observation_or_a_batch_of_any_kind_of_array(record: Path) -> None:
+    policy = load_policy(record, seed=3)
+    assert (policy.method, policy.task, policy.updates) == ("vgf", TASK, 10)
+    assert (policy.observation_size, policy.action_size) == (3, 2)
+    batch = policy.act(STATES, 2, seed=0)
+    assert (batch.shape, batch.dtype) == ((4, 2), np.float32)
+    assert np.array_equal(policy.act(torch.as_tensor(STATES), 2, seed=0), batch)
+    assert np.array_equal(policy.act(STATES.tolist(), np.int64(2), seed=0), batch)  # type: ignore[arg-type]
+    one = policy.act(STATES[0], 2, seed=0)
+    assert one.shape == (2,)
+    np.testing.assert_allclose(one, policy.act(STATES[:1], 2, seed=0)[0], atol=1e-6)
+    assert np.abs(batch).max() <= 1
+
+
+def test_the_budget_is_a_number_of_steps_a_budget_or_the_trained_one(record: Path) -> None:
+    policy = load_policy(record, seed=0)
+    assert (policy.budget.steps, policy.budget.step_size) == (3, 0.05)
+    assert np.array_equal(policy.act(STATES, seed=1), policy.act(STATES, 3, seed=1))
+    assert np.array_equal(policy.act(STATES, policy.budget, seed=1), policy.act(STATES, 3, seed=1))
+    assert not np.array_equal(policy.act(STATES, 0, seed=1), policy.act(STATES, 3, seed=1))
+    other = vgf.Budget(3, 0.2, 1.0)
+    assert not np.array_equal(policy.act(STATES, other, seed=1), policy.act(STATES, 3, seed=1))
+
+
+def test_a_seed_repeats_a_call_and_none_draws_on(record: Path) -> None:
+    policy = load_policy(record, seed=0)
+    first = policy.act(STATES, seed=1)
+    assert not np.array_equal(policy.act(STATES), policy.act(STATES))
+    assert np.array_equal(policy.act(STATES, seed=1), first)
+    assert not np.array_equal(policy.act(STATES, seed=2), first)
+
+
+def test_what_is_wrong_is_said(record: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"record: it has seeds 0, 3; name one of them"):
+        load_policy(record)
+    with pytest.raises(ValueError, match=r"it has seeds 0, 3"):
+        load_policy(record, seed=5)
+    with pytest.raises(ValueError, match=r"no policy at .*nowhere"):
+        load_policy(tmp_path / "nowhere")
+    policy = load_policy(record, seed=0)
+    with pytest.raises(ValueError, match=r"observations must be \[3\] or \[B, 3\], got \[4\]"):
+        policy.act(np.zeros(4))
+    with pytest.raises(ValueError, match="observations must be finite"):
+        policy.act(np.full(3, np.nan))
+    with pytest.raises(ValueError, match="steps"):
+        policy.act(np.zeros(3), -1)
+
+
+EXPORT = ["--export", "{out}", "--method", "mine", "--export-seed", "3"]
+
+
+def test_export_writes_one_seed_of_one_method_after_training_or_from_the_record(
+    toy: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = toy / "policy.safetensors"
+    words = ["train", str(write(toy)), *(w.format(out=out) for w in EXPORT)]
+    assert cli.main(words) == 0
+    assert f"{out}: method vgf, task {TASK}, seed 3, updates 10" in capsys.readouterr().out
+    first = out.read_bytes()
+    folder = toy / "data" / "results" / "study.quick" / TASK / "mine"
+    whole = load_policy(folder, seed=3)
+    assert np.array_equal(vgf.load_policy(out).act(STATES, seed=0), whole.act(STATES, seed=0))
+    out.unlink()
+    before = contents(folder)
+    assert cli.main(words) == 0  # nothing is trained again
+    assert out.read_bytes() == first
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (EXPORT[:2], "--export writes one policy; say which with --method, one of bc, mine"),
+        (EXPORT[:4], "--export writes one policy; say which with --export-seed, one of 0, 3"),
+        ([*EXPORT[:5], "8"], "say which with --export-seed, one of 0, 3"),
+    ],
+)
+def test_an_ambiguous_export_is_refused_before_anything_is_trained(
+    words: list[str],
+    message: str,
+    toy: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = toy / "policy.safetensors"
+    assert cli.main(["train", str(write(toy)), *(w.format(out=out) for w in words)]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+    assert not (toy / "data").exists()
+
+
+def test_values_are_the_critics_and_their_mean_picks_the_action(record: Path) -> None:
+    policy = load_policy(record, seed=3)
+    agent, _ = load_agent(record)
+    actions = np.random.default_rng(1).uniform(-1, 1, (4, 2))
+    states = torch.as_tensor(STATES, dtype=torch.float32).expand(2, -1, -1)
+    expected = agent.critic(states, torch.as_tensor(actions, dtype=torch.float32).expand(2, -1, -1))  # type: ignore[attr-defined]
+    found = policy.values(STATES, actions)
+    assert (found.shape, found.dtype) == ((4, 2), np.float32)
+    np.testing.assert_allclose(found, expected[1].detach().numpy().T, rtol=1e-5, atol=1e-6)
+    one = policy.values(STATES[2], actions[2])
+    assert one.shape == (2,)
+    np.testing.assert_allclose(one, found[2], rtol=1e-5, atol=1e-6)
+    candidates = np.stack([policy.act(STATES[0], 0, seed=k) for k in range(6)])
+    assert policy.values(np.repeat(STATES[:1], 6, 0), candidates).mean(-1).std() > 0
+
+
+@pytest.mark.parametrize(
+    ("states", "actions", "fault"),
+    [
+        (STATES[:, :2], np.zeros((4, 2)), r"observations must be \[3\] or \[B, 3\], got \[4, 2\]"),
+        (STATES, np.zeros((4, 3)), r"actions must be \[2\] or \[B, 2\], got \[4, 3\]"),
+        (STATES, np.full((4, 2), np.nan), "actions must be finite"),
+        (STATES, np.zeros((3, 2)), r"\[4, 3\] observations do not go with \[3, 2\] actions"),
+        (STATES, np.zeros(2), r"do not go with \[2\] actions"),
+    ],
+)
+def test_values_refuse_what_does_not_fit(record: Path, states: Any, actions: Any, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        load_policy(record, seed=0).values(states, actions)
+
+
+def test_a_method_without_the_value_says_so(tmp_path: Path) -> None:
+    default: Any = CONFIGS["bc"]["default"]
+    save_policy(tmp_path / "bc.safetensors", AGENTS["bc"].create(replace(default, hidden=(8,)), Dims(3, 2), (0,)), TASK)
+    with pytest.raises(ValueError, match="bc has no value of an action to ask for"):
+        load_policy(tmp_path / "bc.safetensors").values(STATES, np.zeros((4, 2)))
