@@ -110,6 +110,15 @@ def test_every_module_that_is_spoken_of_is_there(pattern: str) -> None:
     assert lost == []
 
 
+def test_every_import_that_a_text_shows_or_a_test_writes_is_there() -> None:
+    lost = []
+    for path in tracked():
+        for module, name in re.findall(r"from (vgf[\w.]*) import (\w+)", path.read_text(errors="ignore")):
+            if not (is_there(f"{module}.{name}") if module == "vgf" else is_there(f"{module}:{name}")):
+                lost.append(f"{path.relative_to(ROOT)}: from {module} import {name}")
+    assert lost == []
+
+
 def test_every_room_has_a_floor() -> None:
     rooms = {path.relative_to(ROOT / "vgf").with_suffix("").parts[0] for path in FILES} - {"__init__"}
     assert rooms == set(LEVEL)

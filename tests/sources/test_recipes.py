@@ -90,7 +90,7 @@ def test_workers_are_forked_only_where_a_fork_survives() -> None:
 
     assert answer("import numpy") == str(sys.platform == "linux")
     assert answer("import mujoco") == "False"
-    assert answer("import threading, time; threading.Thread(target=time.sleep, args=(1,)).start()") == "False"
+    assert answer("import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()") == "False"
 
 
 def test_another_seed_makes_other_data(made: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_killed_it_goes_on_where_it_was_and_ends_with_the_same_bits(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "set.npz"
-    script = f"from vgf.datasets import regenerate; regenerate('puzzle-3x3-play', 3, rows={ROWS}, out={str(out)!r})"
+    script = f"from vgf.sources.recipes import regenerate; regenerate('puzzle-3x3-play', 3, rows={ROWS}, out={str(out)!r})"
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*.parts-*/ep*.npz")) and time.monotonic() < deadline:
@@ -168,7 +168,7 @@ def test_killed_it_goes_on_where_it_was_and_ends_with_the_same_bits(
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script = (
-        "import multiprocessing, sys\nfrom vgf.datasets import regenerate\nif __name__ == '__main__':\n"
+        "import multiprocessing, sys\nfrom vgf.sources.recipes import regenerate\nif __name__ == '__main__':\n"
         f"    regenerate('puzzle-3x3-play', 400, rows=400, workers=2, out={str(tmp_path / 'set.npz')!r})\n"
     )
     program = tmp_path / "program.py"
