@@ -68,7 +68,7 @@ def test_what_the_release_has_not_is_refused(changes: dict[str, Any], message: s
 def test_its_actions_come_back_in_order_and_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "child.py"
     script.write_text(CHILD)
-    monkeypatch.setattr(check, "SCRIPT", script)
+    monkeypatch.setattr(check, "AGENT", script)
     data = toy_data()
     asked = {"config": check.release_config(RELEASE, 4), "seeds": (3, 5), "updates": 1}
     agent = check.ReleaseAgent(a_clone(tmp_path / "clone"), Path(sys.executable), data, asked)
@@ -111,7 +111,7 @@ def test_bad_words_get_one_line(
 def test_a_process_that_ends_early_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "child.py"
     script.write_text("raise SystemExit(1)")
-    monkeypatch.setattr(check, "SCRIPT", script)
+    monkeypatch.setattr(check, "AGENT", script)
     asked = {"config": {}, "seeds": (0,), "updates": 1}
     with pytest.raises(ValueError, match="ended before it had trained"):
         check.ReleaseAgent(a_clone(tmp_path / "clone"), Path(sys.executable), toy_data(), asked)

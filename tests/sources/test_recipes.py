@@ -90,7 +90,10 @@ def test_workers_are_forked_only_where_a_fork_survives() -> None:
 
     assert answer("import numpy") == str(sys.platform == "linux")
     assert answer("import mujoco") == "False"
-    assert answer("import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()") == "False"
+    assert (
+        answer("import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
+        == "False"
+    )
 
 
 def test_another_seed_makes_other_data(made: Path, tmp_path: Path) -> None:
@@ -148,7 +151,9 @@ def test_killed_it_goes_on_where_it_was_and_ends_with_the_same_bits(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "set.npz"
-    script = f"from vgf.sources.recipes import regenerate; regenerate('puzzle-3x3-play', 3, rows={ROWS}, out={str(out)!r})"
+    script = (
+        f"from vgf.sources.recipes import regenerate; regenerate('puzzle-3x3-play', 3, rows={ROWS}, out={str(out)!r})"
+    )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*.parts-*/ep*.npz")) and time.monotonic() < deadline:
