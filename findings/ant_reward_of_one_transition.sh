@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # gymnasium 1.4.0, mujoco 4.0.0: in Ant-v5 one state, one action and one next state have two rewards.
 #
-# Guess before it was run: the reward of Ant-v5 is a function of state, action and next state: forward reward is the change
-# of x over the time step, and x is the first number of qpos (which info["x_position"] shows).
-# Seen: put into the state it is in anyway (set_state with its own qpos and qvel, warm start restored), Ant takes the same
-# step to the last bit and is paid up to 0.042 differently, of a forward velocity that scatters by 1.2. The velocity is
-# taken from the body's position in space, which MuJoCo computes at the beginning of each of its substeps: after a step it
-# is one substep (a fifth of the time step) older than qpos; set_state and reset bring it up to date. So info's x_velocity
-# is not the change of info's x_position, the first reward after a reset counts four substeps instead of five,
-# and a model that computes rewards from recorded observations cannot get the recorded ones. HalfCheetah-v5, Hopper-v5,
-# Walker2d-v5 and Swimmer-v5 use qpos and give equal rewards.
+# Guess before it was run: the reward of Ant-v5 is a function of state, action and next state: forward reward is the
+# change of x over the time step, and x is the first number of qpos (which info["x_position"] shows).
+# Seen: put into the state it is in anyway (set_state with its own qpos and qvel, warm start restored), Ant takes the
+# same step to the last bit and is paid up to 0.042 differently. The velocity is taken from the body's position in space
+# (xpos), and after a step that is the position of the last of the Runge-Kutta integrator's trial stages, not of the new
+# qpos; set_state and reset bring it up to date. So info's x_velocity is not the change of info's x_position (by up to
+# 0.045), and a model that computes rewards from observations cannot get the recorded ones. HalfCheetah-v5, Hopper-v5,
+# Walker2d-v5 and Swimmer-v5 use qpos and pay the same twice.
 # Where it touches us: vgf/datasets/mazes.py takes an ant maze's reward from the recorded position, not from Ant's own
 # reward; nothing else here plays Ant-v5.
 set -euo pipefail

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# minari 0.5.4 read by d3rlpy 2.8.1 (get_minari): from the second episode on, observations and actions do not belong together.
+# minari 0.5.4 read by d3rlpy 2.8.1: from the second episode on, actions belong to other observations.
 #
-# Guess before it was run: episode k of d3rlpy's buffer holds the observations, actions and rewards of Minari's episode k.
-# Seen: Minari stores one observation more than actions per episode, the one after the last action. get_minari concatenates
-# all observations and all actions and cuts both at the ends of the actions: episode k starts k observations too late.
-# Checked against the pendulum's own equation of motion: in the file each next observation is what the action leads to, in
-# d3rlpy's buffer this holds in the first episode only; in the second and third no row fits, by up to 3.0. The last
-# observations are left over. No error, no warning: training runs, on dynamics that do not exist. In a set of 2,000
-# episodes the last one is off by 2,000 rows.
-# What we do about it: vgf/datasets/minari.py reads Minari's files itself, each episode by its own length;
+# Guess before it was run: episode k of get_minari's buffer holds the observations, actions and rewards of Minari's
+# episode k.
+# Seen: Minari stores one observation more than actions per episode, the one after the last action. get_minari
+# concatenates all observations and all actions and cuts both at the ends of the actions, so the observations of episode
+# k are those from k rows too early. Checked against the pendulum's equation of motion: in the file each next
+# observation is what the action leads to; in the buffer this holds in the first episode only, in the second and third
+# no row fits, by up to 3.0. No error, no warning: a method trains on dynamics that do not exist. In a set of 2,000
+# episodes the last is off by 1,999 rows.
+# What we do about it: vgf/datasets/minari.py reads the files itself, each episode by its own length;
 # tests/test_datasets_d4rl.py holds every step to its successor.
 set -euo pipefail
 folder=$(mktemp -d)

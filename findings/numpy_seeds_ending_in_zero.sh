@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # numpy 2.4.6: default_rng([seed, 0]) is default_rng(seed).
 #
-# Guess before it was run: a list of integers is one seed, and every list its own stream; so default_rng([seed, k]) gives
-# environment, epoch or particle k a stream apart from the others and from the program's own default_rng(seed).
-# Seen: seeds are padded with zeros to four 32-bit words before they are mixed, so 7, [7], [7, 0] and [7, 0, 0] are one
-# stream, number for number; [7, 0, 0, 0, 0], five words, is another. A number above 32 bits is cut into words, so
-# [0, 7] is 7 * 2**32, too. The first worker (k = 0) hence repeats the noise of whoever uses the bare seed: evaluation
-# episode 0 draws what training drew. It is never seen in a plot, as every stream by itself is good. SeedSequence(7,
-# spawn_key=(0,)) is another stream than 7: the zeros are filled in before the key.
+# Guess before it was run: every list of integers is a stream of its own, so default_rng([seed, k]) gives environment,
+# epoch or particle k one apart from the others and from the program's own default_rng(seed).
+# Seen: seeds are filled up with zeros to four 32-bit words before they are mixed, so 7, [7], [7, 0], [7, 0, 0] and [7,
+# 0, 0, 0] are one stream, number for number; [7, 0, 0, 0, 0], five words, is another. A number above 32 bits is cut
+# into words, so [0, 7] is 7 * 2**32, too. The first worker (k = 0) hence repeats the draws of whoever uses the bare
+# seed: the noise of evaluation episode 0 is the noise that training began with. Each stream by itself is good, so no
+# plot shows it. SeedSequence(7, spawn_key=(0,)) is not 7: there the zeros are filled in before the key.
 # What we do about it: vgf/datasets/parts.py takes spawn_key; vgf/networks.py and vgf/online.py put the checksum of a
 # purpose into the list; vgf/stats.py and vgf/rlhf/loop.py use lists of one length only.
 set -euo pipefail

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# safetensors 0.8.0 and 0.7.0 (numpy): 0.8.0 writes a transposed array with its numbers in another order.
+# safetensors 0.8.0 (numpy): a transposed array is written with its numbers in other places; 0.7.0 was right.
 #
-# Guess before it was run: safetensors.numpy.save writes what the array says, or refuses a layout it cannot write, as
-# safetensors.torch does ("non contiguous tensor").
-# Seen: with 0.8.0, save({"w": w.T}) is read back with the right shape, the right numbers and the wrong places: the memory is
-# written as it lies. The same of np.asfortranarray(w), and of the weights that JAX or Flax kernels become for PyTorch by
-# `.T`. A square matrix comes back as its transpose. 0.7.0 returns all of them as they were. No error, no warning, in
-# either version; the file is valid, its hash is stable, and a policy loaded from it acts, badly.
-# What we do about it: vgf/datasets/experts.py and vgf/datasets/expert_training.py, which turn JAX kernels into files, hand
-# over np.ascontiguousarray(...) only; vgf/rlhf/minilm.py saves vectors.
+# Guess before it was run: safetensors.numpy.save writes what the array says, or refuses a layout that it cannot write.
+# Seen: with 0.8.0 save({"w": w.T}) is read back with the right shape and the right numbers in wrong places: the memory
+# is written as it lies. The same of np.asfortranarray(w), and so of the weights for PyTorch that `.T` makes of a JAX
+# kernel; a square matrix comes back as its transpose. 0.7.0 returns all of them as they were. No error and no warning;
+# the file is valid, its hash is stable, and a policy loaded from it acts, badly.
+# What we do about it: vgf/datasets/experts.py and vgf/datasets/expert_training.py, which turn JAX kernels into files,
+# hand over np.ascontiguousarray(...) only; vgf/rlhf/minilm.py saves vectors.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
