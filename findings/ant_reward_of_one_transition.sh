@@ -9,7 +9,7 @@
 # qpos; set_state and reset bring it up to date. So info's x_velocity is not the change of info's x_position (by up to
 # 0.045), and a model that computes rewards from observations cannot get the recorded ones. HalfCheetah-v5, Hopper-v5,
 # Walker2d-v5 and Swimmer-v5 use qpos and pay the same twice.
-# Where it touches us: vgf/datasets/mazes.py takes an ant maze's reward from the recorded position, not from Ant's own
+# Where it touches us: vgf/sources/mazes.py takes an ant maze's reward from the recorded position, not from Ant's own
 # reward; nothing else here plays Ant-v5.
 set -euo pipefail
 folder=$(mktemp -d)

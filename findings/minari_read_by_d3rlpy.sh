@@ -10,7 +10,7 @@
 # no row fits, by up to 3.0. No error, no warning: a method trains on dynamics that do not exist. In a set of 2,000
 # episodes the last is off by 1,999 rows.
 # What we do about it: vgf/datasets/minari.py reads the files itself, each episode by its own length;
-# tests/test_datasets_d4rl.py holds every step to its successor.
+# tests/datasets/test_d4rl.py holds every step to its successor.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -9,8 +9,8 @@
 # Hopper and Ant give a margin to the robot and to the floor, the other two to neither. With the floor's margin set to
 # 0, version 3.5.0 returns Hopper's trajectory of 3.4.0 to the last bit, and Ant's to 1e-13. 4.0.0 sums, too.
 # Where it touches us: D4RL's files were recorded under the old rule; requirements.lock has mujoco 4.0.0, so
-# vgf/datasets/locomotion.py and vgf/datasets/mazes.py record, and vgf/evaluate.py scores, hopper and ant under the new
-# one. Each run.json and each row "made with" of data/README.md name the version.
+# vgf/sources/locomotion.py and vgf/sources/mazes.py record, and vgf/training/evaluate.py scores, hopper and ant under
+# the new one. Each run.json and each row "made with" of data/README.md name the version.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

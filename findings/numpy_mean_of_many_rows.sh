@@ -9,7 +9,7 @@
 # is 12 % and its deviation 31 % too large. The same numbers in Fortran order (np.asfortranarray) give all of them to
 # 2e-7. No warning. Whoever normalises observations by statistics of a large offline set in float32 uses wrong ones, and
 # others after a harmless transpose or copy.
-# Where it touches us: vgf/datasets/card.py averages Booleans and vgf/datasets/d4rl.py sums returns, both in float64;
+# Where it touches us: vgf/sources/card.py averages Booleans and vgf/datasets/d4rl.py sums returns, both in float64;
 # where a float32 column is averaged in numpy, dtype=np.float64 belongs to it.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -8,8 +8,8 @@
 # into words, so [0, 7] is 7 * 2**32, too. The first worker (k = 0) hence repeats the draws of whoever uses the bare
 # seed: the noise of evaluation episode 0 is the noise that training began with. Each stream by itself is good, so no
 # plot shows it. SeedSequence(7, spawn_key=(0,)) is not 7: there the zeros are filled in before the key.
-# What we do about it: vgf/datasets/parts.py takes spawn_key; vgf/networks.py and vgf/online.py put the checksum of a
-# purpose into the list; vgf/stats.py and vgf/rlhf/loop.py use lists of one length only.
+# What we do about it: vgf/sources/parts.py takes spawn_key; vgf/networks.py and vgf/training/online.py put the checksum
+# of a purpose into the list; vgf/results/stats.py and vgf/rlhf/training.py use lists of one length only.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

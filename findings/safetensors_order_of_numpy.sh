@@ -6,8 +6,8 @@
 # is written as it lies. The same of np.asfortranarray(w), and so of the weights for PyTorch that `.T` makes of a JAX
 # kernel; a square matrix comes back as its transpose. 0.7.0 returns all of them as they were. No error and no warning;
 # the file is valid, its hash is stable, and a policy loaded from it acts, badly.
-# What we do about it: vgf/datasets/experts.py and vgf/datasets/expert_training.py, which turn JAX kernels into files,
-# hand over np.ascontiguousarray(...) only; vgf/rlhf/minilm.py saves vectors.
+# What we do about it: vgf/sources/experts.py and vgf/sources/expert_training.py, which turn JAX kernels into files,
+# hand over np.ascontiguousarray(...) only; vgf/rlhf/parts/minilm.py saves vectors.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
