@@ -26,9 +26,9 @@ import pandas as pd
 from vgf.support.files import locked, sha256, write_json, written_whole
 from vgf.support.paths import data_folder
 
-SCHEMA = 1  # of run.json; raise it when a field changes its meaning
-EPISODE_KEYS = ("update", "test_steps", "episode")
-CURVE_KEYS = ("update",)
+SCHEMA = 1  #: of run.json; raised when a field changes its meaning
+EPISODE_KEYS = ("update", "test_steps", "episode")  #: columns that name a row of episodes
+CURVE_KEYS = ("update",)  #: columns that name a row of the curve
 
 
 @dataclass(frozen=True)
