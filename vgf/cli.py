@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from vgf.support.given import expanded
+
 COMMANDS = {
     "data": ("vgf.sources.commands:main", "list, get, check and describe datasets"),
     "train": ("vgf.training.commands:main", "train the methods of an experiment file and leave records"),
@@ -28,7 +30,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 2 for bad input, 130 when interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = expanded(list(sys.argv[1:] if arguments is None else arguments))
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage(), file=sys.stdout if words else sys.stderr)
         return 0 if words else 2
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         if os.environ.get("VGF_DEBUG"):
             raise
+        if told := getattr(error, "told", ""):  # what an environment of the user's raised
+            print(told, file=sys.stderr)
         print(f"vgf: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0

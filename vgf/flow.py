@@ -51,11 +51,13 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Refuse a budget that has no meaning."""
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 0:
+        steps, size = kernels.as_count(self.steps), kernels.as_real(self.step_size)
+        if steps < 0:
             raise ValueError(f"steps must be an integer >= 0, got {self.steps!r}")
-        if not (math.isfinite(self.step_size) and self.step_size >= 0):
+        if not (math.isfinite(size) and size >= 0):
             raise ValueError(f"step_size must be a finite number >= 0, got {self.step_size!r}")
         kernels.check_temperature(self.temperature)
+        vars(self).update(steps=steps, step_size=size, temperature=float(self.temperature))  # Python's own types
         if self.optimizer not in ("none", "adam"):
             raise ValueError(f"optimizer must be 'none' or 'adam', got {self.optimizer!r}")
 
@@ -202,8 +204,7 @@ def transport(
     """
     kernels.check_particles(particles, values=validate)
     kernels.check_bandwidth(bandwidth, values=validate)
-    if bounds is not None and not bounds[0] < bounds[1]:
-        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r}")
+    bounds = kernels.checked_bounds(bounds)
     zeros = torch.zeros_like(particles)
     state = FlowState(particles, zeros, zeros, 0)
     path, steps = [particles], list[tuple[Tensor, Tensor, Tensor]]()

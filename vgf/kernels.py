@@ -8,7 +8,8 @@ hold them equal.
 from __future__ import annotations
 
 import math
-from typing import Literal
+import operator
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -132,22 +133,54 @@ def check_bandwidth(bandwidth: Bandwidth, values: bool = True) -> None:
             raise ValueError(f"bandwidth must be a number or [..., 1, 1], got shape {tuple(bandwidth.shape)}")
         if values and not bool(((bandwidth > 0) & torch.isfinite(bandwidth)).all()):
             raise ValueError("bandwidth must be finite and > 0 in every entry")
-    elif not (math.isfinite(bandwidth) and bandwidth > 0):
+    elif not (math.isfinite(as_real(bandwidth)) and bandwidth > 0):
         raise ValueError(f"bandwidth must be a finite number > 0, got {bandwidth!r}")
 
 
-def check_particles(particles: Tensor, values: bool = True) -> None:
-    """Refuse a set of particles that is empty, misshapen or, with `values`, not finite."""
+def as_count(value: Any) -> int:
+    """Return an integer of Python, numpy or torch; -1 where it is none."""
+    try:
+        return -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return -1
+
+
+def as_real(value: Any) -> float:
+    """Return a number of Python, numpy or torch as a float; NaN where it is none."""
+    try:
+        return math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def checked_bounds(bounds: Any) -> tuple[float, float] | None:
+    """Return (low, high) as numbers, or None for all of space; ValueError where low < high does not hold."""
+    if bounds is None:
+        return None
+    ends = [as_real(end) for end in bounds] if hasattr(bounds, "__len__") else []
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r}")
+    return ends[0], ends[1]
+
+
+def check_particles(particles: Any, values: bool = True) -> None:
+    """Refuse particles that are no tensor [..., N, d] of float32 or float64, or, with `values`, not finite."""
+    if not isinstance(particles, Tensor):
+        raise ValueError(f"particles must be a tensor, got {type(particles).__name__}; torch.as_tensor makes one")
     if particles.ndim < 2 or particles.shape[-2] == 0 or particles.shape[-1] == 0:
         raise ValueError(f"particles must be [..., N, d] with N >= 1 and d >= 1, got shape {tuple(particles.shape)}")
-    if not particles.is_floating_point():
-        raise ValueError(f"particles must be floating point, got {particles.dtype}")
+    if particles.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"particles must be float32 or float64, got {particles.dtype}; particles.float() makes them so"
+        )
     if values and not bool(torch.isfinite(particles).all()):
         raise ValueError("particles hold NaN or infinite values")
 
 
 def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
-    """Refuse a score that is not shaped and typed as its particles, or not finite."""
+    """Refuse a score that is no tensor like the particles, or not finite; ValueError by `name`."""
+    if not isinstance(score, Tensor):
+        raise ValueError(f"{name} must give a tensor, got {type(score).__name__}")
     if score.shape != particles.shape:
         raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
     if score.dtype != particles.dtype:
@@ -158,5 +191,5 @@ def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
 
 def check_temperature(temperature: float) -> None:
     """Refuse a temperature that is not a finite number > 0."""
-    if not (math.isfinite(temperature) and temperature > 0):
+    if not (math.isfinite(as_real(temperature)) and temperature > 0):
         raise ValueError(f"temperature must be a finite number > 0, got {temperature!r}")

@@ -36,6 +36,7 @@ def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
     Returns:
         MMD^2, [...].
     """
+    x, y = (v if v.dtype == torch.float64 else v.float() for v in (x, y))  # a sum of many in float16 overflows
 
     def mean_kernel(a: Tensor, b: Tensor) -> Tensor:
         rows = [rbf_kernel(chunk, b, bandwidth).sum((-2, -1)) for chunk in a.split(MMD_CHUNK, dim=-2)]

@@ -64,10 +64,10 @@ def test_a_file_an_array_and_transitions_are_the_same_data(tmp_path: Path, fligh
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"rewards": None}, "has no array qpos"),
+        ({"rewards": None}, "has no array rewards, and no task says how to compute them"),
         ({"rewards": None, "qpos": np.zeros((78, 1))}, "has no array rewards, and no task says how to compute them"),
         ({"observations": None}, "has no array observations"),
-        ({"reward": np.zeros(78)}, "the data has no 'reward'; nearest: rewards"),
+        ({"reward": np.zeros(78)}, "the data has 'reward', which no layout has; nearest: rewards"),
         ({"rewards": np.zeros(77)}, "rewards has shape (77,), expected 1 axes of which the first has 78 rows"),
         ({"rewards": np.full(78, np.nan)}, "rewards is not finite at row 0"),
         ({"masks": np.full(78, 0.5)}, "masks is neither 0 nor 1 at row 0"),

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
@@ -226,25 +225,3 @@ class Agent(ABC):
 
     def _clip(self, network: str) -> None:  # noqa: B027  most methods take gradients as they are
         """Change a network's gradients before Adam sees them."""
-
-
-def check_config(config: Any, choices: Mapping[str, tuple[str, ...]], positive: Sequence[str]) -> None:
-    """Refuse a config whose fields have no meaning.
-
-    Args:
-        config: a dataclass instance.
-        choices: allowed words of a field.
-        positive: fields that must be > 0.
-
-    Raises:
-        ValueError: naming the field.
-    """
-    known = {field.name for field in fields(config)}
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(config, name)!r}")
-    for name in known.intersection(positive):
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name} must be > 0, got {getattr(config, name)!r}")
-    if "hidden" in known and (not config.hidden or min(config.hidden) < 1):
-        raise ValueError(f"hidden must be widths >= 1, got {config.hidden!r}")

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Dims, Precision, check_config
+from vgf.agents.base import PRECISIONS, Dims, Precision
 from vgf.agents.reported import Metrics
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import Draw, SeedStreams
 from vgf.reference import FlowReference, make_reference
+from vgf.support.config import check_config
 
 
 @dataclass(frozen=True)

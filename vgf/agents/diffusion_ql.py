@@ -20,13 +20,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims, check_config
+from vgf.agents.base import Agent, Dims
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import clip_gradients, follow, frozen, gumbel
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget, best_of
 from vgf.networks import Critic, SeedStreams
+from vgf.support.config import check_config
 
 
 @dataclass(frozen=True)

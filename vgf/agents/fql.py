@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Precision, check_config
+from vgf.agents.base import PRECISIONS, Agent, Dims, Precision
 from vgf.agents.heads import follow, frozen
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import Critic, Draw, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, FlowReference
+from vgf.support.config import check_config
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import Dims, check_config
+from vgf.agents.base import Dims
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import follow
 from vgf.agents.iql import VALUE_METRICS, ImplicitQ, ImplicitQConfig
@@ -25,6 +25,7 @@ from vgf.datasets.transitions import Batch
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
 from vgf.reference import FlowReference
+from vgf.support.config import check_config
 
 
 @dataclass(frozen=True)

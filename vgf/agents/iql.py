@@ -20,13 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Precision, check_config
+from vgf.agents.base import PRECISIONS, Agent, Dims, Precision
 from vgf.agents.heads import Policy, Value, expectile_loss, follow
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import Critic, SeedStreams
 from vgf.reference import ACTION_BOUNDS, LOG_STD_BOUNDS
+from vgf.support.config import check_config
 
 VALUE_METRICS = ("value/loss", "value/v", "critic/loss", "critic/q")
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vgf.agents.base import PRECISIONS, Precision, check_config
+from vgf.agents.base import PRECISIONS, Precision
 from vgf.flow import Budget
+from vgf.support.config import check_config
 
 Aggregate = Literal["mean", "min"]
 CRITIC_METRICS = (
@@ -88,7 +89,7 @@ class VGFConfig:
             "reference": ("flow", "gaussian"),
             "precision": PRECISIONS,
         }
-        check_config(self, choices, ("particles", "flow_steps", "learning_rate", "tau", "discount"))
+        check_config(self, choices, ("particles", "bandwidth", "flow_steps", "learning_rate", "tau", "discount"))
         if self.pretrain < 0:
             raise ValueError(f"pretrain must be >= 0, got {self.pretrain}")
         if self.bank and (self.bank < self.particles or not self.pretrain):

@@ -130,7 +130,7 @@ class Collect:
         folder = self.out or HOME / (GPU if parts == (GPU,) else processor_kind())
         for name in self.only or parts:
             path = folder / f"{name}.json"
-            if path.exists() and not self.again:
+            if path.exists() and not self.again and json.loads(path.read_text())["command"] == self._command(name):
                 log(f"{name}: there already")
             elif name.startswith("profile") and shutil.which("perf") is None:
                 log(f"{name}: left out, perf is not installed")
@@ -139,11 +139,22 @@ class Collect:
                 write_bytes(path, (json.dumps(record, indent=1) + "\n").encode())
                 log(f"{name}: {record['seconds']:.0f} s")
 
-    def _measure(self, name: str) -> dict[str, Any]:
-        """Run one part and return what its file holds; paths of this machine are no part of it."""
+    def _words(self, name: str) -> list[str]:
+        """Return the words of a part's command behind `vgf`."""
         words = [] if name == GPU else ["bench", *PARTS[name], "--json"]
         if self.blocks is not None and words and words[1] not in ("data", "start", "profile"):
             words += ["--blocks", str(self.blocks)]
+        return words
+
+    def _command(self, name: str) -> str:
+        """Return a part's command as its file tells it; paths of this machine are no part of it."""
+        told = "python -m vgf.bench.gpu" if name == GPU else f"vgf {' '.join(self._words(name))}"
+        theirs = bool(self.release) and name in RELEASED
+        return told + " --release CLONE CLONE --release-python PYTHON" * theirs
+
+    def _measure(self, name: str) -> dict[str, Any]:
+        """Run one part and return what its file holds."""
+        words = self._words(name)
         theirs = bool(self.release) and name in RELEASED
         clones = [*map(str, self.release), "--release-python", str(self.release_python)]
         extra = ["--release", *clones] if theirs else []
@@ -151,11 +162,10 @@ class Collect:
         before, ready, start = load(), runnable(), time.monotonic()
         with Watch() as watch:
             done = subprocess.run([sys.executable, "-m", module, *words, *extra], stdout=subprocess.PIPE, text=True)
-        told = "python -m vgf.bench.gpu" if name == GPU else f"vgf {' '.join(words)}"
         if done.returncode:
-            raise ValueError(f"{name}: {told} ended with status {done.returncode}")
+            raise ValueError(f"{name}: {self._command(name)} ended with status {done.returncode}")
         return {
-            "command": told + " --release CLONE CLONE --release-python PYTHON" * theirs,
+            "command": self._command(name),
             "machine": machine(),
             "load_before": before,
             "runnable_before": ready,

@@ -108,13 +108,28 @@ def _read_members(path: Path, wanted: tuple[str, ...]) -> Arrays:
     if not path.exists():
         raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
     if path.is_dir() or path.stat().st_size == 0:
-        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an npz file; get it again")
+        remedy = "give the file in it" if path.is_dir() else "get it again"
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an npz file; {remedy}")
+    return read_members(path, lambda names: [name for name in wanted if name in names])
+
+
+def read_members(path: Path, choose: Callable[[list[str]], list[str]]) -> Arrays:
+    """Return the arrays of an npz file that are chosen.
+
+    Args:
+        path: the file.
+        choose: takes the names of all arrays and returns those to read; the others are never unpacked.
+
+    Raises:
+        DataError: naming the file, for a damaged one or what `choose` raises.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = set(archive.namelist())
-            return {name: _read_npy(archive, name) for name in wanted if f"{name}.npy" in members}
+            names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            return {name: _read_npy(archive, name) for name in choose(names)}
     except DataError as error:
-        raise DataError(f"{path}: {error}; get it again") from None
+        text = str(error)
+        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
     except Exception as error:  # zipfile and zlib raise a dozen types for damaged bytes: all mean the same here
         raise DataError(f"{path}: not a readable npz file ({_one_line(error)}); get it again") from error
 
@@ -125,20 +140,21 @@ def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     with archive.open(f"{name}.npy") as stream:
         version = np.lib.format.read_magic(stream)
         if version not in _NPY_HEADERS:
-            raise DataError(f"{name} has npy version {version}, expected 1.0 or 2.0")
+            raise DataError(f"{name} has npy version {version}, expected 1.0 or 2.0; get it again")
         shape, fortran, dtype = _NPY_HEADERS[version](stream)
         if dtype.hasobject:
-            raise DataError(f"{name} holds pickled objects, which are never loaded")
+            raise DataError(f"{name} holds pickled objects, which are never loaded; save numbers in their place")
         count = int(np.prod(shape, dtype=object)) if shape else 1
         if stream.tell() + count * dtype.itemsize != length:
-            raise DataError(f"{name} is {length - stream.tell()} bytes long where its header says {shape} of {dtype}")
+            has, says = length - stream.tell(), f"{shape} of {dtype}"
+            raise DataError(f"{name} is {has} bytes long where its header says {says}; get it again")
         values = np.empty(count, dtype)
         room, filled = values.view(np.uint8), 0
         while piece := stream.read(PIECE):  # to the very end, where the archive compares its checksum
             room[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
             filled += len(piece)
         if filled != values.nbytes:
-            raise DataError(f"{name} ends {values.nbytes - filled} bytes early")
+            raise DataError(f"{name} ends {values.nbytes - filled} bytes early; get it again")
     return values.reshape(shape, order="F" if fortran else "C")
 
 

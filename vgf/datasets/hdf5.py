@@ -11,6 +11,8 @@ file's sha256 is known (`vgf data check`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,8 @@ def read_hdf5(path: Path, dataset: Dataset | None = None) -> Arrays:
     if not path.exists():
         raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
     if path.is_dir() or path.stat().st_size == 0:
-        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an hdf5 file; get it again")
+        remedy = "give the file in it" if path.is_dir() else "get it again"
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an hdf5 file; {remedy}")
     arrays = _read(path)
     fault = _fault(arrays, dataset)
     if fault:
@@ -52,33 +55,54 @@ def read_hdf5(path: Path, dataset: Dataset | None = None) -> Arrays:
 
 def _read(path: Path) -> Arrays:
     """Return a file's five arrays."""
+    with opened(path) as file:
+        if minari.is_minari(file):
+            return minari.rows(file, path.stat().st_size, whole_array)
+        missing = [key for key in KEYS if not is_array(file.get(key))]
+        if missing:
+            raise DataError(f"has no array {' nor '.join(missing)}; see the layout in data/README.md")
+        return {key: whole_array(file[key], path.stat().st_size) for key in KEYS}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open an hdf5 file for reading; every error inside becomes one line that names the file.
+
+    Raises:
+        DataError: for a damaged file, or what was raised inside.
+    """
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
-            if minari.is_minari(file):
-                return minari.rows(file, path.stat().st_size, _whole)
-            missing = [key for key in KEYS if not isinstance(file.get(key), h5py.Dataset)]
-            if missing:
-                raise DataError(f"has no array {' nor '.join(missing)}")
-            return {key: _whole(file[key], path.stat().st_size) for key in KEYS}
+            yield file
     except DataError as error:
-        raise DataError(f"{path}: {error}; get it again") from None
+        text = str(error)
+        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
     except Exception as error:  # the hdf5 library raises many types for damaged bytes: all mean the same here
         text = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: not a readable hdf5 file ({text}); get it again") from error
 
 
-def _whole(stored: Any, file_bytes: int) -> np.ndarray:
-    """Return an array all of which lies in the file; the library would fill what is missing with zeros."""
+def is_array(stored: Any) -> bool:
+    """Return whether something in an hdf5 file is an array, not a group of them, nor missing."""
+    return hasattr(stored, "dtype") and hasattr(stored, "shape")
+
+
+def whole_array(stored: Any, file_bytes: int) -> np.ndarray:
+    """Return an array all of which lies in the file; the library would fill what is missing with zeros.
+
+    Raises:
+        DataError: without the file's name, which `opened` adds.
+    """
     if stored.dtype.kind not in "fiub" or stored.dtype.hasobject:
         raise DataError(f"{stored.name[1:]} is of type {stored.dtype}, expected real numbers")
     kept = stored.id.get_storage_size()
     packed, sizes = stored.chunks is not None, (stored.shape, stored.chunks)
     if kept > file_bytes or (kept != stored.nbytes and not packed) or (kept == 0 and stored.size):
-        raise DataError(f"{stored.name[1:]} is not whole: {kept} bytes for {stored.nbytes}")
+        raise DataError(f"{stored.name[1:]} is not whole: {kept} bytes for {stored.nbytes}; get it again")
     if packed and stored.id.get_num_chunks() != math.prod(-(-n // c) for n, c in zip(*sizes, strict=True)):
-        raise DataError(f"{stored.name[1:]} lacks pieces")
+        raise DataError(f"{stored.name[1:]} lacks pieces; get it again")
     return np.asarray(stored[()])
 
 

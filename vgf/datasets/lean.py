@@ -19,10 +19,20 @@ def slices(rows: int, at_once: int = ROWS_AT_ONCE) -> Iterator[slice]:
         yield slice(start, min(start + at_once, rows))
 
 
-def first_place(values: np.ndarray, bad: Callable[[np.ndarray], np.ndarray]) -> str | None:
-    """Return "row i, column j" of the first element for which `bad` is true, or None."""
+def first_place(
+    values: np.ndarray, bad: Callable[[np.ndarray], np.ndarray], read: np.ndarray | None = None
+) -> str | None:
+    """Return "row i, column j" of the first element for which `bad` is true, or None.
+
+    Args:
+        values: [R, ...].
+        bad: of some rows.
+        read: which rows count [R]; all when None.
+    """
     for some in slices(len(values)):
         found = bad(values[some])
+        if read is not None:
+            found = found & read[some].reshape(-1, *[1] * (values.ndim - 1))
         if found.any():
             row, *column = np.argwhere(found)[0].tolist()
             place = (some.start + row, *column)

@@ -63,7 +63,7 @@ def _episode(group: Any, file_bytes: int, read: Read) -> Arrays:
             raise DataError(f"{name} has no array {field}")
         if hasattr(group[field], "keys"):
             raise DataError(
-                f"{name}/{field} is in parts, as goal-conditioned sets have it; no task here learns from those"
+                f"{name}/{field} is in parts, as goal-conditioned sets have it; put the parts side by side in one array"
             )
     values = {field: read(group[field], file_bytes) for field in FIELDS}
     steps = len(values["rewards"]) if values["rewards"].ndim else 0

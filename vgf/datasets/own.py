@@ -1,65 +1,52 @@
 """Somebody's own data as transitions: rewards come with the data, because no task's row says how to compute them.
 
-The layout is OGBench's (park2025ogbench), the last row of a trajectory holding its final observation, with rewards in
-place of the simulator's state. One layout is taken and no other is guessed at: a file whose rows mean something else
-(a next observation beside each row, rewards one row later) has the same shapes, and a wrong guess would train on
-nonsense without a word. Who has transitions already passes `Transitions`.
+One rule holds for files and for arrays given as a mapping (`vgf.datasets.layouts`): layouts that people have are told
+apart by the names of their arrays, and where names leave two meanings the data are refused, as a wrong guess would
+train on nonsense without a word. Who has transitions already passes `Transitions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from vgf.datasets.files import OPTIONAL, OWN, REQUIRED, layout_fault, read_npz
+from vgf.datasets.own_rows import read_own
 from vgf.datasets.transitions import Transitions
-from vgf.support.errors import DataError
-from vgf.support.strict import known
-
-REMEDY = "see the layout in data/README.md"
 
 
 def own_transitions(
-    source: Path | str | Mapping[str, ArrayLike] | Transitions, device: torch.device | str = "cpu"
+    source: Path | str | Mapping[str, ArrayLike] | Transitions,
+    device: torch.device | str = "cpu",
+    ignore: Collection[str] = (),
 ) -> Transitions:
-    """Return transitions on the device, from a file, from arrays, or as they are.
+    """Return transitions on the device, from a file, a folder, arrays, or as they are, in float32.
+
+    What should be known of how they were read is told on stderr.
 
     Args:
-        source: an npz file, or a mapping, of `observations` [R, o], `actions` [R, d] in [-1, 1], `rewards` [R],
-            `terminals` [R] (1 in the last row of a trajectory, whose action leads nowhere and whose reward is not
-            read) and, where the task itself can end, `masks` [R] (0 where it ends with that row's action, so that
-            nothing is bootstrapped; 1 everywhere when left out). `rewards[t]` is for the action of row t, whichever
-            of s and s' it is computed from.
+        source: an npz or hdf5 file, a Minari or LeRobot folder, a robomimic or parquet file, a mapping of arrays, or
+            `Transitions`. The arrays are `observations` [R, o], `actions` [R, d] in [-1, 1], `rewards` [R], where
+            `rewards[t]` is for the action of row t, and `terminals` [R]; what marks the ends says what a row is:
+
+            - with perhaps `masks` [R]: trajectories. `terminals` is 1 in the last row of each, which holds its final
+              observation; its action and reward are not read. `masks` is 0 where the task ends with that row's action,
+              so that nothing is bootstrapped; 1 everywhere when left out.
+            - with `timeouts` [R]: rows of steps, as D4RL has them. `terminals` is 1 where the task ended.
+            - with `next_observations` [R, o] and `masks`, or `timeouts`: transitions, a row each.
         device: where they go.
+        ignore: names of arrays that are not to be read. Simulator state (`qpos`, `qvel`, `button_states`) and what lies
+            below `infos` or `metadata` may stay in any case; another name is refused.
 
     Raises:
         DataError: naming the file, the array, and for a bad number its row and column.
     """
     if isinstance(source, Transitions):
-        return source.to(device)
-    if isinstance(source, Mapping):
-        where = "the arrays given"
-        known(source, (*REQUIRED, *OPTIONAL, *OWN), "the data")
-        arrays = {name: np.asarray(values) for name, values in source.items()}
-        if fault := layout_fault(arrays, None):
-            raise DataError(f"{where}: {fault}; {REMEDY}")
-    else:
-        where, arrays = str(source), read_npz(Path(source))
-    if "rewards" not in arrays:
-        raise DataError(f"{where}: has no array rewards, and no task says how to compute them; add one, [R]")
-    first = np.flatnonzero(~arrays["terminals"].astype(bool))
-    masks = arrays.get("masks", np.ones(len(arrays["terminals"])))
-    columns = {
-        "observations": arrays["observations"][first],
-        "actions": arrays["actions"][first],
-        "rewards": arrays["rewards"][first],
-        "masks": masks[first],
-        "next_observations": arrays["observations"][first + 1],
-        "terminals": arrays["terminals"][first + 1],
-    }
-    tensors = {name: torch.as_tensor(values.astype(np.float32), device=device) for name, values in columns.items()}
-    return Transitions(**tensors)
+        return source.to(device).float()
+    read = read_own(source, ignore)[0]
+    for line in read.notes:
+        print(line, file=sys.stderr, flush=True)
+    return Transitions(**{name: torch.as_tensor(values, device=device) for name, values in read.columns.items()})

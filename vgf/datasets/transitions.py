@@ -97,6 +97,12 @@ class Transitions:
         """Return the same transitions on another device."""
         return Transitions(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
+    def float(self) -> Transitions:
+        """Return the same transitions in float32, which is what trains; these themselves where they are."""
+        if self.rewards.dtype == torch.float32:
+            return self
+        return Transitions(**{field.name: getattr(self, field.name).float() for field in fields(self)})
+
     def sample(self, generator: torch.Generator, batch_size: int, seeds: int) -> Batch:
         """Draw transitions uniformly with replacement, anew for every seed.
 
@@ -130,6 +136,14 @@ class Transitions:
 
     def _check_shapes(self) -> None:
         """Check rank, length, dtype and device of every field against the rewards and the observations."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, Tensor):
+                raise ValueError(
+                    f"{field.name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one"
+                )
+            if not value.is_floating_point():
+                raise ValueError(f"{field.name} must be floating point, got {value.dtype}; make it so with .float()")
         if self.rewards.ndim != 1 or self.rewards.shape[0] == 0:
             raise ValueError(f"rewards must be [T] with T >= 1, got shape {tuple(self.rewards.shape)}")
         length = len(self)
@@ -139,7 +153,7 @@ class Transitions:
             if value.ndim != rank or value.shape[0] != length or 0 in value.shape:
                 expected = f"[{length}, size]" if rank == 2 else f"[{length}]"
                 raise ValueError(f"{field.name} must be {expected}, got shape {tuple(value.shape)}")
-            if not value.is_floating_point() or value.dtype != self.rewards.dtype:
+            if value.dtype != self.rewards.dtype:
                 raise ValueError(f"{field.name} must be {self.rewards.dtype} as the rewards are, got {value.dtype}")
             if value.device != self.device:
                 raise ValueError(f"{field.name} is on {value.device}, the rewards are on {self.device}")

@@ -153,24 +153,33 @@ def make_policy(model: Any, tokenizer: Any, rows: Iterable[Row] | None) -> Polic
         ids = torch.arange(min(size, len(tokenizer)))
     else:
         ids = torch.tensor(sorted({end, *(t for row in rows for t in (*row.prompt, *row.chosen, *row.rejected))}))
-    if int(ids[-1]) >= size:
-        raise ValueError(
-            f"the tokenizer knows token {int(ids[-1])}, the model only {size}: they do not belong together"
-        )
+    if max(int(ids[-1]), end) >= size:
+        raise ValueError(apart(max(int(ids[-1]), end), size))
     context = int(getattr(model.config, "max_position_embeddings", 2048))
     device = model.get_input_embeddings().weight.device
     return Policy(model, tokenizer, ids.to(device), end, context)
 
 
+def apart(token: int, size: int) -> str:
+    """Return what is said of a tokenizer that has a token beyond a model's `size` rows."""
+    return (
+        f"the tokenizer knows token {token}, the model only {size}: they do not belong together; take the model's own "
+        "tokenizer, or resize its embeddings (model.resize_token_embeddings) and save it again"
+    )
+
+
 def check_rows(policy: Policy, rows: Iterable[Row], tokens: int) -> None:
-    """Refuse a prompt that leaves no room for a response, naming it.
+    """Refuse a prompt that leaves no room for a response, or a token the model has no row for, naming it.
 
     Raises:
         ValueError: with the remedy.
     """
+    size = len(policy.index)
     for row in rows:
         if not row.prompt:
             raise ValueError(f"{row.name}: its prompt is empty; every prompt needs at least one token")
+        if (most := max((*row.prompt, *row.chosen, *row.rejected))) >= size:
+            raise ValueError(f"{row.name}: {apart(most, size)}")
         if len(row.prompt) + tokens > policy.context:
             raise ValueError(
                 f"{row.name}: a prompt of {len(row.prompt)} tokens and a response of {tokens} pass the model's context "

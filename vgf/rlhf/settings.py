@@ -1,15 +1,16 @@
 """Sizes of the language experiments, and the folder each stage leaves its work in.
 
-A stage's folder is named by a digest of every setting its result depends on, so that unequal ones never mix and an
-interrupted one is found again. The price is that a changed size starts a stage anew.
+A stage's folder is named by a digest of all content and every setting its result depends on, so that unequal ones never
+mix and an interrupted one is found again. The price is that a changed size starts a stage anew.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from vgf.rlhf.made_of import model_of, task_of
 from vgf.rlhf.parts.registry import cache_folder
 from vgf.support.provenance import fingerprint
 from vgf.support.scales import ScaleName
@@ -97,7 +98,7 @@ class Setup:
         scale: quick, cpu or paper; every record says it.
         seed: of training, sampling and smoothing.
         sizes: how much is done.
-        preferences: a jsonl file in place of the task's own dataset.
+        preferences: a file of rows in place of the task's own dataset.
         least_rating: of reviews, prompts whose human continuation is rated lower are left out of the test.
         development: choose on prompts from the other end of the test split than the reported ones.
     """
@@ -117,13 +118,17 @@ class Setup:
         name = self.task if self.least_rating <= -4 else f"{self.task}-{self.least_rating:g}"
         return f"{name}-development" if self.development else name
 
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What everything is made of, by content: the model and the data; see `vgf.rlhf.made_of`."""
+        return {"model": model_of(self.model), "task": task_of(self.task, self.preferences)}
+
     def folder(self, stage: str) -> Path:
-        """Return the folder of a stage: of settings it and the stages before it depend on."""
+        """Return the folder of a stage: of content and settings it and the stages before it depend on."""
         sizes = asdict(self.sizes)
         upstream = {"judge": (), "sft": ("sft",), "reward": ("sft", "reward")}.get(stage, ("sft", "reward", "bc"))
         chosen = {key: sizes[key] for part in upstream for key in DEPENDS[part]} | {"tokens": self.sizes.tokens}
-        source = str(self.preferences.resolve()) if self.preferences else self.task
-        facts = {"version": VERSION, "model": self.model, "task": source, **chosen}
+        facts = {"version": VERSION, **self.made_of, **chosen}
         slug = self.model.rstrip("/").split("/")[-1]
         seed = () if stage == "judge" else (f"seed{self.seed}",)
         return cache_folder().joinpath("work", f"{slug}-{self.task}-{fingerprint(facts)}", stage, *seed)

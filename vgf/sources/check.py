@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 from vgf.datasets.files import Arrays, content_digest, read_npz, sidecar, validation_path
 from vgf.datasets.hdf5 import read_hdf5, transition_rows
 from vgf.datasets.minari import main_file
+from vgf.datasets.own_rows import read_own
 from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
+from vgf.support.content import content_of, files_of
 from vgf.support.errors import DataError
 from vgf.support.files import sha256
 from vgf.support.paths import data_folder
@@ -46,18 +49,25 @@ def dataset_of(path: Path) -> Dataset | None:
     return named[0] if named else None
 
 
-def check_file(path: Path) -> dict[str, Any]:
-    """Return what is in a dataset file, after checking all of it.
+def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
+    """Return what is in a dataset file, after checking all of it; one of your own as `vgf.fit` would read it.
+
+    Args:
+        path: the file, or the folder of a Minari or LeRobot dataset.
+        ignore: names of arrays in a file of your own that are not to be read.
 
     Returns:
         file, dataset, source, rows, trajectories, transitions, observation_size, action_size, action_range,
-        observation_range, bytes, sha256, and `checksum`, which says what the sha256 was held to.
+        observation_range, bytes, sha256, and `checksum`, which says what the sha256 was held to; for a file of your own
+        also `layout` and `notes`, and no `rows`.
 
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    path = main_file(path)
+    path = main_file(Path(path).expanduser())
     dataset = dataset_of(path)
+    if dataset is None and not _is_labelled_later(path):
+        return _own_report(path, ignore)
     arrays = read_any(path, dataset)
     trajectories, transitions = _counts(arrays, dataset)
     digest = sha256(path)
@@ -76,6 +86,39 @@ def check_file(path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "sha256": digest,
         "checksum": checksum,
+    }
+
+
+def _is_labelled_later(path: Path) -> bool:
+    """Return whether an npz file has the simulator's state in the place of rewards, as OGBench's sets have."""
+    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return "qpos.npy" in names and "rewards.npy" not in names
+
+
+def _own_report(path: Path, ignore: Collection[str]) -> dict[str, Any]:
+    """Return what is in a file of somebody's own."""
+    read, kind = read_own(path, ignore)
+    columns = read.columns
+    ranges = {name: [float(columns[name].min()), float(columns[name].max())] for name in ("observations", "actions")}
+    digest = content_of(path)
+    return {
+        "file": path.name,
+        "dataset": None,
+        "source": "local",
+        "trajectories": int(np.count_nonzero(columns["terminals"])),
+        "transitions": len(columns["rewards"]),
+        "observation_size": columns["observations"].shape[1],
+        "action_size": columns["actions"].shape[1],
+        "observation_range": ranges["observations"],
+        "action_range": ranges["actions"],
+        "bytes": sum(file.stat().st_size for file in files_of(path)),
+        "sha256": digest,
+        "checksum": "none known for this file",
+        "layout": f"{kind}: {read.layout}",
+        "notes": list(read.notes),
     }
 
 

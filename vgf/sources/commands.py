@@ -78,22 +78,28 @@ class Check:
     """Check a file, or every file of a dataset: layout, types, finite numbers, action range, ends, checksum."""
 
     name_or_file: tyro.conf.Positional[str]
-    """Dataset, task, or a file's path."""
+    """Dataset, task, or the path of a file or folder."""
+    ignore: tuple[str, ...] = ()
+    """Arrays in a file of your own that are not to be read."""
     json: bool = False
     """Print JSON."""
 
     def run(self) -> None:
         """Print what each file holds."""
-        reports = [check_file(path) for path in _files(self.name_or_file)]
+        reports = [check_file(path, self.ignore) for path in _files(self.name_or_file)]
         if self.json:
             print(json.dumps(reports, indent=2))
             return
         for report in reports:
             low, high = report["action_range"]
+            for line in report.get("notes", []):
+                print(line)
+            layout = f"{report['layout']}. " if "layout" in report else ""
+            sizes = f"observations of {report['observation_size']}, actions of {report['action_size']}"
             print(
-                f"{report['file']}: good. {report['transitions']} transitions, {report['trajectories']} trajectories, "
-                f"observations of {report['observation_size']}, actions of {report['action_size']} in "
-                f"[{low:.3g}, {high:.3g}], {report['source']}, sha256 {report['sha256'][:12]} ({report['checksum']})"
+                f"{report['file']}: good. {layout}{report['transitions']} transitions, {report['trajectories']} "
+                f"trajectories, {sizes} in [{low:.3g}, {high:.3g}], {report['source']}, sha256 {report['sha256'][:12]} "
+                f"({report['checksum']})"
             )
 
 
@@ -155,7 +161,7 @@ def _files(name_or_file: str) -> list[Path]:
     Raises:
         DataError: for an unknown name, a missing file, or a dataset of which nothing is here.
     """
-    path = Path(name_or_file)
+    path = Path(name_or_file).expanduser()
     if path.exists() or path.suffix in (".npz", ".hdf5") or len(path.parts) > 1:
         return [path]
     dataset = get_dataset(name_or_file)

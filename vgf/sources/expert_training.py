@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,9 @@ def train(training: Training, folder: Path, seed: int = 0, until: str = "end", c
             break
         log.append(_run_chunk(model, training, folder, seed, chunk))
         write_json(folder / "log.json", log)  # before the state: resuming drops rows beyond it
-        _save_state(model, folder, {"training": training.name, "seed": seed, "chunk": chunk})
+        _save_state(
+            model, folder, {"training": training.name, "settings": _settings(training), "seed": seed, "chunk": chunk}
+        )
         rate = (chunk + 1 - first) * training.chunk / (time.monotonic() - started)
         left = (total - 1 - chunk) * training.chunk / rate / 60
         print(
@@ -102,6 +105,12 @@ def make_model(training: Training, seed: int) -> Any:
         target_entropy=training.target_entropy * envs.action_space.shape[0],
         seed=seed,
     )
+
+
+def _settings(training: Training) -> dict[str, Any]:
+    """Return all that the bits of a training depend on, as JSON gives it back; its length may grow."""
+    facts: dict[str, Any] = json.loads(json.dumps(asdict(training)))
+    return {name: value for name, value in facts.items() if name != "steps"}
 
 
 def actor(model: Any, facts: dict[str, Any]) -> Expert:
@@ -193,6 +202,8 @@ def _resume(model: Any, training: Training, folder: Path, seed: int) -> list[dic
         stored = [file.get_tensor(name) for name in sorted(file.keys())]
     if (facts["training"], facts["seed"]) != (training.name, seed):
         raise DataError(f"{folder}: holds {facts['training']} of seed {facts['seed']}; choose another folder")
+    if facts.get("settings", _settings(training)) != _settings(training):  # None before they were kept
+        raise DataError(f"{folder}: holds {training.name} trained with other settings; choose another folder")
     leaves, structure = _trees(model)
     values = [
         jnp.asarray(new, getattr(old, "dtype", None)).reshape(np.shape(old))

@@ -9,7 +9,7 @@ from pathlib import Path
 def data_folder() -> Path:
     """Return the project's data folder: VGF_DATA, else that of the checkout the package is in, else ./data."""
     if "VGF_DATA" in os.environ:
-        return Path(os.environ["VGF_DATA"])
+        return Path(os.environ["VGF_DATA"]).expanduser()
     checkout = Path(__file__).resolve().parents[2] / "data"
     return checkout if (checkout / "datasets.json").exists() else Path("data").resolve()
 

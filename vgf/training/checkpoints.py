@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims
-from vgf.support.files import sha256, write_json, written_whole
+from vgf.support.files import locked, sha256, write_json, written_whole
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 from vgf.support.strict import build
@@ -80,6 +80,36 @@ def save_policy(path: Path, agent: Agent, task: str) -> None:
         "updates": agent.updates,
     }
     _write(path, agent.policy(), {"policy": json.dumps(facts)})
+
+
+def add_policy(folder: Path, agent: Agent, task: str) -> None:
+    """Put the policies of an agent's seeds into a record's folder, beside those of other seeds that are there.
+
+    A seed that is there stays as it is, as its rows do; seeds trained one call or one process at a time all remain.
+    """
+    path = folder / POLICY
+    with locked(folder, "policy"):
+        agents = [agent]
+        if path.exists():
+            try:
+                agents.insert(0, load_agent(path)[0])
+            except ValueError as error:
+                log(f"{error}; it is replaced")
+        seeds = sorted({seed for one in agents for seed in one.seeds})
+        if len(agents) == 1 or set(agents[0].seeds) == set(agent.seeds):
+            joined = agents[0]
+        else:
+            own = {seed: one for one in reversed(agents) for seed in one.seeds}
+            joined = join_seeds([_on_cpu(one_seed(own[seed], seed)) for seed in seeds])
+        save_policy(path, joined, task)
+
+
+def _on_cpu(agent: Agent) -> Agent:
+    """Return an agent that acts alike on the CPU."""
+    twin = type(agent).create(agent.config, agent.dims, agent.seeds)
+    twin.load_policy({key: value.cpu() for key, value in agent.policy().items()})
+    twin.updates = agent.updates
+    return twin
 
 
 def one_seed(agent: Agent, seed: int | None = None) -> Agent:

@@ -17,6 +17,7 @@ import tyro
 
 from vgf.datasets import get_task, load, provenance
 from vgf.support.files import locked
+from vgf.support.places import check_writable
 from vgf.support.scales import ScaleName
 from vgf.support.strict import known
 from vgf.training import seed_groups
@@ -89,7 +90,7 @@ def train_command(
     known(method, [m.name for m in whole.tasks[0].methods], f"{experiment}: methods")
     plans = [whole.task(name) for name in task] or list(whole.tasks)
     if export is not None:
-        _check_export(whole, [p.name for p in plans], method, export_seed)
+        _check_export(whole, [p.name for p in plans], method, export_seed, export)
     check_monitor(tensorboard, wandb)
     options = _Options(where, results, replace or scale == "quick", tensorboard, wandb)
     wanted = [(plan, [m for m in plan.methods if not method or m.name in method]) for plan in plans]
@@ -104,8 +105,13 @@ def train_command(
         print(f"{export}: " + ", ".join(f"{name} {value}" for name, value in told.items()))
 
 
-def _check_export(experiment: Experiment, tasks: Sequence[str], methods: Sequence[str], seed: int | None) -> None:
-    """Refuse to export where it is not clear what, before anything is trained."""
+def _check_export(
+    experiment: Experiment, tasks: Sequence[str], methods: Sequence[str], seed: int | None, out: Path
+) -> None:
+    """Refuse to export where it is not clear what, or where it cannot be written, before anything is trained."""
+    if out.is_dir():
+        raise ValueError(f"--export: {out} is a folder; name a file in it")
+    check_writable(out.parent)
     methods, seeds = methods or [m.name for m in experiment.tasks[0].methods], experiment.scale.seeds
     for what, found in (("task", tasks), ("method", methods)):
         if len(found) > 1:

@@ -87,8 +87,8 @@ def evaluate(
         progress: words for a progress report on stderr; none without.
 
     Returns:
-        Columns seed, test_steps, episode, env_seed, return, success (0 or 1; the reward's sum and whether the goal was
-        met at any step), length, and one for each signal in metres.
+        Columns seed, test_steps, episode, env_seed, return (the reward's sum), success (1 where the goal was met at any
+        step, 0 where not, NaN where the environment says nothing of it), length, and one for each signal in metres.
 
     Raises:
         ValueError: if environments or episodes cannot be shared out evenly.
@@ -126,9 +126,9 @@ def _round(
     noise = SeedStreams(agent.seeds, f"evaluation, round {index}", agent.device)
     budget = agent.budget(test_steps)
     observation, info = envs.reset(seed=env_seed.tolist())
-    goal = _goal(info, observation)
+    goal = _goal(info, observation) if signals else observation
     alive = np.ones(envs.num_envs, dtype=bool)
-    total, length, success = np.zeros(envs.num_envs), np.zeros(envs.num_envs, int), np.zeros(envs.num_envs, int)
+    total, length, success = np.zeros(envs.num_envs), np.zeros(envs.num_envs, int), np.full(envs.num_envs, np.nan)
     least = {name: _distance(signal, observation, goal) for name, signal in signals.items()}
     for _ in range(episode_steps):
         states = torch.as_tensor(observation, dtype=torch.float32, device=agent.device).unflatten(0, (seeds, per_round))
@@ -136,7 +136,8 @@ def _round(
         observation, reward, terminated, truncated, info = envs.step(actions.flatten(0, 1).cpu().numpy())
         total += alive * reward
         length += alive
-        success |= alive & np.asarray(info.get("success", np.zeros_like(alive)), dtype=bool)
+        if "success" in info:
+            success = np.fmax(success, np.where(alive & info["_success"], info["success"], np.nan))
         for name, signal in signals.items():
             least[name] = np.where(alive, np.minimum(least[name], _distance(signal, observation, goal)), least[name])
         alive &= ~(terminated | truncated)

@@ -20,6 +20,7 @@ from vgf.agents import AGENTS, CONFIGS
 from vgf.datasets import get_task
 from vgf.support.scales import SCALES
 from vgf.support.strict import build, convert, known, mapping
+from vgf.support.yaml_text import read_yaml
 from vgf.training.sizes import DatasetSource, Scale, Signal
 
 FINE_TUNED = ("fql", "vgf")  # agents that can go on learning online
@@ -91,7 +92,7 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
     try:
         if not path.exists():
             raise ValueError("no such file; experiments lie in data/experiments")
-        table = mapping(yaml.safe_load(path.read_text(encoding="utf-8")), "the file")
+        table = mapping(read_yaml(path.read_text(encoding="utf-8")), "the file")
         known(table, ("about", "tasks", "methods", "scales"), "the file")
         for key in ("about", "tasks", "methods", "scales"):
             if table.get(key) in (None, {}):

@@ -4,43 +4,67 @@ Some simulators draw from numpy's global generator, some from an action space th
 one process would disturb each other, and the same seed would not give the same episode. Here each has a source of its
 own behind the global generator while it runs. An exchange of sources takes less than a microsecond (a copy of the
 state would take a tenth of a simulator's step); its price is that the second half of a pair of Gaussians, which the
-old generator keeps back, is dropped.
+old generator keeps back, is dropped. Every answer is checked as it comes (`vgf.support.answers`).
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
 
-KEPT_INFO = ("success", "goal")  # a simulator's full info can cost more to send than its step
+from vgf.support.answers import read_reset, read_step, read_success
+from vgf.support.environment import EnvironmentFault, make_all, told_of
+
+Make = Callable[[], gymnasium.Env]
+REHEARSED = 2  # steps of a rehearsal
 
 
 class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """An environment with its own copy of numpy's global randomness, that tells of its info only what is read."""
+    """An environment with its own copy of numpy's global randomness, that tells of its info only what is read.
 
-    def __init__(self, env: gymnasium.Env) -> None:
+    Args:
+        env: whose spaces are supported (`vgf.support.environment`).
+        success_key: of info; None for the usual ones.
+    """
+
+    def __init__(self, env: gymnasium.Env, success_key: str | None = None) -> None:
         """Draw from a state of its own from now on."""
         super().__init__(env)
-        self._source = np.random.MT19937()
+        self._source, self._key = np.random.MT19937(), success_key
+        self._seed: int | None = None
+        self._steps = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Reset; a seed fixes all that follows, the global generator and the action space included."""
-        with self._randomness():
+        self._seed, self._steps = seed, 0
+        where = f"{self._name}, reset(seed={seed})"
+        with self._randomness(), told_of(where):
             if seed is not None:
                 np.random.seed(seed)  # noqa: NPY002
                 self.env.action_space.seed(seed)
-            observation, info = self.env.reset(seed=seed, options=options)
-        return observation, _kept(info)
+            found: Any = self.env.reset(seed=seed, options=options)
+        observation, info = read_reset(found, self.env.observation_space, where)
+        return observation, _goal(info)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Step."""
-        with self._randomness():
-            observation, reward, terminated, truncated, info = self.env.step(action)
-        return observation, reward, terminated, truncated, _kept(info)
+        """Step; EnvironmentFault where an answer is none that can be used, with seed and step."""
+        self._steps += 1
+        where = f"{self._name}, step {self._steps} after reset(seed={self._seed})"
+        if not np.isfinite(action).all():
+            raise ValueError(f"{where}: the policy's action is not finite, so it was not taken")
+        with self._randomness(), told_of(where):
+            found: Any = self.env.step(action)
+        *rest, info = read_step(found, self.env.observation_space, where)
+        success = read_success(info, self._key, where)
+        return (*rest, _goal(info) | ({} if success is None else {"success": success}))  # type: ignore[return-value]
+
+    @property
+    def _name(self) -> str:
+        return type(self.env.unwrapped).__name__
 
     @contextlib.contextmanager
     def _randomness(self) -> Iterator[None]:
@@ -52,5 +76,92 @@ class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
             np.random.set_bit_generator(outside)  # type: ignore[attr-defined]
 
 
-def _kept(info: dict[str, Any]) -> dict[str, Any]:
-    return {key: info[key] for key in KEPT_INFO if key in info}
+def _goal(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the goal's observation where info has one that is numbers: full info can cost more to send than a step."""
+    return {"goal": info["goal"]} if getattr(info.get("goal"), "dtype", np.dtype(object)).kind in "fiub" else {}
+
+
+def rehearse(envs: Sequence[IsolatedEnv], seeds: Sequence[int]) -> list[str]:
+    """Reset each environment and take a step, and see whether the first two leave each other alone.
+
+    Returns:
+        What should be known of them and is no fault, a line each.
+
+    Raises:
+        EnvironmentFault: as `IsolatedEnv` does, or if one environment's episode depends on what another does.
+    """
+    for env, seed in zip(envs, seeds, strict=True):
+        _play(env, seed)
+    if len(envs) < 2:
+        return []
+    (other, env), seed = envs[:2], seeds[1]
+    alone = _play(env, seed)
+    if not _equal(alone, _play(env, seed)):
+        return [f"{env._name}: two episodes reset with one seed differ, so its scores cannot be repeated exactly"]
+    found: list[Any] = [env.reset(seed=seed)[:1]]
+    _play(other, seeds[0])
+    for _ in range(len(alone) - 1):
+        found.append(env.step(_still(env))[:4])
+        _play(other, seeds[0])
+    if not _equal(alone, found):
+        raise EnvironmentFault(
+            f"{env._name}: an episode changes when another environment of make_env is stepped; they share a simulator, "
+            "so make it inside the function too"
+        )
+    return []
+
+
+def _play(env: IsolatedEnv, seed: int) -> list[Any]:
+    """Return what the first steps of an episode answer, without info."""
+    found: list[Any] = [env.reset(seed=seed)[:1]]
+    while len(found) <= REHEARSED and not any(found[-1][2:]):
+        found.append(env.step(_still(env))[:4])
+    return found
+
+
+def _still(env: IsolatedEnv) -> np.ndarray:
+    return np.zeros(env.action_space.shape or (), np.float32)
+
+
+def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(np.array_equal(a, b) for x, y in pairs for a, b in zip(x, y, strict=False))
+
+
+class Share:
+    """Some of the environments, stepped one after another; one whose episode has ended rests until it is reset."""
+
+    def __init__(self, make: Make, count: int, success_key: str | None = None) -> None:
+        self.envs = [IsolatedEnv(env, success_key) for env in make_all(make, count)]
+        self.last: list[Any] = [None] * count
+
+    def spaces(self) -> tuple[Any, Any]:
+        """Return the spaces of one observation and one action."""
+        return self.envs[0].observation_space, self.envs[0].action_space
+
+    def rehearse(self, seeds: Sequence[int]) -> list[str]:
+        """Play a few steps in each; see `vgf.training.isolated_env.rehearse`."""
+        return rehearse(self.envs, seeds)
+
+    def reset(self, seeds: Sequence[int | None], chosen: Sequence[bool]) -> list[Any]:
+        """Reset the chosen ones; return (observation, info) of each, an empty info for the others."""
+        for i, env in enumerate(self.envs):
+            if chosen[i]:
+                observation, info = env.reset(seed=seeds[i])
+                self.last[i] = (observation, 0.0, False, False, info)
+        return [(last[0], last[4] if c else {}) for last, c in zip(self.last, chosen, strict=True)]
+
+    def step(self, actions: np.ndarray) -> list[Any]:
+        """Step those whose episode goes on; return what each answered, without reward where one rests."""
+        for i, env in enumerate(self.envs):
+            observation, _, terminated, truncated, info = self.last[i]
+            if terminated or truncated:
+                self.last[i] = (observation, 0.0, terminated, truncated, info)
+            else:
+                self.last[i] = env.step(actions[i])
+        return self.last
+
+    def close(self) -> None:
+        """Close them."""
+        for env in self.envs:
+            env.close()

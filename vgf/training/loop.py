@@ -19,14 +19,16 @@ from vgf.agents import AGENTS, Reported
 from vgf.agents.hardware import bfloat16_speedup
 from vgf.datasets import Transitions
 from vgf.networks import SeedStreams
+from vgf.support.places import check_writable
 from vgf.support.progress import Progress, log
-from vgf.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from vgf.training.checkpoints import KEPT, Checkpoint, load_checkpoint, save_checkpoint
 from vgf.training.evaluate import evaluate
 from vgf.training.inputs import TrainingInputs, check_fit
 from vgf.training.metrics import MetricWindow, NotFinite, check_finite
 from vgf.training.monitor import Monitor
 from vgf.training.online import FineTuning
-from vgf.training.runs import Clock, Run, append, publish
+from vgf.training.publishing import publish
+from vgf.training.runs import Clock, Run, append
 
 CALL_SECONDS = 0.5  # of updates in one call: long enough to be cheap, short enough to be interrupted and watched
 
@@ -67,6 +69,7 @@ def train(run: Run, inputs: TrainingInputs, monitor: Monitor | None = None, stop
         raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
 
 
+STATES = 3  # of a checkpoint's numbers are the weights and Adam's two moments
 SLOWER = 0.9  # warn if bfloat16 runs below this share of float32's speed; smaller differences are timing noise
 
 
@@ -79,6 +82,8 @@ class _Training:
         seeds = self.scale.seeds
         dims = check_fit(run.task.name, inputs.transitions, inputs.envs)
         self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, inputs.device)
+        weights = sum(value.nbytes for value in self.agent.policy().values())
+        check_writable(run.work, (KEPT + 1) * STATES * weights)
         self.batches, self.clock = SeedStreams(seeds, "batches", inputs.device), Clock()
         self.window, self.rows = MetricWindow(), list[pd.DataFrame]()
         self.at_once = 1  # updates of one call; grows with what they take
@@ -96,6 +101,8 @@ class _Training:
         """Train to the end, or to an update after which to leave; see `train`."""
         scale, agent = self.scale, self.agent
         stages = (scale.updates, scale.all_updates)  # ends of the offline and of the online phase
+        if stop_at is not None and agent.updates >= stop_at:  # it was killed between that checkpoint and its end
+            return False
         alone = getattr(agent.config, "pretrain", 0)  # until then there is no critic to act by
         if agent.updates == 0:
             self._evaluate(scale.test_steps[:1])

@@ -123,7 +123,9 @@ class FineTuning:
         self.steps += 1
         self.total += reward
         self.length += 1
-        self.success |= np.asarray(info.get("success", np.zeros_like(terminated)), dtype=bool)
+        if "success" in info:
+            said = np.asarray(info["_success"], bool)
+            self.success[said] = np.fmax(self.success[said], np.asarray(info["success"], float)[said])
         over = terminated | truncated | (self.length >= self.task.episode_steps)
         self.observation = after
         if over.any():
@@ -136,12 +138,12 @@ class FineTuning:
         """Begin an episode in the chosen environments [S] and return all observations."""
         if self.observation is None:
             self.total, self.length = np.zeros(len(self.seeds)), np.zeros(len(self.seeds), dtype=np.int64)
-            self.success = np.zeros(len(self.seeds), dtype=bool)
+            self.success = np.full(len(self.seeds), np.nan)  # until something is said of it
         seeds: Any = [None] * len(self.seeds)
         for i in np.flatnonzero(chosen):
             entropy = [self.seeds[i], zlib.crc32(b"online"), int(self.episodes[i])]
             seeds[i] = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-            self.total[i], self.length[i], self.success[i] = 0.0, 0, False
+            self.total[i], self.length[i], self.success[i] = 0.0, 0, np.nan
         self.episodes += chosen
         found, _ = self.envs.reset(seed=seeds, options={"reset_mask": chosen})
         self.observation = np.asarray(found)

@@ -11,7 +11,6 @@ test time (xu2026vgf): more steps move the reference's actions further up the va
 
 from __future__ import annotations
 
-from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,9 @@ from torch import Tensor
 from vgf.agents import VGF, Agent
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
+from vgf.support.given import place, shown, whole
 from vgf.training.checkpoints import load_agent, one_seed, save_policy
+from vgf.training.device import choose_device
 
 
 class Policy:
@@ -64,8 +65,8 @@ class Policy:
         if budget is None:
             budget = self.budget
         elif not isinstance(budget, Budget):
-            budget = agent.budget(index(budget))
-        streams = None if seed is None else SeedStreams((seed,), "policy", agent.device)
+            budget = agent.budget(whole("budget", budget))
+        streams = None if seed is None else SeedStreams((whole("seed", seed, 0),), "policy", agent.device)
         actions = agent.act(states.reshape(1, -1, self.observation_size), budget, streams)
         found: np.ndarray = actions.reshape(*states.shape[:-1], self.action_size).cpu().numpy()
         return found
@@ -100,7 +101,10 @@ class Policy:
 
     def _rows(self, name: str, given: ArrayLike | Tensor, size: int) -> Tensor:
         """Return [size] or [B, size] finite numbers on the device."""
-        rows = torch.as_tensor(given, dtype=torch.float32, device=self._agent.device)
+        try:
+            rows = torch.as_tensor(given, dtype=torch.float32, device=self._agent.device).detach()
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(f"{name} must be numbers [{size}] or [B, {size}], got {shown(given)}") from None
         if rows.ndim not in (1, 2) or rows.shape[-1] != size:
             raise ValueError(f"{name} must be [{size}] or [B, {size}], got {list(rows.shape)}")
         if not bool(rows.isfinite().all()):
@@ -117,12 +121,13 @@ def load_policy(path: Path | str, seed: int | None = None, device: torch.device 
     Args:
         path: the file or folder.
         seed: which of the seeds in it; may be left out where there is one.
-        device: where it acts.
+        device: where it acts: cpu, cuda, cuda:N, or auto.
 
     Raises:
         ValueError: naming the file and what is wrong with it, or the seeds there are.
     """
-    agent, task = load_agent(Path(path), device)
+    path, seed = place("path", path), None if seed is None else whole("seed", seed, 0)
+    agent, task = load_agent(path, choose_device(device))
     try:
         return Policy(one_seed(agent, seed), task)
     except ValueError as error:

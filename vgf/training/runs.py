@@ -1,4 +1,4 @@
-"""One run, from its settings to its record: what names it, where it lives, how it is published.
+"""One run, from its settings to its record: what names it and where it lives; see also `vgf.training.publishing`.
 
 Until it is done, a run lives in `data/cache/runs`, in a folder named by a digest of its settings: its rows, and the
 checkpoints it goes on from when it was killed. Only a finished run becomes a record. The price is that the rows of a
@@ -8,7 +8,6 @@ run under way are elsewhere; what it buys is that a record is never half of one,
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,18 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from vgf import records
-from vgf.agents import Agent
 from vgf.datasets import Task, get_dataset, get_task
 from vgf.sources import get
+from vgf.support.files import sha256, write_bytes
 from vgf.support.paths import data_folder
+from vgf.support.places import check_writable
 from vgf.support.progress import log
-from vgf.support.provenance import code_provenance, fingerprint
-from vgf.training.checkpoints import POLICY, save_policy
+from vgf.support.provenance import fingerprint
 from vgf.training.experiments import Experiment, Method, TaskPlan
 from vgf.training.sizes import DatasetSource, Scale
+
+REPLACES = "replaces"  # in a work folder: the digest of the run.json that may be replaced
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: di
         "dataset": dataset["sha256"],
         "signals": {name: asdict(signal) for name, signal in plan.signals.items()},
         **scale,
+        **dataset.get("settings", {}),
     }
 
 
@@ -141,33 +142,6 @@ def add_rows(source: Path, folder: Path, seeds: Sequence[int]) -> bool:
     return evaluated
 
 
-def publish(run: Run, agent: Agent, clock: Clock) -> None:
-    """Turn the finished run into a record, run.json last, and clear its work folder."""
-    seeds = run.experiment.scale.seeds
-    evaluated = add_rows(run.work, run.folder, seeds)
-    save_policy(run.folder / POLICY, agent, run.task.name)
-    facts = {
-        "id": run.ident,
-        "study": run.experiment.study,
-        "scale": run.experiment.scale_name,
-        "method": run.method.name,
-        "seeds": list(seeds),
-        "settings": run.settings,
-        "fingerprint": fingerprint(run.settings),
-        "dataset": run.dataset,
-        "task": asdict(run.task),
-        **({} if evaluated else {"evaluated": False}),
-        "device": agent.device.type,
-        "threads": torch.get_num_threads(),
-        "updates_by": "fused core" if agent.is_fused else "modules",
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        **clock.facts(),
-        **code_provenance(),
-    }
-    records.merge_run(run.folder, facts)
-    shutil.rmtree(run.work)
-
-
 def dataset_file(task: Task, source: DatasetSource) -> Path:
     """Return the file to learn from; a regenerated one is made when it is not there.
 
@@ -175,7 +149,7 @@ def dataset_file(task: Task, source: DatasetSource) -> Path:
         ValueError: naming what is missing and the remedy.
     """
     if source.path is not None:
-        path = data_folder() / source.path
+        path = data_folder() / Path(source.path).expanduser()
         if not path.exists():
             raise ValueError(f"{path}: no such file; a dataset's path is relative to the data folder")
         return path
@@ -191,7 +165,7 @@ def is_recorded(run: Run, replace: bool) -> bool:
     entries = records.read_runs(run.folder) if (run.folder / "run.json").exists() else []
     if any(entry["id"] == run.ident for entry in entries):
         return True
-    if not replace and not _joins(run, entries):
+    if not replace and not joins(run, entries):
         raise ValueError(
             f"{run.folder}: there already, made with other settings; move it away, or say --replace (replace=True)"
         )
@@ -199,20 +173,24 @@ def is_recorded(run: Run, replace: bool) -> bool:
 
 
 def is_done(run: Run, replace: bool) -> bool:
-    """Return whether the record is there already, and say so; clear away, or refuse, one made with other settings.
+    """Return whether the record is there already, and say so; refuse one made with other settings.
+
+    One that may be replaced stays until the new one is finished.
 
     Raises:
-        ValueError: if another record is in the way and must not be replaced.
+        ValueError: if another record is in the way and must not be replaced, or its place cannot be written.
     """
     if is_recorded(run, replace):
         log(f"{run.folder}: there already, made with these settings; remove it to run again")
         return True
-    if (run.folder / "run.json").exists() and not _joins(run, records.read_runs(run.folder)):
-        shutil.rmtree(run.folder)
+    check_writable(run.folder)
+    record = run.folder / "run.json"
+    if record.exists() and not joins(run, records.read_runs(run.folder)):
+        write_bytes(run.work / REPLACES, sha256(record).encode())
     return False
 
 
-def _joins(run: Run, entries: Sequence[dict[str, Any]]) -> bool:
+def joins(run: Run, entries: Sequence[dict[str, Any]]) -> bool:
     """Say whether every entry of a record is of the run's settings, so that the run's seeds may stand beside theirs."""
     return all(entry["fingerprint"] == fingerprint(run.settings) for entry in entries)
 

@@ -21,7 +21,9 @@ import numpy as np
 
 from vgf import records
 from vgf.agents import Agent
-from vgf.training.checkpoints import POLICY, join_seeds, load_agent, one_seed, save_policy
+from vgf.support.files import locked
+from vgf.training.checkpoints import add_policy, join_seeds, load_agent, one_seed
+from vgf.training.publishing import PUBLISHING, UNFINISHED, make_way
 from vgf.training.runs import Run, add_rows, is_recorded
 
 PREFIX = "group"  # of the folders of groups: group0..2,5 and group0..2,5.work
@@ -62,6 +64,14 @@ def join(run: Run, trained: Sequence[Run]) -> None:
     A process killed on the way leaves the groups' records; joining them again changes nothing that is there.
     """
     seeds = run.experiment.scale.seeds
+    with locked(run.folder, PUBLISHING):
+        make_way(run)
+        _join(run, trained, seeds)
+    shutil.rmtree(run.work)
+
+
+def _join(run: Run, trained: Sequence[Run], seeds: Sequence[int]) -> None:
+    """Put the rows, policies and facts of groups into the run's record."""
     entries: list[dict[str, Any]] = []
     agents: dict[int, Agent] = {}
     for part in trained:
@@ -70,7 +80,7 @@ def join(run: Run, trained: Sequence[Run]) -> None:
         entries.append(records.read_runs(part.folder)[-1])
         agents |= dict.fromkeys(own, load_agent(part.folder)[0])
     joined = join_seeds([one_seed(agents[seed], seed) for seed in seeds])
-    save_policy(run.folder / POLICY, joined, run.task.name)
+    add_policy(run.folder, joined, run.task.name)
     last: dict[str, Any] = max(entries, key=lambda entry: entry["finished"])
     seconds = {what: round(sum(entry["seconds"][what] for entry in entries), 3) for what in last["seconds"]}
     facts = {
@@ -81,7 +91,7 @@ def join(run: Run, trained: Sequence[Run]) -> None:
         "seconds": seconds,
     }
     records.merge_run(run.folder, last | facts)
-    shutil.rmtree(run.work)
+    (run.folder / UNFINISHED).unlink()
 
 
 def _begun(work: Path, seeds: set[int]) -> list[list[int]]:

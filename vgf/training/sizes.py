@@ -134,3 +134,5 @@ class Scale:
             raise ValueError(f"seeds must be distinct integers >= 0, at least one, got {list(self.seeds)}")
         if not self.test_steps or min(self.test_steps) < 0:
             raise ValueError(f"test_steps must be integers >= 0, at least one, got {list(self.test_steps)}")
+        if len(set(self.test_steps)) != len(self.test_steps):
+            raise ValueError(f"test_steps must be distinct, got {list(self.test_steps)}")

@@ -17,54 +17,19 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from vgf.training.isolated_env import IsolatedEnv
+from vgf.support.environment import EnvironmentFault
+from vgf.training.isolated_env import Make, Share
 
 PRELOADED = ("vgf.datasets.loading", "ogbench")  # what a simulator's process needs
-Make = Callable[[], gymnasium.Env]
-
-
-class Share:
-    """Some of the environments, stepped one after another; one whose episode has ended rests until it is reset."""
-
-    def __init__(self, make: Make, count: int) -> None:
-        self.envs = [IsolatedEnv(make()) for _ in range(count)]
-        self.last: list[Any] = [None] * count
-
-    def spaces(self) -> tuple[Any, Any]:
-        """Return the spaces of one observation and one action."""
-        return self.envs[0].observation_space, self.envs[0].action_space
-
-    def reset(self, seeds: Sequence[int | None], chosen: Sequence[bool]) -> list[Any]:
-        """Reset the chosen ones; return (observation, info) of each, an empty info for the others."""
-        for i, env in enumerate(self.envs):
-            if chosen[i]:
-                observation, info = env.reset(seed=seeds[i])
-                self.last[i] = (observation, 0.0, False, False, info)
-        return [(last[0], last[4] if c else {}) for last, c in zip(self.last, chosen, strict=True)]
-
-    def step(self, actions: np.ndarray) -> list[Any]:
-        """Step those whose episode goes on; return what each answered, without reward where one rests."""
-        for i, env in enumerate(self.envs):
-            observation, _, terminated, truncated, info = self.last[i]
-            if terminated or truncated:
-                self.last[i] = (observation, 0.0, terminated, truncated, info)
-            else:
-                self.last[i] = env.step(actions[i])
-        return self.last
-
-    def close(self) -> None:
-        """Close them."""
-        for env in self.envs:
-            env.close()
 
 
 class Workers(VectorEnv[Any, Any, Any]):
@@ -76,19 +41,19 @@ class Workers(VectorEnv[Any, Any, Any]):
         make: makes one environment; must be picklable.
         count: n >= 1.
         processes: cores by default, never more than `count`.
+        success_key: of an environment's info, where it says whether the goal is met; the usual ones by default.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012  # gymnasium's attribute
 
-    def __init__(self, make: Make, count: int, processes: int | None = None) -> None:
+    def __init__(self, make: Make, count: int, processes: int | None = None, success_key: str | None = None) -> None:
         """Start the processes; what goes wrong in them is said at the first reset."""
         processes = min(processes or cores(), count)
         self.num_envs = count
         sizes = [count // processes + (i < count % processes) for i in range(processes)]
         self.ends = np.cumsum(sizes)[:-1]
-        self.shares: list[_Local | _Remote] = (
-            [_Remote(make, size) for size in sizes] if processes > 1 else [_Local(make, count)]
-        )
+        kind = _Remote if processes > 1 else _Local
+        self.shares: list[_Local | _Remote] = [kind(partial(Share, make, size, success_key)) for size in sizes]
         self._spaces: tuple[Any, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -116,6 +81,20 @@ class Workers(VectorEnv[Any, Any, Any]):
         observations, infos = zip(*self._answers(), strict=True)
         return np.stack(observations), self._infos(infos)
 
+    def rehearse(self, seeds: Sequence[int]) -> list[str]:
+        """Play a few steps in each environment before anything depends on them, reset with these seeds [n].
+
+        Returns:
+            What should be known of them and is no fault, a line each.
+
+        Raises:
+            EnvironmentFault: if one does not do what it must; see `vgf.training.isolated_env.rehearse`.
+        """
+        places = [0, *self.ends.tolist(), self.num_envs]
+        for share, start, end in zip(self.shares, places, places[1:], strict=False):
+            share.ask("rehearse", list(seeds[start:end]))
+        return list(dict.fromkeys(self._answers()))
+
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Step all with actions [n, d]; one whose episode has ended rests, without reward."""
         for share, own in zip(self.shares, np.split(np.asarray(actions), self.ends), strict=True):
@@ -142,13 +121,13 @@ class Workers(VectorEnv[Any, Any, Any]):
 class _Local:
     """A share in this process."""
 
-    def __init__(self, make: Make, count: int) -> None:
-        self.make, self.count = make, count
+    def __init__(self, build: Callable[[], Share]) -> None:
+        self.build = build
         self.share: Share | None = None
 
     def ask(self, what: str, *arguments: Any) -> None:
         """Do it at once."""
-        self.share = self.share or Share(self.make, self.count)
+        self.share = self.share or self.build()
         self.found = getattr(self.share, what)(*arguments)
 
     def answer(self) -> Any:
@@ -164,11 +143,11 @@ class _Local:
 class _Remote:
     """A share in a process of its own, which ends when this one does."""
 
-    def __init__(self, make: Make, count: int) -> None:
+    def __init__(self, build: Callable[[], Share]) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(PRELOADED))
         self.pipe, far = context.Pipe()
-        self.process = context.Process(target=_serve, args=(far, make, count), daemon=True)
+        self.process = context.Process(target=_serve, args=(far, build), daemon=True)
         self.process.start()
         far.close()
 
@@ -199,10 +178,10 @@ class _Remote:
         self.process.join()
 
 
-def _serve(pipe: Connection, make: Make, count: int) -> None:
+def _serve(pipe: Connection, build: Callable[[], Share]) -> None:
     """Answer requests until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    share = _Local(make, count)
+    share = _Local(build)
     with contextlib.suppress(Exception):  # the first request says what is wrong
         share.ask("spaces")  # builds the environments before anyone waits for them
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -216,7 +195,9 @@ def _serve(pipe: Connection, make: Make, count: int) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return an exception that survives the pipe: itself, or its words."""
+    """Return an exception that survives the pipe: itself with what caused it as a note, or its words."""
+    if isinstance(error, EnvironmentFault) and error.__cause__ is not None:
+        error.add_note(error.told)
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

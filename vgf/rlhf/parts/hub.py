@@ -24,9 +24,9 @@ def local_or_hub(name: str) -> Path:
     Raises:
         ValueError: if it is neither here nor to be had, in one line and within seconds.
     """
-    folder = Path(name)
+    folder = Path(name).expanduser()
     if folder.is_dir():
-        return folder
+        return folder.resolve()
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ValueError(f"{name}: no such folder; give a folder with a model, or a name of the hub (owner/name)")
     from huggingface_hub import snapshot_download

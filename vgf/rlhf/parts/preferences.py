@@ -1,25 +1,36 @@
-"""Preference data: the paper's two tasks by name, and any jsonl of prompt, chosen and rejected.
+"""Preference data: the paper's two tasks by name, and files of rows in the shapes that people have.
+
+    standard          {"prompt": text, "chosen": text, "rejected": text}
+    implicit prompt   {"chosen": text, "rejected": text}: dialogues that part after the last "Assistant:"
+    conversational    lists of {"role", "content"}, with or without a prompt, through the tokenizer's chat template
 
 TL;DR (stiennon2020tldr) and Anthropic's helpful and harmless dialogues (bai2022hh) come from the hub through
-`datasets`; a local jsonl takes their place where it is given. Rows fall into splits by a digest of their prompt, so
-that no prompt is on two sides. A row with a missing key is refused with its line; nothing is guessed.
+`datasets`; a local file takes their place where it is given, and its rows are read by the same rules. Rows fall into
+splits by a digest of their prompt, so that no prompt is on two sides. A row of another shape is refused with its line;
+one that says nothing, as an answer is empty or the dialogues part early, is left out and counted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vgf.rlhf.parts.data import Row, Splits, split_of
 from vgf.rlhf.parts.hub import require_hub
+from vgf.rlhf.parts.row_files import rows_of
+from vgf.support.progress import log
 
 HUB = {"tldr": ("trl-lib/tldr-preference", "train"), "hh": ("Anthropic/hh-rlhf", "train")}
 TURN = "\n\nAssistant:"  # where a dialogue's last answer begins
 KEYS = ("prompt", "chosen", "rejected")
+MOST_LEFT_OUT = 0.5  # of all rows; above it they are no such rows
+
+
+class Useless(ValueError):
+    """A row of the right shape that says nothing; it is left out and counted."""
 
 
 def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int) -> Splits:
@@ -27,14 +38,14 @@ def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int) 
 
     Args:
         task: tldr or hh.
-        path: a jsonl file in place of the hub's dataset, or None.
+        path: a file of rows in place of the hub's dataset, or None.
         tokenizer: of the policy.
         tokens: most tokens of a response; longer ones are cut there.
 
     Raises:
         ValueError: if the data cannot be had, is empty or lacks a key, in one line with the remedy.
     """
-    source = read_jsonl(path) if path is not None else read_hub(task)
+    source = read_jsonl(path, tokenizer) if path is not None else read_hub(task, tokenizer)
     splits = Splits([], [], [], [])
     for text in source:
         row = tokenized(text, tokenizer, tokens)
@@ -46,54 +57,104 @@ def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int) 
     return splits
 
 
-def read_jsonl(path: Path) -> Iterator[dict[str, str]]:
-    """Yield prompt, chosen and rejected of each line.
+def read_jsonl(path: Path, tokenizer: Any = None) -> Iterator[dict[str, str]]:
+    """Yield prompt, chosen and rejected of each row of a file; what is left out is counted on stderr.
+
+    Args:
+        path: jsonl, a JSON list or parquet; see `vgf.rlhf.parts.row_files`.
+        tokenizer: whose chat template turns messages into text; without one they are refused.
 
     Raises:
         ValueError: naming the file, the line and the key.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; give a jsonl of {', '.join(KEYS)}")
-    count = 0
-    with path.open(encoding="utf-8") as stream:
-        for at, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {at}: not JSON ({error.msg})") from None
-            yield checked(row, f"{path}, line {at}")
-            count += 1
-    if not count:
-        raise ValueError(f"{path}: empty; give a jsonl of {', '.join(KEYS)}")
+    return _useful(rows_of(path), str(path), tokenizer)
 
 
-def read_hub(task: str) -> Iterator[dict[str, str]]:
+def read_hub(task: str, tokenizer: Any = None) -> Iterator[dict[str, str]]:
     """Yield prompt, chosen and rejected of the hub's dataset.
 
     Raises:
         ValueError: within seconds if `datasets` or the hub is not there.
     """
+    name = HUB[task][0]
+    return _useful(((f"{name}, row {at}", row) for at, row in enumerate(hub_table(task))), name, tokenizer)
+
+
+def hub_table(task: str) -> Any:
+    """Return the table of the hub's dataset, from its cache or fetched now; ValueError as `read_hub`."""
     name, split = HUB[task]
     if importlib.util.find_spec("datasets") is None:
         raise ValueError(f"dataset {name}: the package datasets is needed; pip install datasets, or --preferences FILE")
     from datasets import DownloadConfig, load_dataset
 
     try:
-        table = load_dataset(name, split=split, download_config=DownloadConfig(local_files_only=True, max_retries=0))
+        return load_dataset(name, split=split, download_config=DownloadConfig(local_files_only=True, max_retries=0))
     except Exception:  # the library raises many types for a dataset that is not in its cache
         require_hub(f"dataset {name}", "`--preferences FILE` (jsonl), or leave --task out for the embedded reviews")
-        table = load_dataset(name, split=split)
-    for at, row in enumerate(table):
-        yield checked(dialogue(row) if task == "hh" else row, f"{name}, row {at}")
+        return load_dataset(name, split=split)
+
+
+def _useful(rows: Iterable[tuple[str, Any]], source: str, tokenizer: Any) -> Iterator[dict[str, str]]:
+    """Yield the rows that say something; say at the end how many were left out, and refuse if most were."""
+    count, left, first = 0, 0, ""
+    for where, row in rows:
+        count += 1
+        try:
+            text = checked(row, where, tokenizer)
+        except Useless as reason:
+            left, first = left + 1, first or f"{where}: {reason}"
+            continue
+        yield text
+    if not count:
+        raise ValueError(f"{source}: empty; give a jsonl of {', '.join(KEYS)}")
+    if left > MOST_LEFT_OUT * count:
+        raise ValueError(f"{source}: {left} of {count} rows say nothing, the first: {first}; give rows that do")
+    if left:
+        log(f"{source}: {left} of {count} rows are left out, the first: {first}")
+
+
+def checked(row: Any, where: str, tokenizer: Any = None) -> dict[str, str]:
+    """Return the three texts of a row.
+
+    Raises:
+        Useless: if its answers say nothing.
+        ValueError: naming what is missing or of another kind.
+    """
+    if not isinstance(row, Mapping):
+        raise ValueError(f"{where}: expected an object with {', '.join(KEYS)}, got {type(row).__name__}")
+    has = ", ".join(map(str, row)) or "nothing"
+    given = {key: row[key] for key in KEYS if row.get(key) is not None}
+    for key in KEYS[1:]:
+        if key not in given:
+            raise ValueError(f"{where}: no text {key!r}; it has {has}, expected {', '.join(KEYS)}")
+    kinds = {key: _kind(value) for key, value in given.items()}
+    for key, kind in kinds.items():
+        if kind is None:
+            raise ValueError(f"{where}: {key} is neither a text nor a list of messages; give one of them")
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(f"{key} is {kind}" for key, kind in kinds.items())
+        raise ValueError(f"{where}: {told}; give all three as one kind")
+    if kinds["chosen"] == "a list of messages":
+        return _of_messages(given, where, tokenizer)
+    if "prompt" not in given:
+        if not all(TURN in given[key] for key in KEYS[1:]):
+            words = f"nor is there {TURN.strip()!r} to find one by"
+            raise ValueError(f"{where}: no text 'prompt', {words}; it has {has}, expected {', '.join(KEYS)}")
+        given = dialogue(given)
+    if not given["prompt"].strip():
+        raise ValueError(f"{where}: no text 'prompt', it is empty; it has {has}, expected {', '.join(KEYS)}")
+    for key in KEYS[1:]:
+        if not given[key].strip():
+            raise Useless(f"no text {key!r}, it is empty")
+    return {key: given[key] for key in KEYS}
 
 
 def dialogue(row: Mapping[str, str]) -> dict[str, str]:
     """Split two dialogues that differ in their last answer into prompt, chosen and rejected.
 
     Raises:
-        ValueError: if there is no answer, or the dialogues differ before it.
+        Useless: if they differ before it; a ValueError.
+        ValueError: if there is no answer.
     """
     parts = {}
     for key in ("chosen", "rejected"):
@@ -101,18 +162,47 @@ def dialogue(row: Mapping[str, str]) -> dict[str, str]:
         if not turn:
             raise ValueError(f"a dialogue's {key} has no answer ({TURN.strip()!r} does not occur in it)")
         parts[key] = (begin + turn, answer)
+    if parts["chosen"][0] != parts["rejected"][0]:
+        raise Useless("the dialogues differ before the last answer, so that they answer different prompts")
     return {"prompt": parts["chosen"][0], "chosen": parts["chosen"][1], "rejected": parts["rejected"][1]}
 
 
-def checked(row: Any, where: str) -> dict[str, str]:
-    """Return the three texts of a row; ValueError naming what is missing."""
-    if not isinstance(row, Mapping):
-        raise ValueError(f"{where}: expected an object with {', '.join(KEYS)}")
-    for key in KEYS:
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            has = ", ".join(map(str, row)) or "nothing"
-            raise ValueError(f"{where}: no text {key!r}; it has {has}, expected {', '.join(KEYS)}")
-    return {key: row[key] for key in KEYS}
+def _kind(value: Any) -> str | None:
+    """Return what a value is in words: a text, or a list of messages; None for anything else."""
+    if isinstance(value, str):
+        return "a text"
+    if not isinstance(value, Sequence) or not value:
+        return None
+    fine = all(isinstance(m, Mapping) and isinstance(m.get("role"), str) for m in value)
+    return "a list of messages" if fine and all(isinstance(m.get("content"), str) for m in value) else None
+
+
+def _of_messages(given: Mapping[str, Any], where: str, tokenizer: Any) -> dict[str, str]:
+    """Return the three texts of messages, written as the tokenizer's chat template does it.
+
+    Raises:
+        Useless: if the last answers say nothing, or the dialogues part early.
+        ValueError: without a template.
+    """
+    if getattr(tokenizer, "chat_template", None) is None:
+        told = "prompt is a list of messages" if "prompt" in given else "chosen is a list of messages"
+        raise ValueError(f"{where}: {told}, and the tokenizer has no chat template to write them by; give text")
+    before, chosen, rejected = ([dict(m) for m in given.get(key, ())] for key in KEYS)
+    if "prompt" not in given:
+        if chosen[:-1] != rejected[:-1] or not chosen[:-1]:
+            raise Useless("the dialogues differ before the last answer, so that they answer different prompts")
+        before, chosen, rejected = chosen[:-1], chosen[-1:], rejected[-1:]
+    for key, answer in (("chosen", chosen), ("rejected", rejected)):
+        if not answer[-1]["content"].strip():
+            raise Useless(f"no text {key!r}, it is empty")
+    prompt = str(tokenizer.apply_chat_template(before, tokenize=False, add_generation_prompt=True))
+    found = {"prompt": prompt}
+    for key, answer in (("chosen", chosen), ("rejected", rejected)):
+        whole = str(tokenizer.apply_chat_template([*before, *answer], tokenize=False))
+        if not whole.startswith(prompt):
+            raise ValueError(f"{where}: the chat template writes the prompt otherwise once it is answered; give text")
+        found[key] = whole.removeprefix(prompt)
+    return found
 
 
 def tokenized(text: Mapping[str, str], tokenizer: Any, tokens: int) -> Row:

@@ -27,6 +27,7 @@ from vgf.rlhf.study.methods import Method
 from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, read_rows, seal
 from vgf.rlhf.training import duration, read_done
 from vgf.support.files import sha256
+from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 
@@ -69,6 +70,8 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
     folders = {method.name: folder_of(setup.scale, setup.task_name, method.name, root) for method in methods}
     if complete(setup, methods, root):
         return list(folders.values())
+    for folder in folders.values():
+        check_writable(folder)
     context, rows = open_context(setup, methods)
     settings = {method.name: settings_of(setup, method) for method in methods}
     stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
@@ -129,6 +132,8 @@ def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
     model = Path(setup.model).name if Path(setup.model).is_dir() else setup.model  # a record names no one's folders
     facts = {"model": model, "task": setup.task, "least_rating": setup.least_rating, "sizes": sizes}
     facts["development"] = setup.development
+    if (content := setup.made_of["model"]) != setup.model:
+        facts["content"] = content
     if setup.preferences:
         facts["preferences"] = sha256(setup.preferences)
     return facts | {"method": asdict(method)}

@@ -1,38 +1,28 @@
 """Pairs of responses before an OpenAI-compatible judge: twice, the places exchanged, every verdict kept.
 
 Language models prefer a place (zheng2023judge), so a pair is asked both ways and counts as won only where both say so;
-disagreement is a tie. The protocol is one POST of JSON, so the standard library does it and any compatible server may
-answer. The key comes from the environment and goes into one header: it is in no record, no message and no log. What a
-verdict cost and the judge's own words are stored as they come; asked again, only what is missing is asked, and a
-verdict on other texts than today's counts as missing.
+disagreement is a tie. How a question is asked is in `asking`. What a verdict cost and the judge's own words are stored
+as they come; asked again, only what is missing is asked, and a verdict on other texts than today's counts as missing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import re
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
 from vgf.records import append_rows
+from vgf.rlhf.study.asking import KEY, ApiJudge, api_key, ask, parse
+from vgf.support.places import check_writable
 from vgf.support.progress import log
 
-KEY = "OPENAI_API_KEY"
-BASE = "OPENAI_BASE_URL"
+__all__ = ["KEY", "ApiJudge", "Pair", "compare", "estimate", "outcome", "parse"]
+
 KEYS = ("pair", "order", "model", "question_sha256")
-ANSWER_TOKENS = 8
 CHARACTERS_A_TOKEN = 3.5  # English text, on the safe side
 UNCLEAR_MOST = 0.1  # of all verdicts; above it the judge is of no use
 QUESTION = """Two assistants answered the same request. Say which answer a careful reader would prefer: the one that \
@@ -59,46 +49,10 @@ class Pair(NamedTuple):
     other: str
 
 
-@dataclass(frozen=True)
-class ApiJudge:
-    """Who is asked, and how patiently.
-
-    Attributes:
-        model: name the server knows.
-        base_url: up to and without /chat/completions; OPENAI_BASE_URL or OpenAI's own by default.
-        timeout: seconds for one answer.
-        retries: further attempts after a timeout, a refusal for load (429, 5xx) or an unclear answer.
-        pause: seconds before the first further attempt; doubled each time.
-        dollars_in, dollars_out: price of a million tokens, for the estimate.
-    """
-
-    model: str
-    base_url: str = ""
-    timeout: float = 30.0
-    retries: int = 4
-    pause: float = 1.0
-    dollars_in: float = 2.5
-    dollars_out: float = 10.0
-
-    def address(self) -> str:
-        """Return where questions go.
-
-        Raises:
-            ValueError: if it is no web address, or sends the key over an open line to another machine.
-        """
-        base = self.base_url or os.environ.get(BASE, "https://api.openai.com/v1")
-        parts = urlsplit(base)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"the judge's address {base!r} is no http(s) address; set --base-url or {BASE}")
-        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-            raise ValueError(f"{parts.hostname}: the key would travel in the open; use https")
-        return base.rstrip("/") + "/chat/completions"
-
-
 def estimate(judge: ApiJudge, pairs: Sequence[Pair]) -> tuple[int, float]:
     """Return how many questions the pairs take and about how many dollars they cost."""
     characters = 2 * sum(len(QUESTION) + len(p.prompt) + len(p.ours) + len(p.other) for p in pairs)
-    tokens, answers = characters / CHARACTERS_A_TOKEN, 2 * len(pairs) * ANSWER_TOKENS
+    tokens, answers = characters / CHARACTERS_A_TOKEN, 2 * len(pairs) * judge.answer_tokens
     return 2 * len(pairs), (tokens * judge.dollars_in + answers * judge.dollars_out) / 1e6
 
 
@@ -116,6 +70,7 @@ def compare(judge: ApiJudge, pairs: Sequence[Pair], path: Path, most_dollars: fl
     """
     address, key = judge.address(), api_key()
     asked = _answered(path, judge.model)
+    check_writable(path.parent)
     open_questions = {key: text for key, text in _questions(pairs).items() if (*key, _digest(text)) not in asked}
     missing = [pair for pair in pairs if {(pair.name, 0), (pair.name, 1)} & open_questions.keys()]
     questions, dollars = estimate(judge, missing)
@@ -150,57 +105,8 @@ def outcome(path: Path, model: str, pairs: Sequence[Pair]) -> pd.DataFrame:
     return pd.DataFrame({"pair": both.index, "win": both["min"].where(agree, 0.5).to_numpy(), "agree": agree})
 
 
-def api_key() -> str:
-    """Return the key from the environment; ValueError saying which variable where there is none."""
-    if not (key := os.environ.get(KEY, "").strip()):
-        raise ValueError(f"the judge needs a key in the environment variable {KEY}; nothing was asked")
-    return key
-
-
-def ask(judge: ApiJudge, address: str, key: str, question: str, what: str) -> dict[str, Any]:
-    """Return the server's answer: verdict (A, B, TIE or UNCLEAR), its words, its model and the tokens it counted.
-
-    Raises:
-        ValueError: after the last attempt, naming what was asked about; never the key.
-    """
-    body = {"model": judge.model, "temperature": 0, "max_tokens": ANSWER_TOKENS}
-    body |= {"messages": [{"role": "user", "content": question}]}
-    fault, last = "", None
-    for attempt in range(judge.retries + 1):
-        time.sleep(judge.pause * 2 ** (attempt - 1) if attempt else 0)
-        try:
-            request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
-            request.add_unredirected_header("Authorization", f"Bearer {key}")
-            with _OPENER.open(request, timeout=judge.timeout) as response:
-                content = json.loads(response.read())
-            words, usage = str(content["choices"][0]["message"]["content"]), content.get("usage") or {}
-            last = {"verdict": parse(words), "words": words, "served": str(content.get("model", ""))}
-            last |= {"tokens_in": usage.get("prompt_tokens", 0), "tokens_out": usage.get("completion_tokens", 0)}
-            if last["verdict"] != "UNCLEAR":
-                return last
-        except urllib.error.HTTPError as error:
-            fault = f"HTTP {error.code}"  # the body is not shown: servers quote the key in it
-            if error.code not in (408, 409, 429) and error.code < 500:
-                break
-        except TimeoutError:
-            fault = f"no answer within {judge.timeout:g} s"
-        except (OSError, HTTPException) as error:
-            fault = type(getattr(error, "reason", error)).__name__
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            fault = "an answer that is no chat completion"
-    if last is not None:
-        return last
-    raise ValueError(f"judge {judge.model} on {what}: {fault}; verdicts so far are kept, the same command goes on")
-
-
 def _digest(question: str) -> str:
     return hashlib.sha256(question.encode()).hexdigest()
-
-
-def parse(words: str) -> str:
-    """Return A, B or TIE where an answer says nothing else, and UNCLEAR otherwise."""
-    said = re.sub(r"[\s.*\"'`:]+", " ", words).strip().upper().removeprefix("ANSWER ")
-    return said if said in ("A", "B", "TIE") else "UNCLEAR"
 
 
 def _questions(pairs: Sequence[Pair]) -> dict[tuple[str, int], str]:
@@ -238,13 +144,3 @@ def _answered(path: Path, model: str) -> set[tuple[str, int, str]]:
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, int, str]]:
     return list(zip(table["pair"], table["order"].astype(int), table["question_sha256"], strict=True))
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A judge that sends elsewhere is refused: elsewhere may be in the open, and a redirected question is lost."""
-
-    def redirect_request(self, *args: Any, **given: Any) -> None:
-        """Follow nothing; the redirection is then an HTTP error."""
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)

@@ -12,6 +12,7 @@ import tyro
 
 from vgf.rlhf.parts.hub import local_or_hub
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
+from vgf.support.given import whole
 from vgf.support.scales import ScaleName
 
 
@@ -24,7 +25,7 @@ class Common:
     task: TaskName = "reviews"
     """reviews (embedded), or a preference task of the paper: tldr, hh."""
     preferences: Path | None = None
-    """For tldr or hh: a jsonl of prompt, chosen and rejected in place of the hub's dataset."""
+    """For tldr or hh: a file of rows with prompt, chosen and rejected in place of the hub's dataset."""
     scale: ScaleName = "quick"
     """Sizes: quick (minutes), cpu (hours on two cores) or paper."""
     seed: int = 0
@@ -119,6 +120,8 @@ class JudgeCommand(Common):
     """The supervised policy's response, or the human one."""
     most_dollars: float = 5.0
     """Do not begin if the estimate is higher."""
+    answer_tokens: int = 8
+    """Most tokens of an answer; a model that reasons before it answers needs thousands."""
 
     def run(self) -> None:
         """Print accuracy, or win rates."""
@@ -129,9 +132,9 @@ class JudgeCommand(Common):
         if self.api is None:
             _told("judge", stages.judge(setup))
             return
-        from vgf.rlhf.study.api_judge import ApiJudge
+        from vgf.rlhf.study.asking import ApiJudge
 
-        judge = ApiJudge(self.api, self.base_url)
+        judge = ApiJudge(self.api, self.base_url, answer_tokens=whole("answer_tokens", self.answer_tokens, 1))
         print(verdicts.judged(setup, judge, self.method, self.against, self.most_dollars))
 
 

@@ -26,6 +26,7 @@ from vgf.rlhf.study.align import align, complete
 from vgf.support.progress import log
 from vgf.support.scales import SCALES, ScaleName
 from vgf.support.strict import build, known, mapping
+from vgf.support.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ def read_plan(path: Path, scale: str) -> tuple[Plan, list[Comparison]]:
         ValueError: naming the place in the file that is missing, unknown or wrong.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; experiments lie in data/experiments") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())[:120]})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     plan: Plan = build(Plan, content, path.name)
     known([plan.language], typing.get_args(TaskName), f"{path.name}: language")
     known(mapping(plan.scales, f"{path.name}: scales"), SCALES, f"{path.name}: scales")

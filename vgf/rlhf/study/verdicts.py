@@ -17,8 +17,10 @@ from vgf.rlhf.parts.preferences import texts_of
 from vgf.rlhf.parts.prepare import model_folder
 from vgf.rlhf.settings import SMOLLM2, Setup
 from vgf.rlhf.stages import load_splits
-from vgf.rlhf.study.api_judge import ApiJudge, Pair, compare
+from vgf.rlhf.study.api_judge import Pair, compare
+from vgf.rlhf.study.asking import ApiJudge
 from vgf.rlhf.study.records import folder_of, read_rows
+from vgf.support.content import key
 
 
 def judged(
@@ -35,10 +37,12 @@ def judged(
     names = list(methods) or sorted(p.parent.name for p in home.glob("*/run.json") if p.parent.name not in _NONE)
     if not names:
         raise ValueError(f"no record in {home}; `vgf rlhf align` makes them")
+    # one name on two servers is two models; a record names no one's server
+    server = "" if judge.is_default_server else f"-{key({'server': judge.address()})}"
     lines = []
     for name in names:
         pairs = pairs_of(setup, name, against, texts, root)
-        path = folder_of(setup.scale, setup.task_name, name, root) / f"seed{setup.seed}.verdicts-{against}.csv"
+        path = folder_of(setup.scale, setup.task_name, name, root) / f"seed{setup.seed}.verdicts-{against}{server}.csv"
         table = compare(judge, pairs, path, most_dollars)
         found = stats.estimate(stats.mean, [table["win"].to_numpy(np.float64)])
         lines.append(

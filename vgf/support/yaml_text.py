@@ -1,0 +1,48 @@
+"""YAML as people mean it: a key that is named twice is a mistake, though YAML's own readers keep the last one.
+
+What is read is plain data. The tree is looked through before it becomes data, because merge keys (`<<`), which may be
+overridden, make equal keys of unequal places afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+def read_yaml(text: str) -> Any:
+    """Return what a YAML text holds, as plain data.
+
+    Raises:
+        ValueError: naming the line of a key that is named twice in one mapping.
+        yaml.YAMLError: where it is no YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # the same in C, where it was built
+    try:
+        root = loader.get_single_node()
+        _refuse_twins(root)
+        return None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _refuse_twins(root: Any) -> None:
+    """Raise a ValueError for the first mapping with two equal keys."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop(0)
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for i, key in enumerate(keys):
+                if key in keys[:i]:
+                    lines = [k.start_mark.line + 1 for k, _ in node.value if (k.tag, k.value) == key]
+                    raise ValueError(
+                        f"line {lines[1]}: {key[1]} is named twice, first in line {lines[0]}; leave one out"
+                    )
+            waiting += [value for _, value in node.value]

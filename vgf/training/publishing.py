@@ -1,0 +1,87 @@
+"""A finished run becomes a record: rows, policies of all seeds, and run.json last.
+
+A process may be killed at any line here, two may publish into one folder at once, and a record of other settings may
+have been put there meanwhile. So the folder is held and marked while it is written, what may be replaced goes only now,
+and until run.json is there the run keeps all it has in its work folder: the same command then publishes again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from vgf import records
+from vgf.agents import Agent
+from vgf.support.files import locked, sha256, write_bytes
+from vgf.support.provenance import code_provenance, fingerprint
+from vgf.training.checkpoints import add_policy
+from vgf.training.runs import REPLACES, Clock, Run, add_rows, joins
+
+PUBLISHING = "publishing"  # lock of who writes a record
+UNFINISHED = ".unfinished"  # in a record's folder: which settings' record is being written
+
+
+def publish(run: Run, agent: Agent, clock: Clock) -> None:
+    """Turn the finished run into a record, run.json last, and clear its work folder.
+
+    Raises:
+        ValueError: if a record of other settings was put there meanwhile; the finished run stays in its work folder.
+    """
+    with locked(run.folder, PUBLISHING):
+        make_way(run)
+        evaluated = add_rows(run.work, run.folder, run.experiment.scale.seeds)
+        add_policy(run.folder, agent, run.task.name)
+        records.merge_run(run.folder, _facts(run, agent, clock, evaluated))
+        (run.folder / UNFINISHED).unlink()
+    shutil.rmtree(run.work)
+
+
+def make_way(run: Run) -> None:
+    """Clear a record's folder of what may be replaced, and mark it as unfinished; for who holds it.
+
+    What is there without a run.json is half of a record whose process was killed here; its run has it still.
+
+    Raises:
+        ValueError: if a record of other settings is there that must not be replaced.
+    """
+    folder, mark, own = run.folder, run.folder / UNFINISHED, fingerprint(run.settings)
+    record, allowed = folder / "run.json", run.work / REPLACES
+    if record.exists():
+        other = not joins(run, records.read_runs(folder))
+        if other and not (allowed.exists() and allowed.read_text(encoding="utf-8") == sha256(record)):
+            raise ValueError(
+                f"{folder}: a record with other settings was put there meanwhile; move it away and run again, which "
+                "finishes at once"
+            )
+    else:
+        other = mark.exists() and mark.read_text(encoding="utf-8") != own
+    for path in folder.iterdir() if other else ():
+        if not path.name.endswith(".lock"):
+            path.unlink()
+    write_bytes(mark, own.encode())
+
+
+def _facts(run: Run, agent: Agent, clock: Clock, evaluated: bool) -> dict[str, Any]:
+    """Return a run's entry of run.json."""
+    return {
+        "id": run.ident,
+        "study": run.experiment.study,
+        "scale": run.experiment.scale_name,
+        "method": run.method.name,
+        "seeds": list(run.experiment.scale.seeds),
+        "settings": run.settings,
+        "fingerprint": fingerprint(run.settings),
+        "dataset": run.dataset,
+        "task": asdict(run.task),
+        **({} if evaluated else {"evaluated": False}),
+        "device": agent.device.type,
+        "threads": torch.get_num_threads(),
+        "updates_by": "fused core" if agent.is_fused else "modules",
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **clock.facts(),
+        **code_provenance(),
+    }
