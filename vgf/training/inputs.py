@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 
 from vgf.agents import Dims
 from vgf.datasets import Transitions
+from vgf.support.environment import bounds_fault
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
     """Return the widths of observations and actions.
 
     Raises:
-        ValueError: if those of the data are not those of the environment.
+        ValueError: if those of the data are not those of the environment, or its actions are not in [-1, 1].
     """
     dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
     if envs is None:
@@ -47,4 +48,6 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
             f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
             f"of {spaces.observation} and {spaces.action}; name a file of this task"
         )
+    if fault := bounds_fault(envs.single_action_space):
+        raise ValueError(f"{task}: {fault}")
     return dims
