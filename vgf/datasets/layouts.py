@@ -32,11 +32,13 @@ class Read(NamedTuple):
 
     Attributes:
         columns: `observations`, `actions`, `rewards`, `masks`, `next_observations`, `terminals`, float32, [T, ...].
+        rows: R, of the arrays.
         layout: how the rows were read, in words.
         notes: what should be known and is no fault, a line each.
     """
 
     columns: Arrays
+    rows: int
     layout: str
     notes: tuple[str, ...]
 
@@ -99,7 +101,8 @@ def read_layout(arrays: Arrays, where: str) -> Read:
         "terminals": rows.ends,
     }
     notes = (*rows.notes, *_unread_rewards(arrays["rewards"], read))
-    return Read({name: np.asarray(v, np.float32) for name, v in columns.items()}, rows.layout, notes)
+    columns = {name: np.asarray(values, np.float32) for name, values in columns.items()}
+    return Read(columns, len(read), rows.layout, notes)
 
 
 def _shaped(arrays: Arrays, where: str) -> Arrays:

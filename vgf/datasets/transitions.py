@@ -142,8 +142,8 @@ class Transitions:
                 raise ValueError(
                     f"{field.name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one"
                 )
-            if not value.is_floating_point():
-                raise ValueError(f"{field.name} must be floating point, got {value.dtype}; make it so with .float()")
+        if not self.rewards.is_floating_point():
+            raise ValueError(f"rewards must be floating point, got {self.rewards.dtype}; make all so with .float()")
         if self.rewards.ndim != 1 or self.rewards.shape[0] == 0:
             raise ValueError(f"rewards must be [T] with T >= 1, got shape {tuple(self.rewards.shape)}")
         length = len(self)

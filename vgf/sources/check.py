@@ -59,7 +59,7 @@ def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
     Returns:
         file, dataset, source, rows, trajectories, transitions, observation_size, action_size, action_range,
         observation_range, bytes, sha256, and `checksum`, which says what the sha256 was held to; for a file of your own
-        also `layout` and `notes`, and no `rows`.
+        also `layout` and `notes`.
 
     Raises:
         DataError: naming the file and what is wrong with it.
@@ -108,6 +108,7 @@ def _own_report(path: Path, ignore: Collection[str]) -> dict[str, Any]:
         "file": path.name,
         "dataset": None,
         "source": "local",
+        "rows": read.rows,
         "trajectories": int(np.count_nonzero(columns["terminals"])),
         "transitions": len(columns["rewards"]),
         "observation_size": columns["observations"].shape[1],

@@ -1,0 +1,466 @@
+"""What a file means: layouts that people have are read to the same transitions, and anything else is named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from vgf import cli
+from vgf.datasets import DataError, Transitions, own_transitions
+from vgf.sources.check import check_file
+
+COUNT, STEPS, WIDTH, D = 3, 4, 3, 2  # trajectories, transitions of each, widths
+Arrays = dict[str, Any]
+
+
+def whole() -> Arrays:
+    """Return every transition of three trajectories; the first and the last end with the task, the second by time."""
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(COUNT, STEPS + 1, WIDTH)).astype(np.float32)
+    ends = np.tile(np.arange(STEPS) == STEPS - 1, COUNT)
+    done = ends & np.repeat([True, False, True], STEPS)
+    return {
+        "observations": states[:, :-1].reshape(-1, WIDTH),
+        "next_observations": states[:, 1:].reshape(-1, WIDTH),
+        "actions": rng.uniform(-1, 1, (COUNT * STEPS, D)).astype(np.float32),
+        "rewards": done.astype(np.float32),
+        "ends": ends.astype(np.float32),
+        "done": done.astype(np.float32),
+        "states": states,
+    }
+
+
+def with_last_rows() -> Arrays:
+    """Return the same in our layout: a last row a trajectory, with an action and a reward that nobody reads."""
+    data = whole()
+
+    def longer(values: np.ndarray, last: float) -> np.ndarray:
+        by = values.reshape(COUNT, STEPS, -1)
+        return np.concatenate([by, np.full((COUNT, 1, by.shape[2]), last, by.dtype)], 1).reshape(
+            COUNT * (STEPS + 1), -1
+        )
+
+    return {
+        "observations": data["states"].reshape(-1, WIDTH),
+        "actions": longer(data["actions"], 7.0),
+        "rewards": longer(data["rewards"], np.nan)[:, 0],
+        "terminals": np.tile(np.arange(STEPS + 1) == STEPS, COUNT),
+        "masks": longer(1 - data["done"], 0.5)[:, 0],
+    }
+
+
+def as_ogbench_loads() -> Arrays:
+    data = whole()
+    kept = {name: data[name] for name in ("observations", "next_observations", "actions", "rewards")}
+    return kept | {"terminals": data["ends"], "masks": 1 - data["done"]}
+
+
+def as_d4rl_has_it(follow: bool = True) -> Arrays:
+    data = whole()
+    names = ("observations", "actions", "rewards", *(("next_observations",) if follow else ()))
+    return {name: data[name] for name in names} | {"terminals": data["done"], "timeouts": data["ends"] - data["done"]}
+
+
+def npz(path: Path, arrays: Arrays) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def hdf5(path: Path, arrays: Arrays) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+    return path
+
+
+def minari(path: Path) -> Path:
+    data, folder = whole(), path / "data"
+    folder.mkdir(parents=True)
+    with h5py.File(folder / "main_data.hdf5", "w") as file:
+        for k in range(COUNT):
+            part = slice(k * STEPS, (k + 1) * STEPS)
+            group = file.create_group(f"episode_{k}")
+            group["observations"], group["actions"] = data["states"][k], data["actions"][part]
+            group["rewards"], group["terminations"] = data["rewards"][part], data["done"][part] > 0
+            group["truncations"] = (data["ends"] - data["done"])[part] > 0
+    return path
+
+
+def robomimic(path: Path, follow: bool = True, more: Callable[[Any], None] = lambda demo: None) -> Path:
+    data = whole()
+    with h5py.File(path, "w") as file:
+        for k in range(COUNT):
+            part = slice(k * STEPS, (k + 1) * STEPS)
+            demo = file.create_group(f"data/demo_{k}")
+            for group, name in (("obs", "observations"), ("next_obs", "next_observations")):
+                if group == "obs" or follow:
+                    demo[f"{group}/object"] = data[name][part, :1]
+                    demo[f"{group}/robot0_eef_pos"] = data[name][part, 1:]
+            demo["actions"], demo["rewards"] = data["actions"][part], data["rewards"][part]
+            demo["dones"], demo["states"] = data["done"][part].astype(np.int64), np.zeros((STEPS, 9))
+            more(demo)
+        file["mask/train"] = np.array([b"demo_0"])
+    return path
+
+
+def lerobot(path: Path, drop: tuple[str, ...] = (), **more: Any) -> Path:
+    data = whole()
+    (path / "data" / "chunk-000").mkdir(parents=True)
+    (path / "meta").mkdir()
+    features = {"observation.images.top": {"dtype": "video"}, "action": {"dtype": "float32"}}
+    (path / "meta" / "info.json").write_text(json.dumps({"codebase_version": "v2.1", "features": features}))
+    for k in range(COUNT):
+        part = slice(k * STEPS, (k + 1) * STEPS)
+        columns = {
+            "observation.state": list(data["observations"][part]),
+            "action": list(data["actions"][part]),
+            "episode_index": np.full(STEPS, k),
+            "frame_index": np.arange(STEPS),
+            "timestamp": np.arange(STEPS) / 10,
+            "index": np.arange(k * STEPS, (k + 1) * STEPS),
+            "task_index": np.zeros(STEPS, int),
+            "next.reward": data["rewards"][part],
+            "next.done": data["ends"][part] > 0,
+            "next.success": data["done"][part] > 0,
+            **more,
+        }
+        table = pa.table({name: values for name, values in columns.items() if name not in drop})
+        parquet.write_table(table, path / "data" / "chunk-000" / f"episode_{k:06d}.parquet")
+    return path
+
+
+ALL = {  # every transition is in the file
+    "a mapping of trajectories": lambda path: with_last_rows(),
+    "trajectories": lambda path: npz(path / "mine.npz", with_last_rows()),
+    "trajectories of an odd name": lambda path: npz(path / "mine.npz", with_last_rows()).rename(path / "mine.data"),
+    "a mapping of transitions": lambda path: as_ogbench_loads(),
+    "OGBench's loader": lambda path: npz(path / "mine.npz", as_ogbench_loads()),
+    "an open npz": lambda path: np.load(npz(path / "mine.npz", as_ogbench_loads())),
+    "D4RL with next observations": lambda path: hdf5(path / "mine.hdf5", as_d4rl_has_it()),
+    "the same as h5": lambda path: hdf5(path / "mine.h5", as_d4rl_has_it()),
+    "the same as npz": lambda path: npz(path / "mine.npz", as_d4rl_has_it()),
+    "an open hdf5": lambda path: h5py.File(hdf5(path / "mine.hdf5", as_d4rl_has_it()), "r"),
+    "Minari": lambda path: minari(path / "set"),
+    "Minari's file": lambda path: minari(path / "set") / "data" / "main_data.hdf5",
+    "robomimic": lambda path: robomimic(path / "mine.hdf5"),
+    "columns of parquet": lambda path: columns(path / "mine.parquet"),
+}
+NO_SUCCESSORS = {  # the last transition of what ends by time is not in the file; what ends with the task keeps its own
+    "D4RL": lambda path: hdf5(path / "mine.hdf5", as_d4rl_has_it(follow=False)),
+    "robomimic": lambda path: robomimic(path / "mine.hdf5", follow=False),
+    "LeRobot": lambda path: lerobot(path / "set"),
+    "LeRobot's table": lambda path: one_table(path),
+}
+
+
+def columns(path: Path) -> Path:
+    arrays = {name: list(v) if v.ndim == 2 else v for name, v in as_ogbench_loads().items()}
+    parquet.write_table(pa.table(arrays), path)
+    return path
+
+
+def one_table(path: Path) -> Path:
+    files = sorted((lerobot(path / "set") / "data").rglob("*.parquet"))
+    parquet.write_table(pa.concat_tables([parquet.read_table(file) for file in files]), path / "all.parquet")
+    return path / "all.parquet"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_one_set_in_many_layouts_is_one_set(kind: str, tmp_path: Path) -> None:
+    data, source = whole(), ALL[kind](tmp_path)
+    found = own_transitions(source)
+    expected = {"masks": 1 - data["done"], "terminals": data["ends"]}
+    expected |= {name: data[name] for name in ("observations", "actions", "rewards", "next_observations")}
+    for name, values in expected.items():
+        assert getattr(found, name).dtype == torch.float32
+        assert np.array_equal(getattr(found, name).numpy(), values), name
+    if isinstance(source, Path):
+        report = check_file(source)
+        assert (report["transitions"], report["trajectories"], report["action_size"]) == (COUNT * STEPS, COUNT, D)
+
+
+@pytest.mark.parametrize("kind", NO_SUCCESSORS)
+def test_only_the_transition_whose_successor_is_not_there_is_left_out_and_that_is_told(
+    kind: str, tmp_path: Path, capsys: Any
+) -> None:
+    data, found = whole(), own_transitions(NO_SUCCESSORS[kind](tmp_path))
+    kept = (data["ends"] == 0) | (data["done"] == 1)
+    assert found.rewards.tolist() == data["rewards"][kept].tolist()
+    assert np.array_equal(found.actions.numpy(), data["actions"][kept])
+    assert found.masks.tolist() == (1 - data["done"][kept]).tolist()
+    assert found.terminals.sum() == COUNT
+    on = found.masks == 1
+    assert np.array_equal(found.next_observations[on].numpy(), data["next_observations"][kept][on.numpy()])
+    assert "1 of 12 rows end by time without a successor" in capsys.readouterr().err
+
+
+def changed(**changes: Any) -> Arrays:
+    arrays = as_ogbench_loads() | changes
+    return {name: values for name, values in arrays.items() if values is not None}
+
+
+def put(name: str, row: Any, value: float, arrays: Arrays | None = None) -> Arrays:
+    arrays = {key: np.array(values, np.float64) for key, values in (arrays or with_last_rows()).items()}
+    arrays[name][row] = value
+    return arrays
+
+
+REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: changed(masks=None), "these are transitions (next_observations), and terminals alone does not say"),
+    (
+        lambda: changed(timeouts=np.zeros(12), next_observations=None),
+        "has masks and timeouts, which belong to two layouts",
+    ),
+    (
+        lambda: changed(mask=np.ones(12)),
+        "has 'mask', which no layout has; nearest: masks; rename it, or say ignore=('mask'",
+    ),
+    (lambda: changed(dones=np.ones(12)), "has 'dones', which no layout has; nearest: terminals"),
+    (lambda: changed(truncations=np.ones(12)), "has 'truncations', which no layout has; nearest: timeouts"),
+    (lambda: changed(next_obs=np.ones((12, 3))), "has 'next_obs', which no layout has; nearest: next_observations"),
+    (lambda: changed(reward=np.ones(12)), "has 'reward', which no layout has; nearest: rewards"),
+    (lambda: changed(camera=np.ones((12, 8, 8))), "has 'camera', which no layout has"),
+    (lambda: changed(rewards=None), "has no array rewards, and no task says how to compute them"),
+    (lambda: changed(actions=None, terminals=None), "has no array actions nor terminals"),
+    (
+        lambda: changed(next_observations=np.ones((12, 2), np.float32)),
+        "next_observations has shape (12, 2), observations",
+    ),
+    (lambda: changed(rewards=np.ones(11)), "rewards has shape (11,), expected 1 axes of which the first has 12 rows"),
+    (lambda: changed(observations=np.ones((12, 2, 2))), "observations has shape (12, 2, 2), expected 2 axes"),
+    (lambda: changed(rewards=np.ones(12, complex)), "rewards is of type complex128, expected real numbers"),
+    (lambda: changed(actions=np.full((12, 2), "a")), "actions is of type <U1"),
+    (lambda: changed(actions=[[1, 2], [3]]), "actions cannot be read as an array"),
+    (lambda: changed(rewards=np.ma.masked_greater(np.arange(12.0), 5)), "rewards has masked numbers"),
+    (lambda: put("rewards", 8, 1e300), "rewards is too large for float32 at row 8"),
+    (lambda: put("observations", (9, 1), np.inf), "observations is not finite at row 9, column 1"),
+    (lambda: put("actions", (13, 1), -1.2), "actions is outside [-1, 1] at row 13, column 1"),
+    (lambda: put("masks", 11, 0.5), "masks is neither 0 nor 1 at row 11"),
+    (lambda: put("terminals", 3, 2), "terminals is neither 0 nor 1 at row 3"),
+    (lambda: put("terminals", 14, 0), "terminals does not end with 1"),
+    (
+        lambda: put("timeouts", slice(None), 1, as_d4rl_has_it(False) | {"terminals": np.zeros(12)}),
+        "leaves no transition",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "fault"), REFUSED)
+@pytest.mark.parametrize("as_file", [False, True])
+def test_mappings_and_files_are_refused_alike_and_rows_are_those_of_the_file(
+    make: Callable[[], Any], fault: str, as_file: bool, tmp_path: Path
+) -> None:
+    source = make()
+    if as_file and ("masked" in fault or "cannot be read" in fault):
+        pytest.skip("an npz holds no such array")
+    where = str(npz(tmp_path / "mine.npz", source)) if as_file else "the data"
+    with pytest.raises(DataError, match=re.escape(fault)) as told:
+        own_transitions(tmp_path / "mine.npz" if as_file else source)
+    assert str(told.value).startswith(where)
+    assert "\n" not in str(told.value)
+    assert "get it again" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("rewards", np.inf), ("actions", -7.0), ("masks", 0.3), ("rewards", 1e300)]
+)
+def test_what_is_not_read_is_not_judged(name: str, value: float) -> None:
+    last = np.arange(STEPS, COUNT * (STEPS + 1), STEPS + 1)
+    assert len(own_transitions(put(name, last, value))) == COUNT * STEPS
+    steps = as_d4rl_has_it(follow=False)
+    if name != "masks":
+        assert len(own_transitions(put(name, 7, value, steps))) == 11  # the row that ends by time
+
+
+def test_extra_arrays_may_stay_and_others_are_declared(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (pytest.fail, ("unpickled",))
+
+    extra = {"qpos": np.ones((12, 2)), "infos": np.array([Trap()] * 12, object), "metadata/env": np.array(["x"])}
+    assert len(own_transitions(npz(tmp_path / "a.npz", as_ogbench_loads() | extra))) == 12
+    path = hdf5(tmp_path / "b.hdf5", as_d4rl_has_it() | {"infos/goal": np.ones(3), "metadata/algorithm": np.ones(1)})
+    assert len(own_transitions(path)) == 12
+    path = npz(tmp_path / "c.npz", as_ogbench_loads() | {"camera": np.zeros(5), "log": np.array([Trap()], object)})
+    assert len(own_transitions(path, ignore=("camera", "log"))) == 12
+    with pytest.raises(DataError, match="has 'log'"):
+        own_transitions(path, ignore="camera")
+
+
+FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "mine.npy": (lambda p: np.save(p, np.ones(3)), "this is a single array"),
+    "mine.pkl": (lambda p: p.write_bytes(pickle.dumps({"observations": 1})), "this is a pickle, which is never loaded"),
+    "mine.npz": (lambda p: p.write_bytes(pickle.dumps([1])), "this is a pickle, which is never loaded"),
+    "mine.npz.gz": (lambda p: p.write_bytes(gzip.compress(b"x")), "packed with gzip; unpack it first"),
+    "mine.csv": (lambda p: p.write_text("observations,actions\n1,2\n"), "this is a text file, perhaps a table"),
+    "mine.pt": (lambda p: torch.save({"a": torch.ones(1)}, p), "a file of torch.save, which is never unpickled"),
+    "mine.zip": (lambda p: zipfile.ZipFile(p, "w").writestr("a.txt", "b"), "a zip file without an array in it"),
+    "page.hdf5": (lambda p: p.write_text("<html><body>Not found"), "a web page, not the file itself"),
+    "lfs.hdf5": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"), "run git lfs pull"),
+    "empty.npz": (lambda p: p.write_bytes(b""), "empty; get it again"),
+    "cut.npz": (lambda p: p.write_bytes(npz(p, whole()).read_bytes()[:900]), "not a readable npz file"),
+    "noise.npz": (lambda p: p.write_bytes(bytes(range(200, 255))), "not a readable npz file"),
+    "cut.hdf5": (lambda p: p.write_bytes(hdf5(p, whole()).read_bytes()[:600]), "not a readable hdf5 file"),
+    "cut.parquet": (lambda p: p.write_bytes(columns(p).read_bytes()[:300]), "not a readable parquet file"),
+    "run": (lambda p: (p.mkdir(), (p / "run.json").write_text("{}")), "a record of a run, not data"),
+    "zarr": (lambda p: (p.mkdir(), (p / ".zgroup").write_text("{}")), "a zarr store"),
+    "some": (lambda p: (p.mkdir(), (p / "a.txt").write_text("{}")), "a folder (with a.txt in it)"),
+    "several": (lambda p: minari(p / "one"), "a folder of several Minari sets"),
+    "d3rlpy.h5": (lambda p: hdf5(p, {"observations_0": np.ones((3, 2)), "version": 2}), "this is d3rlpy's own layout"),
+    "no_timeouts.hdf5": (
+        lambda p: hdf5(p, {k: v for k, v in as_d4rl_has_it(False).items() if k != "timeouts"}),
+        "has terminals and no array timeouts",
+    ),
+    "aloha.hdf5": (
+        lambda p: hdf5(p, {"observations/qpos": np.ones((3, 2)), "actions": np.ones((3, 1))}),
+        "observations is in parts (qpos)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_file_is_named_and_damage_alone_is_to_be_got_again(name: str, tmp_path: Path, capsys: Any) -> None:
+    make, fault = FOREIGN[name]
+    make(tmp_path / name)
+    with pytest.raises(DataError, match=re.escape(fault)) as told:
+        own_transitions(tmp_path / name)
+    assert str(told.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(told.value)
+    damaged = any(word in fault for word in ("not a readable", "empty;"))
+    assert ("get it again" in str(told.value)) == damaged
+    assert cli.main(["data", "check", str(tmp_path / name)]) == 2
+    assert fault in capsys.readouterr().err
+
+
+def images(demo: Any) -> None:
+    demo["obs/agentview_image"] = np.zeros((STEPS, 4, 4, 3), np.uint8)
+
+
+def short(demo: Any) -> None:
+    del demo["rewards"]
+    demo["rewards"] = np.zeros(STEPS - 1)
+
+
+def without(name: str) -> Callable[[Any], None]:
+    def drop(demo: Any) -> None:
+        del demo[name]
+
+    return drop
+
+
+def another(demo: Any) -> None:
+    demo["actions_abs"] = np.zeros((STEPS, D))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (images, "data/demo_0/obs/agentview_image is of shape (4, 4, 4, 3), and only vectors are read"),
+        (short, "data/demo_0 has 3 rows of rewards and 4 of actions"),
+        (without("rewards"), "data/demo_0 has no array rewards"),
+        (without("dones"), "data/demo_0 has no array dones"),
+        (without("obs"), "data/demo_0 has no group obs"),
+        (another, "data/demo_0 has 'actions_abs', which is not read; say ignore=('actions_abs',)"),
+    ],
+)
+def test_demonstrations_that_do_not_fit_are_named(change: Any, fault: str, tmp_path: Path) -> None:
+    path = robomimic(tmp_path / "mine.hdf5", more=change)
+    with pytest.raises(DataError, match=re.escape(fault)):
+        own_transitions(path)
+    if change in (images, another):
+        assert len(own_transitions(path, ignore=("agentview_image", "actions_abs"))) == COUNT * STEPS
+
+
+@pytest.mark.parametrize(
+    ("drop", "more", "fault"),
+    [
+        (("next.reward",), {}, "has no column next.reward, which training needs; label the frames"),
+        (("action",), {}, "has no column action"),
+        (("observation.state",), {}, "has no column observation.state"),
+        ((), {"frame_index": np.array([0, 1, 3, 2])}, "frames are missing or out of order"),
+        ((), {"episode_index": np.array([0, 1, 0, 1])}, "an episode's frames are not together"),
+        ((), {"action": [[0.0], [0.1, 0.2], [0.0], [0.0]]}, "column 'action' is of type list"),
+        ((), {"next.reward": [0.0, None, 0.0, 0.0]}, "column 'next.reward' has nothing in 1 rows"),
+        ((), {"observation.images.wrist": ["a"] * STEPS}, "column 'observation.images.wrist' is of type string"),
+        ((), {"action": list(np.full((STEPS, D), 90.0))}, "actions is outside [-1, 1] at row 0, column 0"),
+        ((), {"language": ["lift"] * STEPS}, "has a column 'language', which is not read"),
+    ],
+)
+def test_frames_that_do_not_fit_are_named(drop: Any, more: Any, fault: str, tmp_path: Path) -> None:
+    path = lerobot(tmp_path / "set", drop, **more)
+    with pytest.raises(DataError, match=re.escape(fault)) as told:
+        own_transitions(path)
+    assert "\n" not in str(told.value)
+
+
+def test_parts_of_observations_are_put_side_by_side_in_an_order_that_is_told(tmp_path: Path, capsys: Any) -> None:
+    own_transitions(robomimic(tmp_path / "mine.hdf5"))
+    assert "observations are object, robot0_eef_pos, side by side" in capsys.readouterr().err
+    more = {"observation.environment_state": list(np.ones((STEPS, 2)))}
+    assert own_transitions(lerobot(tmp_path / "set", **more)).observations.shape[1] == WIDTH + 2
+    told = capsys.readouterr().err
+    assert "observations are observation.environment_state, observation.state, side by side" in told
+    assert "observation.images.top are films beside the table, and are not read" in told
+
+
+def test_transitions_whose_next_row_is_elsewhere_end_there(capsys: Any) -> None:
+    order = np.random.default_rng(1).permutation(12)
+    found = own_transitions({name: values[order] for name, values in as_ogbench_loads().items()})
+    assert found.terminals.sum() > COUNT
+    assert "the next row is not where the transition led" in capsys.readouterr().err
+
+
+def test_rewards_that_are_in_last_rows_alone_are_told_of(capsys: Any) -> None:
+    arrays = with_last_rows()
+    arrays["rewards"] = arrays["terminals"].astype(float)
+    own_transitions(arrays)
+    assert "every reward that is read is 0; rows without a transition hold others, such as 1" in capsys.readouterr().err
+    arrays["rewards"] = np.full(15, -1.0)
+    own_transitions(arrays)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (
+            [{"observations": 1}],
+            "data must be a path, a mapping of arrays or Transitions, got a builtins.list; put the",
+        ),
+        (None, "got None"),
+        (3, "got 3"),
+        (np.ones(3), "got a numpy.ndarray"),
+        ({3: np.ones(3)}, "its names must be words"),
+        ("s3://bucket/mine.npz", "is an address; give a path on this machine"),
+        ("$DATA/mine.npz", "is not expanded"),
+    ],
+)
+def test_what_is_no_data_at_all_is_named(given: Any, fault: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        own_transitions(given)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_numbers_of_any_precision_become_float32(dtype: torch.dtype) -> None:
+    tensors = {name: torch.as_tensor(values).to(dtype) for name, values in as_ogbench_loads().items()}
+    found = own_transitions(tensors)
+    assert {value.dtype for value in vars(found).values()} == {torch.float32}
+    again = own_transitions(Transitions(**tensors))
+    assert torch.equal(again.rewards, found.rewards)
+    with pytest.raises(ValueError, match="observations must be a tensor, got ndarray"):
+        Transitions(**as_ogbench_loads())
+    with pytest.raises(ValueError, match="rewards must be floating point"):
+        Transitions(**{name: value.long() for name, value in tensors.items()})
