@@ -53,7 +53,13 @@ def wholes(name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
     flat = getattr(value, "ndim", 1) == 1
     if isinstance(value, str | bytes | Mapping | set | frozenset) or not isinstance(value, Iterable) or not flat:
         raise ValueError(f"{name} must be integers, for instance (0, 1, 2), got {shown(value)}")
-    return tuple(whole(f"each of {name}", one, least) for one in value)
+    found = []
+    for one in value:
+        integer = _as_integer(scalar(one))
+        if integer is None or (least is not None and integer < least):
+            raise ValueError(f"{name} must be integers{'' if least is None else f' >= {least}'}, one is {shown(one)}")
+        found.append(integer)
+    return tuple(found)
 
 
 def number(
