@@ -15,7 +15,8 @@ from typing import Any
 
 from vgf.rlhf.parts.hub import local_or_hub
 from vgf.rlhf.parts.registry import PARTS, cache_folder
-from vgf.support.content import content_of, key
+from vgf.support.content import content_of
+from vgf.support.provenance import fingerprint
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 NOT_MODEL = ("done.json", "manifest.json", "trainer_state.json")
@@ -32,7 +33,7 @@ def model_of(name: str) -> Any:
     if name == MODEL and (not folder.exists() or _is_prepared(folder, "smollm2")):
         return name
     files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern) if file.name not in NOT_MODEL})
-    return {"model": key({file.name: content_of(file) for file in files})}
+    return {"model": fingerprint({file.name: content_of(file) for file in files})}
 
 
 def task_of(task: str, preferences: Path | None) -> Any:
@@ -69,10 +70,8 @@ def _hub_fingerprint(task: str) -> str:
     from vgf.rlhf.parts.preferences import hub_table
 
     table = hub_table(task)
-    files = sorted(Path(file["filename"]) for file in getattr(table, "cache_files", ()))
+    files = [Path(file["filename"]) for file in getattr(table, "cache_files", ())]
+    if not files:
+        return str(getattr(table, "_fingerprint", ""))
     # the folder of a cached set is named by the commit it came from
-    return (
-        key({"files": ["/".join(file.parts[-2:]) for file in files]})
-        if files
-        else str(getattr(table, "_fingerprint", ""))
-    )
+    return fingerprint({"files": sorted("/".join(file.parts[-2:]) for file in files)})

@@ -114,7 +114,8 @@ def sft(setup: Setup) -> dict[str, Any]:
         policy.model.save_pretrained(folder)
         facts |= {"perplexity_before": before, "perplexity": after, "rows": len(splits.sft)}
         facts |= {"vocabulary": len(policy.vocabulary), "steps": sizes.sft_steps}
-        write_done(folder, facts | {"made_of": setup.made_of})
+        facts |= {"made_of": setup.made_of}
+        write_done(folder, facts)
     return facts
 
 
@@ -138,7 +139,8 @@ def reward(setup: Setup) -> dict[str, Any]:
         model.eval()
         facts |= {"accuracy": reward_accuracy(model, policy, splits.test), "rows": len(splits.reward)}
         model.save(folder)
-        write_done(folder, facts | {"made_of": setup.made_of})
+        facts |= {"made_of": setup.made_of}
+        write_done(folder, facts)
     return facts
 
 
@@ -176,7 +178,8 @@ def judge(setup: Setup) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         save_judge(trained, folder)
         told = {**facts, "accuracy": pair_accuracy(scores.tolist(), ratings), "correlation": correlation}
-        write_done(folder, told | {"made_of": setup.made_of})
+        told |= {"made_of": setup.made_of}
+        write_done(folder, told)
     return told
 
 
@@ -216,5 +219,6 @@ def weighted_cloning(setup: Setup) -> dict[str, Any]:
         policy.model.save_pretrained(folder)
         effective = float(weights.sum() ** 2 / weights.square().sum() / len(weights))
         facts |= {"responses": len(rows), "effective_share": effective}
-        write_done(folder, facts | {"made_of": setup.made_of})
+        facts |= {"made_of": setup.made_of}
+        write_done(folder, facts)
     return facts

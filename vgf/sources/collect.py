@@ -28,6 +28,7 @@ from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json, written_whole
 from vgf.support.paths import data_folder
+from vgf.support.provenance import blas_kernel
 
 PACKAGES = ("ogbench", "mujoco", "gymnasium", "numpy", "h5py")
 BATCH = 64  # episodes before the first look at the number of rows
@@ -65,7 +66,8 @@ class Collection:
     @property
     def key(self) -> str:
         """A short digest of everything an episode's bits depend on."""
-        values = {name: value for name, value in self.facts.items() if name not in ("episodes", "splits", "most_rows")}
+        left = ("episodes", "splits", "most_rows")
+        values = {name: value for name, value in self.facts.items() if name not in left} | {"blas": blas_kernel()}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -163,6 +165,7 @@ def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, seconds: float)
         "content": content_digest(arrays),
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "blas": blas_kernel(),
         "seconds": round(seconds, 1),
     }
     second = {"sha256_validation": sha256(validation_path(path))} if path.suffix == ".npz" else {}

@@ -24,6 +24,7 @@ from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json
 from vgf.support.paths import data_folder
+from vgf.support.provenance import blas_kernel
 
 RECIPE_VERSION = 1  # raise it when the same settings would give other bits
 PACKAGES = ("ogbench", "mujoco", "dm-control", "gymnasium", "numpy", "scipy")
@@ -71,7 +72,7 @@ class Settings:
     @property
     def key(self) -> str:
         """A short digest of everything an episode's bits depend on."""
-        values = {name: value for name, value in self.facts.items() if name != "episodes"}
+        values = {name: value for name, value in self.facts.items() if name != "episodes"} | {"blas": blas_kernel()}
         if self.validation_rows != self.recipe.rows:
             values["validation_rows"] = self.validation_rows
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
@@ -176,6 +177,7 @@ def _assemble(settings: Settings, parts: Path, path: Path, seconds: float) -> No
         "content": content_digest(arrays),
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "blas": blas_kernel(),
         "seconds": round(seconds, 1),
     }
     write_json(sidecar(path), facts)

@@ -1,19 +1,17 @@
 """What something is made of: digests of content, which name every cache.
 
-A cache that is named by a path or a word finds the work of yesterday's file under the same name. So every key here is
-made of bytes: of a file, of all files of a folder by their names inside it, or of facts as JSON. The price is reading
-what goes in once; within a process a file that has not changed is read once.
+A cache that is named by a path or a word finds the work of yesterday's file under the same name. So keys are made of
+bytes: of a file, or of all files of a folder with their names inside it; `vgf.support.provenance.fingerprint` makes one
+key of several. The price is reading what goes in; within a process a file that has not changed is read once.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 FRESH = 2_000_000_000  # nanoseconds
 
@@ -41,22 +39,17 @@ def files_of(path: Path, patterns: Iterable[str] = ("*",)) -> list[Path]:
     return sorted(file for file in found if not any(p.startswith(".") for p in file.relative_to(path).parts))
 
 
-def key(facts: Mapping[str, Any]) -> str:
-    """Return a short digest of facts: equal for equal values, whatever their order."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes; read again only where the file is another or was written since."""
     state = path.stat()
-    if time.time_ns() - state.st_mtime_ns < FRESH:  # a file this new may change again within one tick of its clock
+    if time.time_ns() - state.st_ctime_ns < FRESH:  # a file this new may change again within one tick of its clock
         return _read.__wrapped__(path.resolve(), 0, 0, 0)
-    return _read(path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns)
+    return _read(path.resolve(), state.st_ino, state.st_size, state.st_ctime_ns)  # a time that nobody can set
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, inode: int, size: int, written: int) -> str:
+def _read(path: Path, inode: int, size: int, changed: int) -> str:
     """Return the SHA-256 of a file in the state that the other arguments name."""
-    del inode, size, written
+    del inode, size, changed
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -24,8 +24,9 @@ def check_writable(folder: Path, needed: float = 0.0) -> None:
     Raises:
         ValueError: naming it, what is wrong and what to do.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made: list[Path] = []
     try:
+        made += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".trial-"):
             free = shutil.disk_usage(folder).free

@@ -5,15 +5,20 @@ A digest is taken over values alone, never over the code that computes with them
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 PACKAGES = ("vgf-companion", "torch", "numpy", "gymnasium", "ogbench", "mujoco", "safetensors")
 
@@ -34,6 +39,21 @@ def code_provenance() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
     }
+
+
+@cache
+def blas_kernel() -> str:
+    """Return which kernel numpy's OpenBLAS chose for this processor, such as SkylakeX; empty with another library.
+
+    Kernels of other processors round otherwise, so files made with two of them differ although all else is pinned.
+    """
+    home = Path(np.__file__).parent
+    for file in [*home.parent.glob("numpy.libs/*openblas*"), *home.glob(".dylibs/*openblas*")]:
+        with suppress(OSError, AttributeError):
+            name = ctypes.CDLL(str(file)).scipy_openblas_get_corename64_
+            name.restype = ctypes.c_char_p
+            return bytes(name()).decode()
+    return ""
 
 
 def git(*arguments: str) -> str:

@@ -9,6 +9,7 @@ evaluated before and after training.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from vgf.datasets.own import own_transitions
 from vgf.support.environment import stretched
 from vgf.support.files import locked
 from vgf.support.given import place, shown, truth, whole, wholes
+from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 from vgf.support.strict import known
@@ -167,8 +169,9 @@ def _empty_or_record(out: Path) -> Path:
     Raises:
         ValueError: naming it.
     """
-    if not out.name or (out.exists() and not out.is_dir()):
+    if not out.name or os.path.isfile(out):  # noqa: PTH113  # pathlib's raises for a name that is too long
         raise ValueError(f"{out}: not a folder a record can have; name a new one")
+    check_writable(out)
     there = [path.name for path in out.iterdir()] if out.exists() else []
     if not {"run.json", UNFINISHED} & set(there) and any(not name.startswith(".") for name in there):
         raise ValueError(f"{out}: there already, and not a record; name another folder")

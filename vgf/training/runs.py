@@ -183,7 +183,8 @@ def is_done(run: Run, replace: bool) -> bool:
     if is_recorded(run, replace):
         log(f"{run.folder}: there already, made with these settings; remove it to run again")
         return True
-    check_writable(run.folder)
+    for place in (run.folder, run.work):
+        check_writable(place)
     record = run.folder / "run.json"
     if record.exists() and not joins(run, records.read_runs(run.folder)):
         write_bytes(run.work / REPLACES, sha256(record).encode())

@@ -74,7 +74,8 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         shutil.rmtree(folder / "trl", ignore_errors=True)
         facts = {"prompts": len(rows), "steps": setup.sizes.bc_steps, "trl": TRL}
         facts |= {"seconds": round(time.monotonic() - started, 1)}
-        write_done(folder, facts | {"made_of": setup.made_of})
+        facts |= {"made_of": setup.made_of}
+        write_done(folder, facts)
     return facts
 
 

@@ -20,7 +20,7 @@ from vgf.rlhf.stages import load_splits
 from vgf.rlhf.study.api_judge import Pair, compare
 from vgf.rlhf.study.asking import ApiJudge
 from vgf.rlhf.study.records import folder_of, read_rows
-from vgf.support.content import key
+from vgf.support.provenance import fingerprint
 
 
 def judged(
@@ -38,7 +38,7 @@ def judged(
     if not names:
         raise ValueError(f"no record in {home}; `vgf rlhf align` makes them")
     # one name on two servers is two models; a record names no one's server
-    server = "" if judge.is_default_server else f"-{key({'server': judge.address()})}"
+    server = "" if judge.is_default_server else f"-{fingerprint({'server': judge.address()})}"
     lines = []
     for name in names:
         pairs = pairs_of(setup, name, against, texts, root)
