@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -132,6 +133,49 @@ def test_a_higher_level_gives_a_longer_interval() -> None:
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
+def test_students_mean_of_one_task_is_the_one_sample_test() -> None:
+    runs = np.array([3.0, 7.0, 8.0, 1.0, 6.5])
+    found = stats.student([runs])
+    theirs = scipy.stats.ttest_1samp(runs, 2.0, alternative="greater")
+    assert found.above(2.0) == pytest.approx(theirs.pvalue, rel=1e-12)
+    assert found.below(2.0) == pytest.approx(1 - theirs.pvalue, rel=1e-12)
+    assert found.interval() == pytest.approx(scipy.stats.ttest_1samp(runs, 0).confidence_interval(0.95), rel=1e-12)
+
+
+def test_students_mean_of_two_tasks_is_half_of_welchs_difference() -> None:
+    x, y = np.array([3.0, 7.0, 8.0]), np.array([1.0, 6.5, 2.0, 2.5])
+    found = stats.student([x, -y])
+    theirs = scipy.stats.ttest_ind(x, y, equal_var=False)
+    assert 2 * found.value == pytest.approx(x.mean() - y.mean())
+    assert found.freedom == pytest.approx(theirs.df)
+    assert 2 * min(found.above(0), found.below(0)) == pytest.approx(theirs.pvalue, rel=1e-12)
+    assert [2 * end for end in found.interval(0.9)] == pytest.approx(list(theirs.confidence_interval(0.9)))
+
+
+def test_runs_that_agree_are_worth_the_flips_of_their_signs_and_one_run_nothing() -> None:
+    found = stats.student([np.full(3, 2.0), np.full(2, 4.0)])
+    assert (found.value, found.interval()) == (3.0, (3.0, 3.0))
+    assert found.above(0) == 1 / 32
+    assert (found.above(3.0), found.below(3.0), found.below(0)) == (1.0, 1.0, 1.0)
+    alone = stats.student([np.array([2.0]), np.arange(4.0)])
+    assert (alone.above(-100), alone.below(100)) == (1.0, 1.0)
+    assert np.isnan(alone.interval()).all()
+
+
+def test_a_tables_mean_does_not_leave_the_scores_there_can_be() -> None:
+    runs = np.array([0.0, 0.0, 10.0])
+    free, kept = stats.of_mean([runs]), stats.of_mean([runs], (0.0, 100.0))
+    assert free.low < 0 == kept.low
+    assert (free.value, free.high) == (kept.value, kept.high)
+    assert np.isnan([stats.of_mean([np.array([5.0])], (0.0, 100.0)).low]).all()
+
+
+def test_students_interval_of_few_runs_holds_what_it_says_unless_scores_are_skewed() -> None:
+    for runs in (2, 3, 5, 8):
+        assert stats.coverage(runs, kind="student") == pytest.approx(0.95, abs=0.015)
+        assert stats.coverage(runs) < stats.coverage(runs, kind="student", skewed=True) < 0.92
+
+
 def test_few_runs_cover_less_than_they_say() -> None:
     found = [stats.coverage(runs) for runs in (1, 2, 3, 8, 30)]
     assert found == sorted(found)
@@ -154,8 +198,12 @@ def test_few_runs_cover_less_than_they_say() -> None:
 def test_what_cannot_be_summed_up_is_refused(tasks: list[np.ndarray], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         stats.estimate(stats.mean, tasks)
+    with pytest.raises(ValueError, match=message):
+        stats.student(tasks)
 
 
-def test_coverage_of_no_runs_is_refused() -> None:
+def test_coverage_of_too_few_runs_is_refused() -> None:
     with pytest.raises(ValueError, match="runs must be >= 1"):
         stats.coverage(0)
+    with pytest.raises(ValueError, match="runs must be >= 2"):
+        stats.coverage(1, kind="student")

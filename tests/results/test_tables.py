@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from myst_nb import glue
+from scipy.stats import t
 
 from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, returns, write_record
 from vgf import cli, records
@@ -38,13 +39,17 @@ def test_every_mean_is_that_of_the_normalised_seeds(results: Path) -> None:
                     address = f"both.cpu/{checkpoint}/mean/{task}/{method}/{steps}"
                     assert numbers[address] == pytest.approx(runs.mean(), rel=1e-5)
                     assert numbers[f"{address}/low"] <= numbers[address] <= numbers[f"{address}/high"]
-                    assert numbers[f"{address}/low"] >= runs.min() - 1e-3
+                    half = t.ppf(0.975, len(runs) - 1) * runs.std(ddof=1) / len(runs) ** 0.5
+                    ends = runs.mean() - half, runs.mean() + half
+                    low, high = (max(0.0, ends[0]), min(100.0, ends[1])) if task == CUBE else ends  # of a success
+                    assert numbers[f"{address}/low"] == pytest.approx(low, rel=1e-5)
+                    assert numbers[f"{address}/high"] == pytest.approx(high, rel=1e-5)
 
 
 def test_sums_over_tasks_are_those_of_stats(results: Path) -> None:
     numbers = tables.numbers("both", "cpu", results)
     vgf, bc = ([by_hand("last", task, method, 0) for task in (CUBE, HOPPER)] for method in ("vgf", "bc"))
-    for name, found in (("mean", stats.estimate(stats.mean, vgf)), ("iqm", stats.estimate(stats.iqm, vgf))):
+    for name, found in (("mean", stats.of_mean(vgf)), ("iqm", stats.estimate(stats.iqm, vgf))):
         address = f"both.cpu/last/{name}/all-tasks/vgf/0"
         for end, value in (("", found.value), ("/low", found.low), ("/high", found.high)):
             assert numbers[f"{address}{end}"] == pytest.approx(value, rel=1e-5)
@@ -104,7 +109,8 @@ def test_a_markdown_table_says_what_it_must_not_be_read_without(results: Path) -
         f"dataset of {CUBE}: regenerated, 20 episodes, sha256 {len(CUBE):02x}{len(CUBE):02x}",
         "chosen by the very score shown and so biased upwards",
         "score: return, normalised as D4RL does; percent of episodes that succeed",
-        "with 3 seeds and normal scores it holds the true mean of a task 73 % of the time",
+        "with 3 seeds Student's holds the true mean of a task 94 % of the time where scores are normal and 89 % where",
+        "they are skewed, percentiles 73 %",
         "| task | bc | iql | iql, paper | vgf, 0 steps | vgf, 1 step | vgf, paper |",
     ):
         assert words in text, words

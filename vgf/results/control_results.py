@@ -1,6 +1,6 @@
 """What the controls say: a mean with an interval for each kind and rung, and one verdict by a rule written before.
 
-Both read the rows that `vgf.results.controls` leaves. The interval of a mean is that of every table
+Both read the rows that `vgf.results.controls` leaves. The interval of a mean is that of every table, Student's
 (`vgf.results.stats`), over seeds, each a mean over its episodes. The verdict is a test: kinds of a policy play the same
 episodes from the same starts, so scores are subtracted episode by episode, and what is random is the seed of training.
 A seed's differences share its critic, so they are flipped in sign together or not at all (a sign-flip permutation test
@@ -73,7 +73,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (task, method, kind, rung), own in scored(rows).groupby(["task", "method", "kind", "rung"], sort=False):
         seeds = own.groupby("seed")
-        score = stats.estimate(stats.mean, [seeds["score"].mean().to_numpy()])
+        score = stats.of_mean([seeds["score"].mean().to_numpy()])
         facts = seeds[["displacement", "acted", "step_size", "steps", "promised"]].first()
         place = {"task": task, "method": method, "kind": kind, "rung": rung, **facts.mean()}
         reached = bool(((facts["displacement"] - rung).abs() <= UNREACHED * rung).all())

@@ -7,11 +7,18 @@ up as agarwal2021rliable advise. With x_mk the score of run k on task m, M tasks
     IQM         mean of all x_mk without the lowest and the highest quarter: robust to outliers, yet not to one task
     P(X > Y)    (1/M) sum_m (1/(K_m L_m)) sum_kl [ 1(x_mk > y_ml) + 1(x_mk = y_ml) / 2 ]
 
-and the interval of each is the percentile interval of a stratified bootstrap: runs are drawn anew, with replacement,
-within each task, and X and Y apart. The tasks themselves stay, so an interval speaks of these tasks alone. What is
-drawn depends on the seed and on a task's place, never on numpy's global stream; a task added at the end changes no
-other's draws. The trade-off of percentiles is that few runs give intervals that are too short: `coverage` says by how
-much. Nothing here knows an agent; arrays are numpy's, in double precision.
+The tasks themselves stay, so every interval speaks of these tasks alone. There are two kinds of interval.
+
+*Student's*, of a mean. With e_m = s_m^2 / (M^2 K_m) and s_m^2 the variance of task m's runs, the squared error of the
+mean is E = sum_m e_m, and (mean - true mean) / sqrt(E) is compared with Student's distribution of E^2 / sum_m [e_m^2 /
+(K_m - 1)] degrees of freedom (Satterthwaite's; on one task that is K - 1, and the interval is exact for normal scores).
+It is what means in tables have and what verdicts are made with.
+
+*Percentiles of a stratified bootstrap*, of the other two: runs are drawn anew, with replacement, within each task, and
+X and Y apart. What is drawn depends on the seed and on a task's place, never on numpy's global stream; a task added at
+the end changes no other's draws. Few runs give percentiles that are too close: of three they are the least and the
+highest run. So nothing is decided by them, and `coverage` says, by simulation, what either kind is worth. Nothing here
+knows an agent; arrays are numpy's, in double precision.
 """
 
 from __future__ import annotations
@@ -19,8 +26,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 Scores = Sequence[np.ndarray]  # one array a task, [..., K_m]; the leading axes are bootstrap draws
 
@@ -40,6 +49,38 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Student:
+    """The mean over tasks of the mean over runs, and how uncertain runs make it.
+
+    Attributes:
+        value: the mean.
+        error: its standard error; NaN where a task has one run alone.
+        freedom: degrees of freedom.
+        runs: of all tasks together.
+    """
+
+    value: float
+    error: float
+    freedom: float
+    runs: int
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the ends of the interval; NaN where there is no error to speak of."""
+        half = float(stdtrit(self.freedom, (1 + level) / 2)) * self.error if self.error else self.error
+        return self.value - half, self.value + half
+
+    def above(self, bar: float) -> float:
+        """Return how likely a mean this high, or higher, is if the true mean is `bar`; 1 where nothing can be said."""
+        if not self.error > 0:  # runs that agree to the last digit: the chance of that many equal signs
+            return 0.5**self.runs if self.error == 0 and self.value > bar else 1.0
+        return float(stdtr(self.freedom, (bar - self.value) / self.error))
+
+    def below(self, bar: float) -> float:
+        """Return how likely a mean this low, or lower, is if the true mean is `bar`; 1 where nothing can be said."""
+        return Student(-self.value, self.error, self.freedom, self.runs).above(-bar)
 
 
 def mean(scores: Scores) -> np.ndarray:
@@ -74,6 +115,38 @@ def improvement(scores: Scores, others: Scores) -> np.ndarray:
     return np.mean(np.stack(wins), axis=0)
 
 
+def student(scores: Scores) -> Student:
+    """Return the mean over tasks with Student's error.
+
+    Args:
+        scores: of every task its runs [K_m]; K_m may differ.
+
+    Raises:
+        ValueError: if there is no task, or one without a run or with a score that is not finite.
+    """
+    (arrays,) = _checked([scores])
+    count = np.array([len(runs) for runs in arrays])
+    value = float(mean(arrays))
+    if count.min() < 2:
+        return Student(value, float("nan"), float("nan"), int(count.sum()))
+    parts = np.array([runs.var(ddof=1) for runs in arrays]) / count / len(arrays) ** 2
+    squared = float(parts.sum())
+    freedom = squared**2 / float((parts**2 / (count - 1)).sum()) if squared else float(count.sum() - len(count))
+    return Student(value, squared**0.5, freedom, int(count.sum()))
+
+
+def of_mean(scores: Scores, within: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """Return the mean over tasks with Student's interval, as a table shows it; NaN ends where a task has one run alone.
+
+    Args:
+        scores: as of `student`.
+        within: the least and the highest score there can be; an interval does not leave it.
+    """
+    found = student(scores)
+    low, high = found.interval()
+    return Estimate(found.value, max(low, within[0]), min(high, within[1]))
+
+
 def estimate(
     statistic: Callable[..., np.ndarray], *groups: Scores, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
 ) -> Estimate:
@@ -89,14 +162,20 @@ def estimate(
     Raises:
         ValueError: if a group has no task, or a task no run or a score that is not finite.
     """
+    arrays = _checked(groups)
+    low, high = interval(statistic(*resample(arrays, seed, draws)), level)
+    return Estimate(float(statistic(*arrays)), low, high)
+
+
+def _checked(groups: Sequence[Scores]) -> list[list[np.ndarray]]:
+    """Return the groups in double precision."""
     arrays = [[np.asarray(runs, dtype=np.float64) for runs in group] for group in groups]
     for group in arrays:
         if not group or any(runs.ndim != 1 or not len(runs) for runs in group):
             raise ValueError("every group needs a task, and every task a list of at least one run")
         if not all(np.isfinite(runs).all() for runs in group):
             raise ValueError("a score is not finite")
-    low, high = interval(statistic(*resample(arrays, seed, draws)), level)
-    return Estimate(float(statistic(*arrays)), low, high)
+    return arrays
 
 
 def resample(groups: Sequence[Scores], seed: int, draws: int) -> list[list[np.ndarray]]:
@@ -118,18 +197,36 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
 
 
 @cache
-def coverage(runs: int, level: float = LEVEL, experiments: int = 2000) -> float:
-    """Return how often such an interval holds the true mean of one task, for this many normal runs; by simulation.
+def coverage(
+    runs: int,
+    level: float = LEVEL,
+    experiments: int = 2000,
+    kind: Literal["bootstrap", "student"] = "bootstrap",
+    skewed: bool = False,
+) -> float:
+    """Return how often an interval of so many runs of one task holds their true mean; by simulation.
 
-    Between about two runs and ten it is well below `level`, which a table with few seeds has to say.
+    Percentiles hold it less often than `level` says up to ten runs or so, Student's interval where scores are skewed. A
+    table with few seeds has to say both.
+
+    Args:
+        runs: of the task.
+        level: of the interval.
+        experiments: how many are simulated.
+        kind: of interval.
+        skewed: scores are exponential (most low, a few high) in place of normal.
 
     Raises:
-        ValueError: if there are no runs.
+        ValueError: if there are no runs, or one alone for Student's interval.
     """
-    if runs < 1:
-        raise ValueError(f"runs must be >= 1, got {runs}")
+    if runs < (least := 1 + (kind == "student")):
+        raise ValueError(f"runs must be >= {least}, got {runs}")
     rng = np.random.default_rng([runs, experiments])
-    scores = rng.normal(size=(experiments, runs))
+    size = (experiments, runs)
+    scores = rng.exponential(size=size) - 1 if skewed else rng.normal(size=size)
+    if kind == "student":
+        half = stdtrit(runs - 1, (1 + level) / 2) * scores.std(1, ddof=1) / runs**0.5
+        return float(np.mean(np.abs(scores.mean(1)) <= half))
     weights = rng.multinomial(runs, np.full(runs, 1 / runs), size=2000) / runs
     tail = (1 - level) / 2
     low, high = np.quantile(scores @ weights.T, [tail, 1 - tail], axis=1)

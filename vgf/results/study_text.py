@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from vgf.results.tables import ALL, Key, Study, table_cell
@@ -45,6 +46,11 @@ def ordered(study: Study, names: Mapping[str, str] = NAMES) -> list[tuple[Key, s
     return [(key, label(key, sum(k[0] == key[0] for k in keys) > 1, names)) for key in keys]
 
 
+def with_interval(row: pd.Series) -> str:
+    """Return a cell's mean, and its interval where there is one: a single seed has none."""
+    return f"{row.value:.1f}" if np.isnan(row.low) else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]"
+
+
 def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str = "last") -> str:
     """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell."""
     tasks = [*study.tasks, *([ALL] if len(study.shared) > 1 else [])]
@@ -54,7 +60,7 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
         cells = []
         for task in tasks:
             row = table_cell(study, task, key, checkpoint)
-            cells.append("–" if row is None else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]")
+            cells.append("–" if row is None else with_interval(row))
         lines.append(f"| {text} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -68,7 +74,7 @@ def budget_table(study: Study, task: str, names: Mapping[str, str], checkpoint: 
     ]
     for method in names:
         rows = [table_cell(study, task, (method, steps), checkpoint) for steps in budgets]
-        cells = ["–" if row is None else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in rows]
+        cells = ["–" if row is None else with_interval(row) for row in rows]
         if any(row is not None for row in rows):
             lines.append(f"| {names[method]} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -87,9 +93,7 @@ def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, s
         own = table_cell(study, row.task, key)
         if own is not None:
             text = label(key, len(keys) > 1, names)
-            lines.append(
-                f"| {short(row.task)} | {text} | {own.value:.1f} [{own.low:.1f}, {own.high:.1f}] | {row.value:g} |"
-            )
+            lines.append(f"| {short(row.task)} | {text} | {with_interval(own)} | {row.value:g} |")
     return "\n".join(lines) if len(lines) > 2 else "The paper has no number for any task that was run here."
 
 

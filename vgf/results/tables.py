@@ -7,7 +7,8 @@ A table is first a list of numbers, each with an address of words joined by slas
 kept in `data/tables/STUDY.SCALE.csv`; `table_text` makes markdown and LaTeX of it. A chapter glues a number under its
 address, so `vgf tables --check` (`commands`) finds what the prose shows too, computes everything anew, and names
 what differs. The price is a second copy of numbers that the records hold already; what it buys is that a record, a
-table and a page cannot drift apart unseen. Statistics and their interval are those of `stats` (agarwal2021rliable).
+table and a page cannot drift apart unseen. Statistics and their intervals are those of `stats`: Student's for a mean,
+percentiles of a bootstrap for the two sums over runs (agarwal2021rliable).
 
 Checkpoints are reported apart, never mixed. `last` is the policy after the last update. `best` is, for each seed, the
 evaluated checkpoint with the highest score on the very episodes it is then reported on: it is picked by what it is
@@ -100,6 +101,11 @@ class Study:
         online = any((source.scores["environment_steps"] > 0).any() for source in self.sources)
         return CHECKPOINTS if online else CHECKPOINTS[:2]
 
+    def range(self, tasks: Sequence[str]) -> tuple[float, float]:
+        """Return the least and highest mean score there can be on some tasks: a share of episodes has ends."""
+        goals = {source.task.name for source in self.sources if source.task.kind == "goal"}
+        return (0.0, 100.0) if goals.issuperset(tasks) else (-math.inf, math.inf)
+
     def runs(self, checkpoint: str, key: Key) -> dict[str, np.ndarray]:
         """Return the seeds' scores of a method at a budget, by task."""
         own = {s.task.name: s.runs(checkpoint, key[1]) for s in self.sources if s.method == key[0]}
@@ -128,22 +134,23 @@ class Study:
             own = {key: self.runs(checkpoint, key) for key in self.keys}
             for key, runs in own.items():
                 for task in runs:
-                    yield checkpoint, "mean", task, *key, "", *_triple(stats.mean, [runs[task]]), len(runs[task])
+                    found = _triple(stats.of_mean([runs[task]], self.range([task])))
+                    yield checkpoint, "mean", task, *key, "", *found, len(runs[task])
                 if self.shared:
                     over = [runs[task] for task in self.shared]
-                    for statistic in (stats.mean, stats.iqm):
-                        yield checkpoint, statistic.__name__, ALL, *key, "", *_triple(statistic, over), len(over)
+                    mean, iqm = stats.of_mean(over, self.range(self.shared)), stats.estimate(stats.iqm, over)
+                    for name, found_over in (("mean", mean), ("iqm", iqm)):
+                        yield checkpoint, name, ALL, *key, "", *_triple(found_over), len(over)
         for task, method, value in paper_numbers(self.sources):
             yield "paper", "mean", task, method, "", "", value, math.nan, math.nan, 0
         for key, other in combinations(self.keys, 2) if self.shared else ():
             x, y = ([self.runs("last", which)[task] for task in self.shared] for which in (key, other))
-            value, low, high = _triple(stats.improvement, x, y)
+            value, low, high = _triple(stats.estimate(stats.improvement, x, y))
             for a, b, triple in ((key, other, (value, low, high)), (other, key, (1 - value, 1 - high, 1 - low))):
                 yield "last", "improvement", ALL, *a, f"{b[0]}/{b[1]}", *triple, len(self.shared)
 
 
-def _triple(statistic: object, *groups: stats.Scores) -> tuple[float, float, float]:
-    found = stats.estimate(statistic, *groups)  # type: ignore[arg-type]
+def _triple(found: stats.Estimate) -> tuple[float, float, float]:
     return found.value, found.low, found.high
 
 
