@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.site import CHAPTERS, ROOT, SITE
 from vgf.book import claims, paper_map
-from vgf.results.verdicts import Status
+from vgf.results.judgement import Status
 
 ROWS = paper_map.read_map()
 HTML = re.compile(r"<[^>]+>")
@@ -71,7 +71,7 @@ def test_a_claims_words_and_chapter_come_from_the_claims() -> None:
         assert row["chapter"] == wanted.loc[row["claim"], "chapter"]
 
 
-@pytest.mark.parametrize("status", ["held", "held in part", "did not hold", "undecided"])
+@pytest.mark.parametrize("status", ["held", "held in part", "did not hold", "undecided", "condition not met"])
 def test_a_verdict_changes_every_row_of_its_claim_and_the_count(tmp_path: Path, status: Status) -> None:
     claims.verdict("support", status, "see {numref}`fig-x`.", "quick", directory=tmp_path)
     of_claim = ROWS[ROWS["claim"] == "support"]

@@ -13,7 +13,7 @@ from typing import TypedDict, get_args
 
 import pandas as pd
 
-from vgf.results.verdicts import Status
+from vgf.results.judgement import Status
 from vgf.support.files import write_bytes
 from vgf.support.paths import data_folder
 

@@ -28,6 +28,7 @@ BADGES = {
     "held in part": "warning",
     "did not hold": "danger",
     "undecided": "info",
+    "condition not met": "info",
     "untested": "secondary",
 }
 
@@ -112,7 +113,8 @@ def _counts(statuses: list[str]) -> str:
     count = {name: statuses.count(name) for name in BADGES}
     return (
         f"Of the paper's {len(statuses)} claims {count['held']} held, {count['held in part']} held in part, "
-        f"{count['did not hold']} did not hold, {count['undecided']} are undecided and {count['untested']} untested."
+        f"{count['did not hold']} did not hold, {count['undecided']} are undecided, {count['condition not met']} lack "
+        f"their condition, and {count['untested']} are untested."
     )
 
 

@@ -60,15 +60,18 @@ class MethodScores:
     record: records.Record
     scores: pd.DataFrame
 
+    def by_seed(self, checkpoint: str, test_steps: int) -> pd.Series:
+        """Return the score of each seed at one budget and checkpoint, indexed by seed."""
+        own = self.scores[self.scores["test_steps"] == test_steps]
+        if checkpoint == "best":
+            return own[own["update"] > 0].groupby("seed")["score"].max()
+        offline = self.scores[self.scores["environment_steps"] == 0]
+        update = (offline if checkpoint == "offline" else self.scores)["update"].max()
+        return own[own["update"] == update].set_index("seed")["score"]
+
     def runs(self, checkpoint: str, test_steps: int) -> np.ndarray:
         """Return the seeds' scores [K] at one budget and checkpoint."""
-        own = self.scores[self.scores["test_steps"] == test_steps]
-        if checkpoint == "last":
-            return own[own["update"] == self.scores["update"].max()]["score"].to_numpy()
-        if checkpoint == "offline":
-            before = self.scores[self.scores["environment_steps"] == 0]["update"].max()
-            return own[own["update"] == before]["score"].to_numpy()
-        return own[own["update"] > 0].groupby("seed")["score"].max().to_numpy()
+        return self.by_seed(checkpoint, test_steps).to_numpy()
 
 
 @dataclass(frozen=True)

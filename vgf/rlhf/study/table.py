@@ -16,6 +16,7 @@ import pandas as pd
 
 from vgf import records
 from vgf.results import stats
+from vgf.results.part_verdicts import Contrast
 from vgf.results.stats import Estimate
 from vgf.rlhf.study.methods import order_of
 from vgf.rlhf.study.records import faults, made_from, read_rows
@@ -102,6 +103,25 @@ def bootstrap(
     at = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
     value = of(totals.sum(-1, keepdims=True), counts.sum(keepdims=True))
     return Estimate(float(value[0]), *stats.interval(of(totals[:, at].sum(-1), counts[at].sum(-1))))
+
+
+def contrast(rows: pd.DataFrame, ours: str, other: str, in_full: bool = True) -> Contrast:
+    """Return one method against another on the prompts and seeds of both, for the rule of the claim.
+
+    Args:
+        rows: of `read_study`.
+        ours: the method.
+        other: what it is held against; without a row it was not trained to its end.
+        in_full: whether the other one was.
+    """
+    wide = rows[rows["method"].isin((ours, other))].pivot(index=["seed", "prompt"], columns="method")
+    if other not in set(rows["method"]):
+        return Contrast(np.empty((0, 0)), np.empty(0), in_full=False)
+    both = wide[["win_ref", "nats", "length"]].dropna()
+    wins = 100 * (both["win_ref"][ours] - both["win_ref"][other])
+    total = both[["nats", "length"]].groupby("seed").sum()
+    nats = [total["nats"][method] / total["length"][method] for method in (ours, other)]
+    return Contrast(wins.unstack("prompt").dropna(axis=1).to_numpy(), (nats[0] - nats[1]).to_numpy(), in_full)
 
 
 def text(table: pd.DataFrame) -> str:
