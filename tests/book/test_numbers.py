@@ -13,7 +13,7 @@ from tests.helpers.typed_numbers import cells, typed
 # What no rule of typed_numbers.py can check: page, the words it stands in, why it may.
 CONSTANTS = [
     ("book/cluster", "NFS version 4 has it", "a version of NFS"),
-    ("book/how_to_read", "fewer than three tasks", "the definition of *undecided*, as chapters compute it"),
+    ("book/how_to_read", "at least three tasks that count", "TASKS and SEEDS of vgf.results.judgement"),
     ("notebooks/15_rlhf", "up to 2.8 billion parameters", "what the paper names its largest model by (xu2026vgf)"),
     ("notebooks/15_rlhf", "with 135 million", "what the model is called: SmolLM2-135M (allal2025smollm2)"),
     ("book/deviations", "50 episodes at each test budget", "what the release evaluates (xu2026code)"),

@@ -80,8 +80,8 @@ def test_a_task_counts_with_five_runs_of_three_seeds_or_more() -> None:
 
 def test_what_a_verdict_needs_names_the_tasks_that_do_not_count_and_why() -> None:
     units = [*several((9.0,), (1.0,)), unit(9.0, name="c", seeds=3)]
-    text = judgement.needs(units, units[:1], "a ranking")
-    for part in ("3 tasks", "5 seeds", "a ranking", "1 of 3 do", "3 seeds on c", "nobody scores on b"):
+    text = judgement.needs(units, units[:1], "of a kind", "a ranking")
+    for part in ("3 tasks of a kind", "5 seeds", "a ranking", "1 of 3 are", "3 seeds on c", "nobody scores on b"):
         assert part in text
 
 
@@ -92,7 +92,7 @@ RULES += (part_verdicts.online, part_verdicts.language, step_verdicts.steps_help
 @pytest.mark.parametrize("of", RULES)
 def test_a_rule_says_what_decides_each_word(of: Callable[..., Verdict]) -> None:
     text = judgement.rule(of)
-    assert [w for w in (*judgement.DECIDED, "undecided", "condition not met") if f"- *{w}*: " not in text] == []
+    assert [w for w in (*judgement.DECIDED, "undecided", "condition not met") if f"- **{w}**: " not in text] == []
     assert "Args:" not in text
 
 
@@ -186,9 +186,9 @@ def test_ahead_of_the_rivals(tasks: list[tuple[float, ...]], status: str) -> Non
 def test_ahead_tells_what_it_does_not_judge() -> None:
     few = verdicts.ahead(several(FIRST, FIRST, FIRST, seeds=3, noise=0.1), others=[unit(*LAST, name="h", noise=0.1)])
     assert few.status == "undecided"
-    assert "first on 3 of 3 tasks" in few.evidence
+    assert "on 3 of 3 tasks" in few.evidence
     assert "0 of 1 other task" in few.evidence
-    assert "3 seeds on a, b and c" in few.lacks
+    assert "3 seeds on each" in few.lacks
     assert verdicts.ahead(several(FIRST, FIRST, FIRST, seeds=3, tasks=5, noise=0.1)).status == "held"
     assert "no task" in verdicts.ahead([]).evidence
     assert "nobody scores on the 1 task" in verdicts.ahead(several((0.0, 0, 0))).evidence
@@ -218,7 +218,7 @@ def test_too_few_seeds_decide_nothing_and_the_difference_is_told() -> None:
     found = verdicts.td_alone(several((30.0, 50.0), (30.0, 50.0), (30.0, 50.0), seeds=3))
     assert found.status == "undecided"
     assert "+20.0 points" in found.evidence
-    assert "3 seeds on a, b and c" in found.lacks
+    assert "3 seeds on each" in found.lacks
     assert verdicts.td_alone([]).status == "undecided"
     assert verdicts.td_alone([unit(30.0, 50.0, seeds=1)]).status == "undecided"
 
@@ -245,7 +245,7 @@ def test_only_tasks_on_which_the_flow_moves_judge_the_network() -> None:
     units = grid(*[[[40.0], [40.0]]] * 3)
     found = verdicts.amortised_no_worse(units, {"a": 0.5, "b": 0.5, "c": 0.1})
     assert found.status == "undecided"
-    assert "2 of 3 do" in found.lacks
+    assert "2 of 3 are" in found.lacks
 
 
 # --------------------------------------------------------------------------------------------------- training steps
@@ -332,7 +332,7 @@ def test_tasks_without_a_ranking_judge_nothing() -> None:
     found = step_verdicts.steps_help([(own, None) for own in several(UP, UP, UP)])
     assert found.status == "undecided"
     assert "a ranking" in found.lacks
-    assert "0 of them were ranked" in found.evidence
+    assert "0 were ranked" in found.evidence
 
 
 def test_each_seeds_budget_is_the_best_of_the_others() -> None:

@@ -18,6 +18,7 @@ seeds of fifty episodes can tell apart.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import getdoc
@@ -57,10 +58,14 @@ class Verdict:
     judged: tuple[str, ...] = ()
 
     @property
+    def text(self) -> str:
+        """The evidence with a capital, as a caption begins."""
+        return f"{self.evidence[0].upper()}{self.evidence[1:]}"
+
+    @property
     def sentence(self) -> str:
         """The evidence, and what is lacking, as sentences."""
-        text = f"{self.evidence[0].upper()}{self.evidence[1:]}."
-        return f"{text} What would decide it: {self.lacks}." if self.lacks else text
+        return f"{self.text}. What would decide it: {self.lacks}." if self.lacks else f"{self.text}."
 
 
 def decide(above: float, below: float) -> tuple[Status, float]:
@@ -105,20 +110,26 @@ def counted(units: Sequence[Unit]) -> tuple[list[Unit], Status | None]:
     return judged, "undecided" if judged or not any(map(enough, units)) else "condition not met"
 
 
-def needs(units: Sequence[Unit], judged: Sequence[Unit], also: str = "") -> str:
+def needs(units: Sequence[Unit], judged: Sequence[Unit], kind: str = "that count", also: str = "") -> str:
     """Return what is missing for a verdict: how many tasks count, and why others do not.
 
     Args:
         units: all that were run.
         judged: those that count.
+        kind: of tasks that count.
         also: another thing that a task needs to count, as "a ranking".
     """
-    text = f"{TASKS} tasks that count, each with {SEEDS} seeds and a method that scores {WORTH:g} points"
-    text += f"{f', and with {also}' if also else ''}; {len(judged)} of {len(units)} do"
+    text = f"{TASKS} tasks {kind}, each with {SEEDS} seeds{f', {also}' if also else ''} and a method that scores "
+    text += f"{WORTH:g} points; now {len(judged)} of {len(units)} are such tasks"
     few = {n: [u.name for u in units if not enough(u) and u.seeds == n] for n in sorted({u.seeds for u in units})}
     silent = [unit.name for unit in units if enough(unit) and not scores(unit)]
-    text += "".join(f", {plural(n, 'seed')} on {listed(names)}" for n, names in few.items() if names)
-    return f"{text}{f', nobody scores on {listed(silent)}' if silent else ''}"
+    why = [f"{plural(n, 'seed')} on {_these(own, units)}" for n, own in few.items() if own]
+    why += [f"nobody scores on {_these(silent, units)}"] if silent else []
+    return f"{text} ({'; '.join(why)})" if why else text
+
+
+def _these(named: Sequence[str], units: Sequence[Unit]) -> str:
+    return "each" if len(named) == len(units) > 1 else listed(named)
 
 
 def holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -142,14 +153,15 @@ def holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
 
 
 def rule(of: Callable[..., Verdict]) -> str:
-    """Return the text of a rule, from its docstring, as markdown."""
-    return (getdoc(of) or "").partition("\n\nArgs:")[0]
+    """Return the text of a rule, from its docstring, as markdown; words that decide stand out."""
+    text = (getdoc(of) or "").partition("\n\nArgs:")[0]
+    return re.sub(r"^- ([a-z ]+): ", r"- **\1**: ", text, flags=re.MULTILINE)
 
 
 def points(found: Student) -> str:
     """Return a mean difference in words, with its interval where there is one."""
-    low, high = found.interval()
-    text = f"{found.value:+.1f} points"
+    value, low, high = (round(number, 1) + 0.0 for number in (found.value, *found.interval()))  # no -0.0
+    text = f"{value:+.1f} points"
     return text if math.isnan(low) else f"{text} (95 % interval {low:+.1f} to {high:+.1f})"
 
 

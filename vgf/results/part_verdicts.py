@@ -43,11 +43,11 @@ def online(units: Sequence[Unit], own: str = "VGF", rival: str = "FQL") -> Verdi
     its difference is clearly above zero; it does not where that is clearly below five points (`WORTH`) and not above
     zero.
 
-    - *held*: all three hold.
-    - *held in part*: at least one holds once three are corrected for (Holm), and not all.
-    - *did not hold*: all three do not hold.
-    - *undecided*: anything else, or fewer than three tasks.
-    - *condition not met*: neither scores on any of the tasks run with enough seeds.
+    - held: all three hold.
+    - held in part: at least one holds once three are corrected for (Holm), and not all.
+    - did not hold: all three do not hold.
+    - undecided: anything else, or fewer than three tasks.
+    - condition not met: neither scores on any of the tasks run with enough seeds.
 
     Args:
         units: scores [2, 3, K] of the rival and of the method, of start, gain and end each.
@@ -143,18 +143,18 @@ def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -
     """On language, the method wins more often than its rivals, and it does because of the flow.
 
     Wins are those against responses of the tuned policy, as the judge sees them, on the same prompts and seeds. Against
-    a rival the method *wins* where its win rate is clearly higher, over seeds and over prompts, and its perplexity is
+    a rival the method wins where its win rate is clearly higher, over seeds and over prompts, and its perplexity is
     at most 1.15 times the rival's (`GATE`), as measured, for its tilt was chosen at that limit on other prompts. It
-    *does not* where the win rate is clearly less than five points (`WORTH`) higher, or the perplexity is clearly above
+    does not where the win rate is clearly less than five points (`WORTH`) higher, or the perplexity is clearly above
     the limit. A control is the same without what is said to be at work: one constant direction for every response, or
-    no kernel between the particles. The method is *ahead* of a control where it clearly wins more often, within the
+    no kernel between the particles. The method is ahead of a control where it clearly wins more often, within the
     same limit.
 
-    - *held*: it wins against all rivals, and it is ahead of all controls.
-    - *held in part*: it wins against at least one rival once their number is corrected for (Holm).
-    - *did not hold*: it does not win against any rival that was trained to its end.
-    - *undecided*: anything else, or fewer than five seeds.
-    - *condition not met*: no rival was trained to its end.
+    - held: it wins against all rivals, and it is ahead of all controls.
+    - held in part: it wins against at least one rival once their number is corrected for (Holm).
+    - did not hold: it does not win against any rival that was trained to its end.
+    - undecided: anything else, or fewer than five seeds.
+    - condition not met: no rival was trained to its end.
 
     Args:
         rivals: the method against each of the claim's rivals.

@@ -31,16 +31,18 @@ from vgf.results.units import Unit
 
 Task = tuple[Unit, Unit | None]  # scores at every budget, and of the critic's choice where it was ranked
 Kind = Literal["yes", "no", "unclear"]
-RANKED = "a ranking of the reference's actions on each"
+RANKED = "a ranking of the reference's actions"
 
 
 def generalises(ranking: Unit | None) -> Kind:
     """Say whether a critic orders actions of the reference that nobody moved.
 
     Acting by the one of a few that it values most, by any one and by the one that it values least are compared seed by
-    seed, by Student's paired test at 5 % for each. *yes*: the best scores clearly above any one, and any one clearly
-    above the worst. *no*: the best clearly gains less than five points (`WORTH`) over any one. *unclear*: neither, or
-    too few seeds.
+    seed, by Student's paired test at 5 % for each.
+
+    - yes: the best scores clearly above any one, and any one clearly above the worst.
+    - no: the best clearly gains less than five points (`WORTH`) over any one.
+    - unclear: neither, or too few seeds.
 
     Args:
         ranking: scores [3, K] of acting by the worst, any and the best action.
@@ -62,17 +64,17 @@ def steps_help(tasks: Sequence[Task]) -> Verdict:
     steps is the score with it less the score with none, seed by seed. Each task has its own best number, and the chance
     counts the search for it: signs of a seed's gains are flipped, all numbers of steps together.
 
-    - *held*: the gain, averaged over tasks, is clearly above zero.
-    - *held in part*: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks
+    - held: the gain, averaged over tasks, is clearly above zero.
+    - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks
       where each seed's number of steps is the one that is best on the other seeds.
-    - *did not hold*: it is clearly below five points and not clearly above zero.
-    - *undecided*: neither, or fewer than three such tasks.
-    - *condition not met*: three tasks or more tell whether the critic generalises, and on none it does.
+    - did not hold: it is clearly below five points and not clearly above zero.
+    - undecided: neither, or fewer than three such tasks.
+    - condition not met: three tasks or more tell whether the critic generalises, and on none it does.
 
     Args:
         tasks: scores [B, K] with no step first and then with more, and the critic's ranking [3, K].
     """
-    judged, said, short = _sorted(tasks, "yes", "tasks whose critic generalises")
+    judged, said, short = _sorted(tasks, "yes", "whose critic generalises")
     if short:
         return short
     gains = [unit.scores[1:] - unit.scores[:1] for unit in judged]
@@ -93,16 +95,16 @@ def zero_is_safe(tasks: Sequence[Task]) -> Verdict:
     less than five points (`WORTH`) above any one. Safe means that nothing worth having is given up: no number of steps
     gains five points over none. The numbers are those of the rule for more steps, with the words exchanged.
 
-    - *held*: the gain of each task's best number of steps, averaged over tasks, is clearly below five points.
-    - *held in part*: it is, but it is clearly above zero.
-    - *did not hold*: it is clearly above zero and not clearly below five points.
-    - *undecided*: neither, or fewer than three such tasks.
-    - *condition not met*: three tasks or more tell whether the critic generalises, and on all of them it does.
+    - held: the gain of each task's best number of steps, averaged over tasks, is clearly below five points.
+    - held in part: it is, but it is clearly above zero.
+    - did not hold: it is clearly above zero and not clearly below five points.
+    - undecided: neither, or fewer than three such tasks.
+    - condition not met: three tasks or more tell whether the critic generalises, and on all of them it does.
 
     Args:
         tasks: as for `steps_help`.
     """
-    judged, said, short = _sorted(tasks, "no", "tasks whose critic clearly does not generalise")
+    judged, said, short = _sorted(tasks, "no", "whose critic clearly does not generalise")
     if short:
         return short
     gains = [unit.scores[1:] - unit.scores[:1] for unit in judged]
@@ -131,12 +133,12 @@ def _sorted(tasks: Sequence[Task], kind: Kind, wanted: str) -> tuple[list[Unit],
     kinds = [generalises(ranking) if enough(unit) else "unclear" for unit, ranking in telling]
     judged = [unit for (unit, _), own in zip(telling, kinds, strict=True) if own == kind]
     ranked = sum(ranking is not None for _, ranking in telling)
-    said = f"on {plural(len(telling))} VGF scores, and {ranked} of them were ranked: the critic generalises on "
+    said = f"VGF scores on {plural(len(telling))}, of which {ranked} were ranked; its critic generalises on "
     said += (
         f"{kinds.count('yes')}, does not on {kinds.count('no')}, and too little is known on {kinds.count('unclear')}"
     )
     if len(judged) >= TASKS:
         return judged, said, None
     absent = not judged and len(kinds) - kinds.count("unclear") >= TASKS
-    lacks = f"{wanted}: {needs([unit for unit, _ in tasks], judged, RANKED)}"
+    lacks = needs([unit for unit, _ in tasks], judged, wanted, RANKED)
     return judged, said, Verdict("condition not met" if absent else "undecided", said, lacks)

@@ -45,12 +45,12 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
     score, and the first method's ranks are added up. The chance of a sum is its probability where the first method is
     like its rivals, so that each rank of a task is as likely as the next. It is computed exactly.
 
-    - *held*: the sum is clearly low, and the method is first on more than half of the tasks.
-    - *held in part*: the sum is clearly low, but the method is first on half of the tasks or fewer.
-    - *did not hold*: the sum is clearly high; or the method is first on so few tasks that one which is first on half
+    - held: the sum is clearly low, and the method is first on more than half of the tasks.
+    - held in part: the sum is clearly low, but the method is first on half of the tasks or fewer.
+    - did not hold: the sum is clearly high; or the method is first on so few tasks that one which is first on half
       of all tasks would clearly be so more often.
-    - *undecided*: anything else, or fewer than three tasks. Three tasks suffice only where it is first on each.
-    - *condition not met*: nobody scores on any of the tasks run with enough seeds.
+    - undecided: anything else, or fewer than three tasks. Three tasks suffice only where it is first on each.
+    - condition not met: nobody scores on any of the tasks run with enough seeds.
 
     Args:
         named: tasks of the paper's table, scores [M, K] of M methods, the one that is judged first.
@@ -64,9 +64,9 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
         places = listed([f"{permutation.ranks(u.scores.mean(-1))[0]:g} on {u.name}" for u in telling])
         count = len(telling[0].scores)
         evidence = (
-            f"of {count} methods {own} is first on {first} of {plural(len(telling))} of the paper's table that tell "
+            f"{own} is first of {count} methods on {first} of {plural(len(telling))} of the paper's table on which "
         )
-        evidence += f"them apart; its rank is {places}"
+        evidence += f"any of them scores; its rank is {places}"
     else:
         nobody = f"nobody scores on the {plural(len(named))} of the paper's table that were run"
         evidence = nobody if named else "no task of the paper's table was run"
@@ -98,11 +98,11 @@ def td_alone(units: Sequence[Unit]) -> Verdict:
     Judged on tasks on which either scores. The gain is the score of choosing among unmoved actions by the trained
     critic less that of behaviour cloning, seed by seed, judged by Student's paired test over tasks.
 
-    - *held*: the gain is clearly above zero.
-    - *held in part*: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
-    - *did not hold*: it is clearly below five points and not clearly above zero.
-    - *undecided*: neither, or fewer than three tasks.
-    - *condition not met*: neither scores on any of the tasks run with enough seeds.
+    - held: the gain is clearly above zero.
+    - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
+    - did not hold: it is clearly below five points and not clearly above zero.
+    - undecided: neither, or fewer than three tasks.
+    - condition not met: neither scores on any of the tasks run with enough seeds.
 
     Args:
         units: scores [2, K] of behaviour cloning and of the policy with no step.
@@ -114,7 +114,8 @@ def td_alone(units: Sequence[Unit]) -> Verdict:
     if not gains:
         return Verdict(missing or "undecided", f"neither scores on the {plural(len(units))} run", needs(units, judged))
     status, chance, found = between(gains, 0.0, WORTH)
-    said = f"no step gains {points(found)} over behaviour cloning on {plural(len(gains))}, and more than zero on {up}"
+    said = f"acting with no step gains {points(found)} over behaviour cloning on {plural(len(gains))}, on {up} of them "
+    said += "more than zero"
     if missing:
         return Verdict(missing, said, needs(units, judged))
     if status == "held" and 2 * up <= len(judged):
@@ -130,11 +131,11 @@ def best_train_steps_vary(units: Sequence[Unit], levels: Sequence[int]) -> Verdi
     each task scores more than choosing one for all. The chance of as much counts both choices: a seed's scores at the
     numbers of training steps are exchanged, all test budgets together.
 
-    - *held*: choosing for each task scores clearly more.
-    - *held in part*: it does, but clearly less than five points (`WORTH`) more.
-    - *did not hold*: it scores clearly less than five points more, and not clearly more.
-    - *undecided*: neither, or fewer than three tasks.
-    - *condition not met*: nobody scores on any of the tasks run with enough seeds.
+    - held: choosing for each task scores clearly more.
+    - held in part: it does, but clearly less than five points (`WORTH`) more.
+    - did not hold: it scores clearly less than five points more, and not clearly more.
+    - undecided: neither, or fewer than three tasks.
+    - condition not met: nobody scores on any of the tasks run with enough seeds.
 
     Args:
         units: scores [L, B, K] of L numbers of training steps at B numbers of test steps.
@@ -170,11 +171,11 @@ def amortised_no_worse(units: Sequence[Unit], moved: Mapping[str, float]) -> Ver
     with the network less that with autograd, seed by seed, averaged over all numbers of test steps above zero; no worse
     is a test of its own (non-inferiority), with a margin of five points (`WORTH`), by Student over tasks.
 
-    - *held*: the difference is clearly above minus five points.
-    - *held in part*: it is, but it is clearly below zero: worse, by less than the margin.
-    - *did not hold*: it is clearly below zero and not clearly above minus five points.
-    - *undecided*: neither, or fewer than three tasks.
-    - *condition not met*: the flow does too little on all tasks run, or nobody scores on those run with enough seeds.
+    - held: the difference is clearly above minus five points.
+    - held in part: it is, but it is clearly below zero: worse, by less than the margin.
+    - did not hold: it is clearly below zero and not clearly above minus five points.
+    - undecided: neither, or fewer than three tasks.
+    - condition not met: the flow does too little on all tasks run, or nobody scores on those run with enough seeds.
 
     Args:
         units: scores [2, B, K] with autograd and with the network, at B numbers of steps above zero.
@@ -191,7 +192,7 @@ def amortised_no_worse(units: Sequence[Unit], moved: Mapping[str, float]) -> Ver
         lacks = f"{TASKS} tasks on which the flow moves particles by {MOVES:g} of the spread or more"
         return Verdict("condition not met", said, lacks)
     if missing:
-        return Verdict(missing, said, needs(units, judged, f"and a displacement of {MOVES:g} of the spread or more"))
+        return Verdict(missing, said, needs(units, judged, also=f"a displacement of {MOVES:g} of the spread"))
     return Verdict(status, said, more_needed(status, judged), chance, names(judged))
 
 
