@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from vgf import toy
+from vgf.agents.vgf_config import PRESETS
 from vgf.book import plots
 from vgf.flow import ADAM_BETAS, ADAM_EPS, Budget, transport
 from vgf.kernels import median_bandwidth
@@ -88,13 +89,25 @@ class Preset(NamedTuple):
     see: str
 
 
-def presets() -> tuple[Preset, ...]:
-    """Return the presets, the authors' budget first read from the experiment file that holds it."""
+def authors_settings() -> Settings:
+    """Return the settings of the authors' D4RL scripts, read from the experiment file that holds them."""
     methods = read_experiment(SCRIPTS, "paper").task("hopper-medium-v2").methods
     vgf = next(method.config for method in methods if method.name == "vgf")
-    authors = Settings(vgf.train_steps, vgf.step_size, vgf.temperature, vgf.particles, vgf.optimizer, vgf.repulsion)
+    return Settings(vgf.train_steps, vgf.step_size, vgf.temperature, vgf.particles, vgf.optimizer, vgf.repulsion)
+
+
+def paper_settings() -> Settings:
+    """Return the flow as the paper has it, with the budget of the agent's preset `paper`."""
+    vgf = PRESETS["paper"]
+    return Settings(
+        vgf.train_steps, vgf.step_size, vgf.temperature, vgf.particles, vgf.optimizer, vgf.repulsion, "fixed"
+    )
+
+
+def presets() -> tuple[Preset, ...]:
+    """Return the presets; their words hold no number."""
+    authors = authors_settings()
     far = replace(authors, steps=40, particles=100)
-    apart = Settings(40, 0.02, 0.1, 100, "none", True, "fixed", 0.3, 0.0)
     return (
         Preset(
             "best-of-n",
@@ -104,8 +117,22 @@ def presets() -> tuple[Preset, ...]:
             "bounds are zero.",
         ),
         Preset(
+            "rise",
+            "Rise and fall",
+            replace(far, step_size=0.025, particles=60),
+            "Steps small enough to be watched. First promise and truth rise together; near the true top they part, and "
+            "then the truth falls while the promise still rises. The curve shows every other number of steps.",
+        ),
+        Preset(
+            "paper",
+            "The paper's flow",
+            paper_settings(),
+            "The flow as the paper writes it: fixed steps along the attraction alone, few particles, one bandwidth. "
+            "The step size, the number of steps and the bandwidth are ours: the summary we worked from names none.",
+        ),
+        Preset(
             "authors",
-            "The paper's budget",
+            "The authors' code",
             authors,
             "The settings of the authors' D4RL scripts: a few Adam steps, the median bandwidth. Particles that began "
             "near the foot of the higher hill climb it and stop close to its top, though the reward they follow rises "
@@ -126,6 +153,14 @@ def presets() -> tuple[Preset, ...]:
             "Fixed steps, a fixed and wide bandwidth, a small budget: both bounds hold and say something, ours is "
             "below the paper's, and the measured MMD is far below both. So small a budget also gains little.",
         ),
+        *repulsion_presets(),
+    )
+
+
+def repulsion_presets() -> tuple[Preset, Preset]:
+    """Return two presets that differ in the repulsion alone."""
+    apart = Settings(40, 0.02, 0.1, 100, "none", True, "fixed", 0.3, 0.0)
+    return (
         Preset(
             "no-repulsion",
             "No repulsion",
@@ -188,7 +223,6 @@ def page_data() -> dict[str, Any]:
     return {
         "box": toy.BOX,
         "reward": {name: getattr(reward, name).tolist() for name in ("centres", "widths", "heights")},
-        "maxima": [[round(x, 6) for x in top] for top in reward.maxima.tolist()],
         "reference": {name: getattr(reference, name).tolist() for name in ("means", "stds")},
         "error": {"centre": ERROR_CENTRE, "width": ERROR_WIDTH},
         "adam": {"beta1": ADAM_BETAS[0], "beta2": ADAM_BETAS[1], "eps": ADAM_EPS},

@@ -34,7 +34,7 @@ def draw(directory: Path = plots.FIGURES) -> None:
     """Draw every preset before and after its walk; `save_figure` writes the files."""
     rows, worth = [], {}
     with plots.style():
-        fig, axes = plt.subplots(3, 2, figsize=(5.6, 8.4), sharex=True, sharey=True, layout="constrained")
+        fig, axes = plt.subplots(4, 2, figsize=(5.6, 11.0), sharex=True, sharey=True, layout="constrained")
         for ax, preset in zip(axes.flat, presets(), strict=True):
             begin = start(preset.settings)
             end = walk(preset.settings, begin)[-1]
