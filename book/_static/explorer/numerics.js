@@ -6,14 +6,13 @@
 
   const ROOT_E = Math.sqrt(Math.E);
 
-  /** The reward the particles follow: the true bumps and, for an error > 0, one more of that height. */
-  function followed(data, error) {
-    const { centres, widths, heights } = data.reward;
-    if (!(error > 0)) return data.reward;
+  /** The reward the particles follow: the true bumps and, for an error > 0, one more of that height at every place. */
+  function followed(reward, places, width, error) {
+    if (!(error > 0)) return reward;
     return {
-      centres: [...centres, data.error.centre],
-      widths: [...widths, data.error.width],
-      heights: [...heights, error],
+      centres: [...reward.centres, ...places],
+      widths: [...reward.widths, ...places.map(() => width)],
+      heights: [...reward.heights, ...places.map(() => error)],
     };
   }
 
@@ -162,6 +161,23 @@
     return out;
   }
 
+  /** The two parts of the direction at particle i, apart: what draws it to value, and what pushes it from the others. */
+  function forces(particles, score, i, sigma, temperature, repulsion) {
+    const n = particles.length / 2, x = particles[2 * i], y = particles[2 * i + 1], square = sigma * sigma;
+    const attraction = [0, 0], away = [0, 0];
+    for (let j = 0; j < particles.length; j += 2) {
+      const dx = x - particles[j], dy = y - particles[j + 1];
+      const kernel = Math.exp(-(dx * dx + dy * dy) / (2 * square));
+      attraction[0] += (kernel * score[j]) / (n * temperature);
+      attraction[1] += (kernel * score[j + 1]) / (n * temperature);
+      if (repulsion) {
+        away[0] += (kernel * dx) / (n * square);
+        away[1] += (kernel * dy) / (n * square);
+      }
+    }
+    return { attraction, repulsion: away };
+  }
+
   /** The next state, projected onto the box: a step along phi, or phi handed to Adam. */
   function step(state, phi, settings, data) {
     const { beta1, beta2, eps } = data.adam, [low, high] = data.box, t = state.step + 1;
@@ -199,7 +215,7 @@
   const ourBound = (displacement, sigma) => -2 * Math.expm1(-(displacement ** 2) / (2 * sigma ** 2));
 
   Object.assign(vgf, {
-    followed, value, values, scores, topFrom, lipschitz, medianBandwidth, kernelTotalOwn, mmd2, direction, step,
-    directionBound, adamStepBound, paperBound, ourBound,
+    followed, value, values, scores, topFrom, lipschitz, medianBandwidth, kernelTotalOwn, mmd2, direction, forces,
+    step, directionBound, adamStepBound, paperBound, ourBound,
   });
 })((window.vgfExplorer ??= {}));

@@ -1,21 +1,21 @@
-// One walk of the particles under one setting, computed a step at a time, so that a frame of the page never waits for
-// forty of them. Every state is kept with what is measured on it: dragging the step back costs nothing.
+// One walk of the particles under one setting, computed a share at a time, so that a frame of the page never waits for
+// all of it. Every state is kept with what is measured on it: moving the step back costs nothing.
 (function (vgf) {
   "use strict";
 
   const argmax = array => array.reduce((best, value, i) => (value > array[best] ? i : best), 0);
 
-  /** Begin a walk; `start` (flat) stands for the first particles of the chosen sample unless given. */
-  function begin(data, settings, start) {
-    const particles = Float64Array.from(start ?? data.samples[settings.sample].slice(0, 2 * settings.particles));
-    const bumps = vgf.followed(data, settings.error);
+  /** Begin a walk; `start` (flat) stands for the particles of the state unless given. */
+  function begin(data, settings, edits, start) {
+    const particles = Float64Array.from(start ?? vgf.state.start(data, settings, edits));
+    const { reward, seen, tops } = vgf.state.scene(data, settings.error, edits);
     const first = settings.bandwidth === "median" ? vgf.medianBandwidth(particles, data.median_floor) : settings.sigma;
     const zeros = new Float64Array(particles.length);
     const walk = {
-      data, settings, bumps,
-      tops: tops(data, bumps, settings.error),
-      c: vgf.lipschitz(bumps),
+      data, settings, reward, seen, tops,
+      c: vgf.lipschitz(seen),
       sigma: first, // of the MMD throughout, and of the flow unless the median sets it anew
+      sigmas: [first], // of the flow, one a state
       own: vgf.kernelTotalOwn(particles, first),
       state: { particles, first: zeros, second: zeros, step: 0 },
       moved: 0, // how far any particle can have moved by now, as the bounds have it
@@ -23,18 +23,16 @@
       paperMoved: 0, // the paper's, whose formula has the repulsion's part always
       path: [particles],
       measures: [],
+      compared: 1, // states whose MMD is known; that of the first is zero
     };
     walk.measures.push(measure(walk));
     return walk;
   }
 
-  /** Compute one step more. */
+  /** Compute one state more, with all that is measured on it but the MMD. */
   function advance(walk) {
-    const { data, settings, bumps, state, c } = walk, { particles } = state;
-    const sigma = settings.bandwidth === "fixed" ? settings.sigma
-      : state.step === 0 ? walk.sigma
-        : vgf.medianBandwidth(particles, data.median_floor);
-    const phi = vgf.direction(particles, vgf.scores(bumps, particles), sigma, settings.temperature, settings.repulsion);
+    const { data, settings, seen, state, c } = walk, { particles } = state, sigma = sigmaAt(walk, state.step);
+    const phi = vgf.direction(particles, vgf.scores(seen, particles), sigma, settings.temperature, settings.repulsion);
     walk.state = vgf.step(state, phi, settings, data);
     const reach = (width, repulsion) => settings.step_size * vgf.directionBound(settings.temperature, c, width, repulsion);
     walk.moved += settings.optimizer === "adam"
@@ -46,15 +44,34 @@
     walk.measures.push(measure(walk));
   }
 
+  /** Compute one squared MMD more. It costs more than all else, so it comes last and does not hold up the walk. */
+  function compare(walk) {
+    const step = walk.compared++;
+    walk.measures[step].mmd2 = vgf.mmd2(walk.path[0], walk.own, walk.path[step], walk.sigma);
+  }
+
+  /** The bandwidth with which the flow leaves a state. */
+  function sigmaAt(walk, step) {
+    return (walk.sigmas[step] ??= walk.settings.bandwidth === "fixed" ? walk.settings.sigma
+      : vgf.medianBandwidth(walk.path[step], walk.data.median_floor));
+  }
+
+  /** Attraction and repulsion at a particle, in the state of a step. */
+  function forcesAt(walk, step, index) {
+    const { temperature, repulsion } = walk.settings, particles = walk.path[step];
+    const score = vgf.scores(walk.seen, particles);
+    return vgf.forces(particles, score, index, sigmaAt(walk, step), temperature, repulsion);
+  }
+
   /** What is shown of the newest state. */
   function measure(walk) {
-    const { data, settings, bumps, sigma } = walk, { particles } = walk.state;
-    const promised = vgf.values(bumps, particles), real = vgf.values(data.reward, particles);
+    const { settings, seen, reward, sigma } = walk, { particles } = walk.state;
+    const promised = vgf.values(seen, particles), real = vgf.values(reward, particles);
     const chosen = argmax(promised), best = argmax(real);
     const adam = settings.optimizer === "adam", median = settings.bandwidth === "median";
     return {
       step: walk.state.step,
-      mmd2: walk.state.step ? vgf.mmd2(walk.path[0], walk.own, particles, sigma) : 0,
+      mmd2: walk.state.step ? null : 0, // compare(walk) fills it in
       paper: vgf.paperBound(walk.paperMoved, sigma),
       paperApplies: !adam && !median,
       ours: vgf.ourBound(walk.moved, sigma),
@@ -65,15 +82,6 @@
       chosen, promised: promised[chosen], real: real[chosen],
       best, bestReal: real[best],
     };
-  }
-
-  /** The lower top, the higher and, if the error makes one of its own, the false one, each with its hill's width. */
-  function tops(data, bumps, error) {
-    const known = data.maxima.map((place, k) => ({ place, width: data.reward.widths[k] }));
-    if (!(error > 0)) return known;
-    const place = vgf.topFrom(bumps, data.error.centre), higher = known[1];
-    const apart = Math.hypot(place[0] - higher.place[0], place[1] - higher.place[1]);
-    return apart > higher.width / 2 ? [...known, { place, width: data.error.width }] : known; // else one hill, tilted
   }
 
   function farthest(from, to) {
@@ -91,12 +99,19 @@
     });
   }
 
-  /** A whole walk at once, for tests and for the curious: particles and measures of every step, as plain arrays. */
-  function run(settings, start) {
-    const walk = begin(vgf.data, { ...vgf.data.presets[0].settings, sample: 0, ...settings }, start);
-    for (let i = 0; i < walk.settings.steps; i++) advance(walk);
-    return { path: walk.path.map(particles => [...particles]), measures: walk.measures, sigma: walk.sigma, tops: walk.tops };
+  /** A whole walk at once, for tests and for the curious. */
+  function whole(settings, edits = vgf.state.untouched(), start = undefined) {
+    const walk = begin(vgf.data, { ...vgf.data.presets[0].settings, sample: 0, ...settings }, edits, start);
+    while (walk.measures.length <= walk.settings.steps) advance(walk);
+    while (walk.compared < walk.measures.length) compare(walk);
+    return walk;
   }
 
-  Object.assign(vgf, { begin, advance, run });
+  /** The same as plain arrays: particles and measures of every step. */
+  function run(settings, start, edits) {
+    const { path, measures, sigma, tops } = whole(settings, edits, start);
+    return { path: path.map(particles => [...particles]), measures, sigma, tops };
+  }
+
+  Object.assign(vgf, { begin, advance, compare, forcesAt, whole, run });
 })((window.vgfExplorer ??= {}));

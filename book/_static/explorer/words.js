@@ -6,6 +6,7 @@
   const reward = value => value.toFixed(2);
   const mmd = value => value.toFixed(3);
   const decimals = step => (String(step).split(".")[1] ?? "").length;
+  const size = force => Math.hypot(...force);
 
   /** The paper's bound, or why there is none. */
   function paperBound(measure, { optimizer, bandwidth }) {
@@ -27,28 +28,62 @@
       (measure.naiveBroken ? "a particle went further than it allows" : "it was kept this time, by luck");
   }
 
-  function verdict(first, now) {
-    const gain = now.real - first.real;
-    if (now.step === 0) return "this is best-of-N";
-    if (Math.abs(gain) < 0.005) return "the walk changes nothing";
-    return gain > 0 ? `the walk gains ${reward(gain)}` : `the walk loses ${reward(-gain)}`;
+  /** What the walk has brought by now, against best-of-N and against an earlier stop. */
+  function verdict(measures, step) {
+    const first = measures[0], now = measures[step], gain = now.real - first.real;
+    if (step === 0) return "Nothing has moved: this is best-of-N.";
+    const best = measures.slice(0, step + 1).reduce((top, one) => (one.real > top.real ? one : top), first);
+    const more = best.step > 0 && best.real > now.real + 0.01;
+    const earlier = more ? ` Step ${best.step} was worth more: ${reward(best.real)}.` : "";
+    if (Math.abs(gain) < 0.005) return `The walk changes nothing.${earlier}`;
+    return `The walk ${gain > 0 ? "gains" : "loses"} ${reward(Math.abs(gain))} against best-of-N.${earlier}`;
   }
 
+  const action = (settings, { promised, real }) => settings.error > 0
+    ? `an action promised ${reward(promised)} and worth ${reward(real)}` : `an action worth ${reward(real)}`;
+
   function summary(walk, step) {
-    const { settings } = walk, first = walk.measures[0], now = walk.measures[step];
-    const of = ({ promised, real }) => settings.error > 0
-      ? `an action promised ${reward(promised)} and worth ${reward(real)}` : `an action worth ${reward(real)}`;
-    return `Step ${step} of ${settings.steps}, ${settings.particles} particles, squared MMD ${mmd(now.mmd2)}. ` +
-      `Best-of-N executes ${of(first)}, the moved particles ${of(now)}: ${verdict(first, now)}.`;
+    const { settings, measures } = walk, count = walk.path[0].length / 2;
+    return `Step ${step} of ${settings.steps}, ${count} particles, squared MMD ${mmd(measures[step].mmd2)}. ` +
+      `Best-of-N executes ${action(settings, measures[0])}, the moved particles ${action(settings, measures[step])}. ` +
+      verdict(measures, step);
   }
 
   function mapText(walk, step) {
-    const now = walk.measures[step], [lower, higher, wrong] = now.near, particles = walk.path[step];
-    const place = [particles[2 * now.chosen], particles[2 * now.chosen + 1]].map(reward).join(", ");
-    return `Map of the bandit at step ${step}. Of ${walk.settings.particles} particles ${lower} are on the lower hill, ` +
-      `${higher} on the higher${wrong === undefined ? "" : `, ${wrong} on the false one`}. ` +
-      `The executed action is at (${place}).`;
+    const { chosen, near: [lower, higher, ...wrong] } = walk.measures[step], particles = walk.path[step];
+    const place = [particles[2 * chosen], particles[2 * chosen + 1]].map(reward).join(", ");
+    const lost = wrong.length ? `, ${wrong.join(" and ")} on the false one${wrong.length > 1 ? "s" : ""}` : "";
+    return `Map of the bandit at step ${step}. Of ${particles.length / 2} particles ${lower} are on the lower hill, ` +
+      `${higher} on the higher${lost}. The executed action is at (${place}).`;
   }
 
-  Object.assign(vgf, { words: { reward, mmd, decimals, paperBound, ourBound, naiveBound, verdict, summary, mapText } });
+  /** Both forces on a particle. */
+  function forces({ attraction, repulsion }, index) {
+    const together = [attraction[0] + repulsion[0], attraction[1] + repulsion[1]];
+    return `Particle ${index + 1}: attraction ${reward(size(attraction))}, repulsion ${reward(size(repulsion))}, ` +
+      `together ${reward(size(together))}.`;
+  }
+
+  /** The setting in short lines, for a saved picture. */
+  function settings({ settings: set, path }) {
+    const { steps, step_size, temperature, optimizer, repulsion, bandwidth, sigma, error } = set, count = path[0].length / 2;
+    const rule = optimizer === "adam" ? "Adam" : "fixed steps";
+    const width = bandwidth === "median" ? "median bandwidth" : `σ = ${sigma}`;
+    return [
+      `L = ${steps}, ε = ${step_size} (${rule}), α = ${temperature}, N = ${count}`,
+      `${width}, ${repulsion ? "with" : "no"} repulsion, reward error ${error}`,
+    ];
+  }
+
+  function values({ measures }, step) {
+    const { promised, real } = measures[step];
+    return [
+      `step ${step}: promised ${reward(promised)}, truly worth ${reward(real)}`,
+      `best-of-N: truly worth ${reward(measures[0].real)}`,
+    ];
+  }
+
+  Object.assign(vgf, {
+    words: { reward, mmd, decimals, paperBound, ourBound, naiveBound, verdict, summary, mapText, forces, settings, values },
+  });
 })((window.vgfExplorer ??= {}));
