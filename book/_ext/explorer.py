@@ -50,7 +50,7 @@ class Explorer(SphinxDirective):
             said,
             nodes.raw(
                 "",
-                f'</noscript><script type="application/json" id="vgf-explorer-data">{data}</script>',
+                f'</noscript><script type="application/json" id="{ident}-data">{data}</script>',
                 format="html",
             ),
         ]
@@ -68,10 +68,10 @@ def part_of(data: str) -> str:
 def add_files(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Load the scripts and the style on the page that has the explorer."""
     found = [] if doctree is None else [node["explorer"] for node in doctree.findall(nodes.raw) if "explorer" in node]
-    for ident in found:
+    if found:
         app.add_css_file("explorer/explorer.css")
-        for script in SCRIPTS[ident]:
-            app.add_js_file(f"explorer/{script}.js", loading_method="defer")
+    for script in dict.fromkeys(script for ident in found for script in SCRIPTS[ident]):  # a page may have both
+        app.add_js_file(f"explorer/{script}.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

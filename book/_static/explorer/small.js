@@ -70,7 +70,7 @@
     return player;
   }
 
-  const root = document.getElementById("vgf-small"), source = document.getElementById("vgf-explorer-data");
+  const root = document.getElementById("vgf-small"), source = document.getElementById("vgf-small-data");
   if (root && source) {
     vgf.data = JSON.parse(source.textContent);
     vgf.small = build(root, vgf.data);
