@@ -91,7 +91,8 @@ def mean(scores: Scores) -> np.ndarray:
 def iqm(scores: Scores) -> np.ndarray:
     """Return the interquartile mean over all runs of all tasks, [...]: a quarter of them, rounded down, off each end.
 
-    A task weighs as its runs do, so tasks should have equally many (agarwal2021rliable).
+    A task weighs as its runs do, so tasks should have equally many (agarwal2021rliable). Up to three runs in all
+    lose none, so theirs is the mean.
     """
     runs = np.sort(np.concatenate(scores, axis=-1), axis=-1)
     cut = runs.shape[-1] // 4

@@ -62,7 +62,11 @@ def sampling_rule(step: int, log_p: Tensor, index: Tensor, gumbel: Tensor) -> Te
 
 
 def seed_of(*parts: object) -> int:
-    """Return a generator's seed that depends on these parts alone, on every machine."""
+    """Return a generator's seed that depends on these parts alone, on every machine.
+
+    A CPU generator keeps its low 32 bits (`findings/torch_seeds_beyond_32_bits.sh`), so of a hundred thousand names
+    two probably share a stream; a generator on another device may keep more and draw other numbers.
+    """
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:7], "big")
 
 

@@ -39,7 +39,11 @@ class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._steps = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Reset; a seed fixes all that follows, the global generator and the action space included."""
+        """Reset; a seed fixes what follows, the global generator and the action space included.
+
+        A cube task's `info["goal"]` is the exception: its arm stands where actions of an unseeded space left it.
+        Its columns of objects repeat, and only they decide success (`findings/ogbench_goal_of_no_seed.sh`).
+        """
         self._seed, self._steps = seed, 0
         where = f"{self._name}, reset(seed={seed})"
         with self._randomness(), told_of(where):
