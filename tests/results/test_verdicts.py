@@ -93,7 +93,9 @@ RULES += (part_verdicts.online, part_verdicts.language, step_verdicts.steps_help
 def test_a_rule_says_what_decides_each_word(of: Callable[..., Verdict]) -> None:
     text = judgement.rule(of)
     assert [w for w in (*judgement.DECIDED, "undecided", "condition not met") if f"- **{w}**: " not in text] == []
+    assert text.startswith("**Claim.** ")
     assert "Args:" not in text
+    assert judgement.rule(step_verdicts.generalises).startswith("Say whether")
 
 
 # ------------------------------------------------------------------------------------------------------ permutations

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import getdoc
-from typing import Literal
+from typing import Literal, get_type_hints
 
 import numpy as np
 
@@ -152,9 +152,10 @@ def holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     return out
 
 
-def rule(of: Callable[..., Verdict]) -> str:
-    """Return the text of a rule, from its docstring, as markdown; words that decide stand out."""
+def rule(of: Callable[..., Verdict | str]) -> str:
+    """Return the text of a rule, from its docstring, as markdown: the claim it judges, and what decides each word."""
     text = (getdoc(of) or "").partition("\n\nArgs:")[0]
+    text = f"**Claim.** {text}" if get_type_hints(of)["return"] is Verdict else text
     return re.sub(r"^- ([a-z ]+): ", r"- **\1**: ", text, flags=re.MULTILINE)
 
 
