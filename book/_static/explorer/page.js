@@ -19,7 +19,7 @@
     page.reflect = () => reflect(page);
     const act = vgf.actions(page, (changes, options) => touch(page, changes, options));
     page.view = vgf.view.view(root, data, act);
-    page.player = vgf.player(data.ranges.steps.high, shown => draw(page, shown), () => rest(page));
+    page.player = new vgf.Player(data.ranges.steps.high, shown => draw(page, shown), () => rest(page));
     root.tabIndex = -1; // a click beside the controls keeps the keys here
     vgf.hands.hands(page.view.map, data.box, act);
     vgf.hands.keys(root, page.view.map, act);

@@ -8,79 +8,84 @@
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const pace = step => Math.min(14, 3 + 0.4 * step); // steps a second: the first are the ones to watch
 
-  /** Make a player; `draw(step)` is called on every frame, `rest()` once all is computed and nothing moves. */
-  function player(longest, draw, rest) {
-    const at = { goal: 0, shown: 0, playing: "" }; // the step shown, where it goes, and whether as a "film" or one "step"
-    let walk = null, next = null, wanted = null, waiting = 0, last = 0, telling = 0, spent = 0;
+  class Player {
+    at = { goal: 0, shown: 0, playing: "" }; // the step shown, where it goes, and whether as a "film" or one "step"
+    walk = null;
+    spent = 0; // milliseconds of the newest frame
+    next = null; // a walk that is not shown yet
+    wanted = null; // makes the walk after it
+    waiting = 0;
+    telling = 0;
+    last = 0;
 
-    /** Show another walk; if `hold`, the old one stays until the new has come as far as is shown. */
-    function show(make, hold) {
-      if (hold && walk) wanted = make;
-      else [walk, next, wanted] = [make(), null, null];
-      wake();
+    /** `draw(step)` is called on every frame, `rest()` once all is computed and nothing moves. */
+    constructor(longest, draw, rest) {
+      Object.assign(this, { longest, draw, rest });
+      still.addEventListener("change", () => this.wake());
     }
 
-    function compute(end) {
+    get busy() { return this.waiting !== 0 || this.telling !== 0; }
+
+    /** Show another walk; if `hold`, the old one stays until the new has come as far as is shown. */
+    show(make, hold) {
+      if (hold && this.walk) this.wanted = make;
+      else Object.assign(this, { walk: make(), next: null, wanted: null });
+      this.wake();
+    }
+
+    /** Go to a step: at once, or playing where motion is welcome. */
+    go(goal, playing = "") {
+      Object.assign(this.at, { goal, playing: still.matches ? "" : playing });
+      this.wake();
+    }
+
+    /** Play to a step from the beginning. */
+    replay(goal) {
+      if (!still.matches) this.at.shown = 0;
+      this.go(goal, "film");
+    }
+
+    pause() {
+      this.go(Math.ceil(this.at.shown));
+    }
+
+    wake() {
+      if (this.waiting) return;
+      this.last = 0;
+      this.waiting = requestAnimationFrame(now => this.frame(now));
+    }
+
+    compute(end) {
       do {
-        if (!next && wanted) [next, wanted] = [wanted(), null];
-        const enough = next ? Math.ceil(at.playing ? at.shown : at.goal) : longest;
+        if (!this.next && this.wanted) Object.assign(this, { next: this.wanted(), wanted: null });
+        const { next, walk, at } = this, enough = next ? Math.ceil(at.playing ? at.shown : at.goal) : this.longest;
         if ((next ?? walk).measures.length <= enough) vgf.advance(next ?? walk);
-        else if (next) [walk, next] = [next, null];
+        else if (next) Object.assign(this, { walk: next, next: null });
         else if (walk.compared < walk.measures.length) vgf.compare(walk);
         else return;
       } while (performance.now() < end);
     }
 
-    function frame(now) {
-      const begun = performance.now();
-      compute(begun + COMPUTING);
-      const ready = walk.measures.length - 1, gap = Math.min(LONGEST_GAP, (now - (last || now)) / 1000);
-      last = now;
+    frame(now) {
+      const begun = performance.now(), { at } = this;
+      this.compute(begun + COMPUTING);
+      const ready = this.walk.measures.length - 1, gap = Math.min(LONGEST_GAP, (now - (this.last || now)) / 1000);
+      this.last = now;
       at.shown = Math.min(ready, at.goal, at.playing ? at.shown + pace(at.shown) * gap : at.goal);
       if (at.shown >= at.goal) at.playing = "";
-      draw(at.shown);
-      const busy = at.playing || next || wanted || walk.compared <= longest;
-      waiting = busy ? requestAnimationFrame(frame) : 0;
-      clearTimeout(telling);
-      telling = busy ? 0 : setTimeout(told, 250);
-      spent = performance.now() - begun;
+      this.draw(at.shown);
+      const busy = at.playing || this.next || this.wanted || this.walk.compared <= this.longest;
+      this.waiting = busy ? requestAnimationFrame(later => this.frame(later)) : 0;
+      clearTimeout(this.telling);
+      this.telling = busy ? 0 : setTimeout(() => this.told(), 250);
+      this.spent = performance.now() - begun;
     }
 
-    function told() {
-      telling = 0;
-      rest();
+    told() {
+      this.telling = 0;
+      this.rest();
     }
-
-    function wake() {
-      if (waiting) return;
-      last = 0;
-      waiting = requestAnimationFrame(frame);
-    }
-
-    /** Go to a step: at once, or playing where motion is welcome. */
-    function go(goal, playing = "") {
-      Object.assign(at, { goal, playing: still.matches ? "" : playing });
-      wake();
-    }
-
-    /** Play to a step from the beginning. */
-    function replay(goal) {
-      if (!still.matches) at.shown = 0;
-      go(goal, "film");
-    }
-
-    function pause() {
-      go(Math.ceil(at.shown));
-    }
-
-    still.addEventListener("change", wake);
-    return {
-      at, show, go, replay, pause, wake,
-      get walk() { return walk; },
-      get busy() { return waiting !== 0 || telling !== 0; },
-      get spent() { return spent; }, // milliseconds of the newest frame
-    };
   }
 
-  Object.assign(vgf, { player, still });
+  Object.assign(vgf, { Player, still });
 })((window.vgfExplorer ??= {}));

@@ -28,7 +28,7 @@
     const { settings, edits } = vgf.state.fromPreset(data, data.presets[0].ident), cache = {}, { words, still } = vgf;
     const scene = vgf.state.scene(data, settings.error, edits);
     const { map, values, verdict, steps, play, link } = layout(root, data, settings, playOrPause, step => player.go(step));
-    const player = vgf.player(settings.steps, draw, rest);
+    const player = new vgf.Player(settings.steps, draw, rest);
 
     function playOrPause() {
       if (player.at.playing) player.pause();
