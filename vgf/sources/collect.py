@@ -8,7 +8,6 @@ sidecar says how the file was made; the policy's digest is part of it, since ano
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -28,7 +27,7 @@ from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json, written_whole
 from vgf.support.paths import data_folder
-from vgf.support.provenance import blas_kernel
+from vgf.support.provenance import blas_kernel, fingerprint
 
 PACKAGES = ("ogbench", "mujoco", "gymnasium", "numpy", "h5py")
 BATCH = 64  # episodes before the first look at the number of rows
@@ -59,16 +58,14 @@ class Collection:
     @property
     def facts(self) -> dict[str, Any]:
         """The settings and the versions that matter, as JSON would give them back."""
-        values = asdict(self) | {"episodes": self.episodes[0], "splits": self.episodes}
-        values |= {"versions": {name: version(name) for name in PACKAGES}}
-        return json.loads(json.dumps(values))
+        more = {"splits": self.episodes, "versions": {name: version(name) for name in PACKAGES}}
+        return json.loads(json.dumps(asdict(self) | {"episodes": self.episodes[0]} | more))
 
     @property
     def key(self) -> str:
         """A short digest of everything an episode's bits depend on."""
-        left = ("episodes", "splits", "most_rows")
-        values = {name: value for name, value in self.facts.items() if name not in left} | {"blas": blas_kernel()}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+        values = {k: value for k, value in self.facts.items() if k not in ("episodes", "splits", "most_rows")}
+        return fingerprint(values | {"blas": blas_kernel()})
 
 
 def policy_path(file: str) -> Path:

@@ -125,6 +125,8 @@ def checked(row: Any, where: str, tokenizer: Any = None) -> dict[str, str]:
     has = ", ".join(map(str, row)) or "nothing"
     given = {key: row[key] for key in KEYS if row.get(key) is not None}
     for key in KEYS[1:]:
+        if key in row and key not in given:
+            raise ValueError(f"{where}: no text {key!r}, it is null; give a text")
         if key not in given:
             raise ValueError(f"{where}: no text {key!r}; it has {has}, expected {', '.join(KEYS)}")
     kinds = {key: _kind(value) for key, value in given.items()}
@@ -142,7 +144,7 @@ def checked(row: Any, where: str, tokenizer: Any = None) -> dict[str, str]:
             raise ValueError(f"{where}: no text 'prompt', {words}; it has {has}, expected {', '.join(KEYS)}")
         given = dialogue(given)
     if not given["prompt"].strip():
-        raise ValueError(f"{where}: no text 'prompt', it is empty; it has {has}, expected {', '.join(KEYS)}")
+        raise ValueError(f"{where}: no text 'prompt', it is empty; every prompt needs a word")
     for key in KEYS[1:]:
         if not given[key].strip():
             raise Useless(f"no text {key!r}, it is empty")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: damaged gzip ({error}); get it again") from None
     if content.startswith(PARQUET_MAGIC):
-        yield from _parquet(path)
+        yield from _parquet(content, path)
         return
     for magic, what in OTHER.items():
         if content.startswith(magic):
@@ -95,7 +96,7 @@ def _list(text: str, path: Path) -> list[Any] | None:
     return rows if rows and all(isinstance(row, dict) for row in rows) else None
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+def _parquet(content: bytes, path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a parquet file."""
     if find_spec("pyarrow") is None:
         raise ValueError(f"{path}: a parquet file needs the package pyarrow; pip install pyarrow, or {WANTED}")
@@ -103,7 +104,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(path).read()
+        table = parquet.ParquetFile(io.BytesIO(content)).read()
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(
             f"{path}: not a readable parquet file ({' '.join(str(error).split())[:120]}); get it again"
