@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -200,3 +201,22 @@ def test_one_judge_name_on_two_servers_is_two_judges(world: Path, monkeypatch: p
     assert asked[2] == asked[4] != asked[3]
     assert len(set(asked)) == 3
     assert "example" not in "".join(asked)
+
+
+def test_settings_take_numbers_and_paths_as_people_have_them(world: Path) -> None:
+    given = Setup(world / "model", "hh", seed=np.int64(2), preferences=str(world / "mine.jsonl"), sizes=SIZE)  # type: ignore[arg-type]
+    assert given == setup(world, seed=2)
+    assert given.folder("sft") == setup(world, seed=2).folder("sft")
+    assert replace(SIZE, sft_steps=np.int64(2)) == SIZE
+    for name, value in (
+        ("sft_steps", 2.5),
+        ("tokens", 0),
+        ("sft_rate", "1e-3"),
+        ("sft_rate", float("inf")),
+        ("rank", True),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            replace(SIZE, **{name: value})
+    for seed in (-1, "0", True, None):
+        with pytest.raises(ValueError, match="seed must be an integer >= 0"):
+            setup(world, seed=seed)

@@ -26,7 +26,9 @@ NOBODY = "http://127.0.0.1:9/nobody.npz"  # the discard port: nobody listens
 class Server:
     """A file server that knows ranges and counts what it sends."""
 
-    def __init__(self, content: bytes, kind: str = "application/octet-stream", most: int | None = None) -> None:
+    def __init__(
+        self, content: bytes, kind: str = "application/octet-stream", most: int | None = None, tag: str = ""
+    ) -> None:
         self.sent, self.ranges = 0, []
         outer = self
 
@@ -36,6 +38,8 @@ class Server:
 
             def do_GET(self) -> None:
                 start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").split("-")[0])
+                if tag and self.headers["If-Range"] not in (None, tag):
+                    start = 0  # the part is of another version
                 if self.command == "GET":
                     outer.ranges.append(start)
                 if start >= len(content):
@@ -44,6 +48,8 @@ class Server:
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content) - start))
+                for name in ("ETag", "Last-Modified")[tag.startswith("W/") :] if tag else ():
+                    self.send_header(name, tag)
                 self.end_headers()
                 if self.command == "GET":
                     body = content[start : start + most] if most else content[start:]
@@ -102,6 +108,20 @@ def test_a_broken_download_goes_on_where_it_was(serve: Callable[..., Server], co
     assert target.read_bytes() == content
     assert whole.ranges == [10_000]
     assert whole.sent == len(content) - 10_000
+
+
+@pytest.mark.parametrize(("first", "then", "resumed"), [("a", "a", True), ("a", "b", False), ("W/a", "W/a", True)])
+def test_a_part_of_another_version_of_the_file_is_not_gone_on_with(
+    first: str, then: str, resumed: bool, serve: Callable[..., Server], content: bytes, tmp_path: Path
+) -> None:
+    other = bytes(byte ^ 1 for byte in content) if first != then else content
+    with pytest.raises(DataError, match="could not be downloaded"):
+        get.fetch([serve(other, most=10_000, tag=first).url], tmp_path / "set.npz")
+    whole = serve(content, tag=then)
+    get.fetch([whole.url], tmp_path / "set.npz")
+    assert (tmp_path / "set.npz").read_bytes() == content
+    assert whole.ranges == [10_000 if resumed else 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original.npz", "set.npz"]
 
 
 def test_a_part_that_is_whole_already_is_taken(serve: Callable[..., Server], content: bytes, tmp_path: Path) -> None:

@@ -302,3 +302,14 @@ def test_an_environment_that_cannot_be_repeated_is_told_of_and_played(tmp_path: 
     assert (record.episodes["length"] == LENGTH).all()
     vgf.fit(trajectories(), tmp_path / "other", CONFIG, make_env=Walk, **SIZES, **EPISODES)
     assert "differ" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("scale", "told"), [(1.0, False), (10.0, True), (-30.0, True)])
+def test_data_that_leave_the_environments_observations_are_told_of(
+    scale: float, told: bool, tmp_path: Path, capsys: Any
+) -> None:
+    data = trajectories()
+    data["observations"][:, 2] *= scale
+    vgf.fit(data, tmp_path / "mine", CONFIG, make_env=Walk, **SIZES, **EPISODES)
+    words = "mine: number 2 of the data's observations is in ["
+    assert (words in capsys.readouterr().err) == told

@@ -29,6 +29,7 @@ import tyro
 
 from vgf.bench.machine import load, machine, processor_kind, runnable
 from vgf.support.files import write_bytes
+from vgf.support.given import expanded
 from vgf.support.progress import log
 
 HOME = Path("data/results/speed")
@@ -191,7 +192,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 def main() -> int:
     """Run `python -m vgf.bench.collect`; return 2 for bad input."""
     try:
-        tyro.cli(Collect, prog="python -m vgf.bench.collect").run()
+        tyro.cli(Collect, prog="python -m vgf.bench.collect", args=expanded(sys.argv[1:])).run()
     except (ValueError, OSError) as error:
         print(f"collect: {error}", file=sys.stderr)
         return 2

@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 
 from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.given import place
 from vgf.support.paths import data_folder
 
 SCHEMA = 1  #: of run.json; raised when a field changes its meaning
@@ -164,12 +165,13 @@ def _content(folder: Path) -> dict[str, Any]:
     return content
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path | str) -> Record:
     """Return a record with all its seeds.
 
     Raises:
         ValueError: if it is missing or unreadable, naming it.
     """
+    folder = place("folder", folder)
     runs = read_runs(folder)
     frames = []
     for curve in (False, True):

@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from vgf import records
+from vgf.support.given import expanded
 from vgf.training.checkpoints import POLICY
 from vgf.training.experiments import Experiment, TaskPlan, read_experiment
 
@@ -42,7 +43,7 @@ def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, P
 def main(command: Callable[..., object], name: str) -> int:
     """Run a command of `python -m NAME`; return 2 for bad input, said in one line."""
     try:
-        tyro.cli(command, prog=f"python -m {name}")
+        tyro.cli(command, prog=f"python -m {name}", args=expanded(sys.argv[1:]))
     except (ValueError, OSError) as error:
         print(f"{name.rpartition('.')[2]}: {error}", file=sys.stderr)
         return 2

@@ -6,12 +6,14 @@ mix and an interrupted one is found again. The price is that a changed size star
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from vgf.rlhf.made_of import model_of, task_of
 from vgf.rlhf.parts.registry import cache_folder
+from vgf.support.config import check_config
+from vgf.support.given import place, whole
 from vgf.support.provenance import fingerprint
 from vgf.support.scales import ScaleName
 
@@ -55,9 +57,7 @@ class Sizes:
 
     def __post_init__(self) -> None:
         """Refuse sizes that have no meaning."""
-        for name, value in asdict(self).items():
-            if value <= 0:
-                raise ValueError(f"{name} must be > 0, got {value!r}")
+        check_config(self, {}, [field.name for field in fields(self)])
         if self.particles > self.most:
             raise ValueError(f"most ({self.most}) must be at least particles ({self.particles})")
 
@@ -111,6 +111,13 @@ class Setup:
     preferences: Path | None = None
     least_rating: float = -4.0
     development: bool = False
+
+    def __post_init__(self) -> None:
+        """Take paths and numbers as people have them."""
+        object.__setattr__(self, "model", str(self.model))
+        object.__setattr__(self, "seed", whole("seed", self.seed, 0))
+        if self.preferences is not None:
+            object.__setattr__(self, "preferences", place("preferences", self.preferences))
 
     @property
     def task_name(self) -> str:

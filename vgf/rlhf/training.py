@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vgf.support.files import write_json
+from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.training.checkpoints import load_checkpoint, save_checkpoint
 
 DONE = "done.json"
 WARMUP = 0.1  # share of the steps in which the rate rises; it falls to zero over the rest
 CLIP = 1.0
+CHECKPOINTS = 9  # times the trained numbers: two checkpoints and the next, each with Adam's two moments
 TIMED = 3  # steps before the time that is left is told
 
 
@@ -54,8 +56,9 @@ def train(
         The mean loss of the last tenth of the steps, and the seconds spent.
 
     Raises:
-        ValueError: if the loss stops being finite, naming the step.
+        ValueError: if the folder cannot be written, or the loss stops being finite, naming the step.
     """
+    check_writable(folder, CHECKPOINTS * sum(p.nbytes for p in parameters.values()))
     adam = torch.optim.AdamW(list(parameters.values()), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
     first, losses, spent = _resume(folder, parameters, adam)
     started = time.monotonic()

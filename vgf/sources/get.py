@@ -187,13 +187,17 @@ def _fetch_one(url: str, path: Path, dataset: Dataset | None, checksum: str | No
 
 
 def _append(url: str, part: Path, done: int, what: str) -> None:
-    """Append what is missing after `done` bytes to the part file; start over where the server cannot resume."""
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    """Append what is missing after `done` bytes to the part file; start over with a server's other or unknown file."""
+    mark = part.with_name(f"{part.name}.version")
+    version = {"If-Range": mark.read_text(encoding="utf-8")} if mark.exists() and mark.stat().st_size else {}
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-", **version} if done else {})
     with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer:
         if answer.headers.get_content_type() == "text/html":
             raise DataError("answers with a web page")
         if answer.status != http.client.PARTIAL_CONTENT:
             done = 0
+            tag = answer.headers.get("ETag", "W/")
+            mark.write_text(answer.headers.get("Last-Modified", "") if tag.startswith("W/") else tag, encoding="utf-8")
         missing = int(answer.headers.get("Content-Length", 0))
         with part.open("ab" if done else "wb") as stream, Progress(what, done + missing, "byte", done) as counter:
             while chunk := answer.read(CHUNK):
@@ -201,6 +205,7 @@ def _append(url: str, part: Path, done: int, what: str) -> None:
                 counter.update(len(chunk))
     if missing and part.stat().st_size < done + missing:
         raise DataError("broke off; run again to go on from there")
+    mark.unlink(missing_ok=True)  # the part is whole
 
 
 def _answering(urls: Sequence[str]) -> list[str]:

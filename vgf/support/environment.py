@@ -20,6 +20,7 @@ from gymnasium.vector import VectorEnv
 
 from vgf.support.given import shown
 
+BEYOND = 0.05  # of a space's width: how far data may leave it before that is told
 BOUND_TOLERANCE = 1e-5  # float32 rounding of a bound
 MOST_PARTS = 64  # objects of one environment that are looked at
 FLATTEN = "wrap the environment in gymnasium.wrappers.FlattenObservation, and flatten the data's alike"
@@ -155,6 +156,17 @@ def bounds_fault(space: Any) -> str | None:
     if np.isfinite(space.low).all() and np.isfinite(space.high).all():
         return f"{text}, the data's are in [-1, 1]; say rescale_actions=True if the data's were divided to fit [-1, 1]"
     return f"{text}, the data's are in [-1, 1]; wrap it in gymnasium.wrappers.TransformAction with a Box(-1, 1)"
+
+
+def scale_note(space: Any, low: np.ndarray, high: np.ndarray) -> str | None:
+    """Return a word where observations of the data, from `low` to `high` [o], leave an environment's finite bounds."""
+    width = np.where(np.isfinite(space.high - space.low), space.high - space.low, np.inf) * BEYOND
+    beyond = (low < space.low - width) | (high > space.high + width)
+    if not beyond.any():
+        return None
+    i = int(np.flatnonzero(beyond)[0])
+    own, ours = f"[{low[i]:g}, {high[i]:g}]", f"[{space.low[i]:g}, {space.high[i]:g}]"
+    return f"number {i} of the data's observations is in {own}, the environment's in {ours}; are they scaled alike?"
 
 
 class Rescaled(gymnasium.ActionWrapper[Any, Any, Any]):

@@ -87,6 +87,8 @@ def _run_job(job: Job, pipe: Connection, threads: int) -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("VGF_DEBUG"):
             raise
+        for line in getattr(error, "told", "").splitlines():  # what an environment raised
+            say("note", line)
         say("fault", " ".join(str(error).split()))
         sys.exit(2)
 

@@ -11,7 +11,8 @@ from gymnasium.vector import VectorEnv
 
 from vgf.agents import Dims
 from vgf.datasets import Transitions
-from vgf.support.environment import bounds_fault
+from vgf.support.environment import bounds_fault, scale_note
+from vgf.support.progress import log
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,7 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
         )
     if fault := bounds_fault(envs.single_action_space):
         raise ValueError(f"{task}: {fault}")
+    ends = (transitions.observations.amin(0).cpu().numpy(), transitions.observations.amax(0).cpu().numpy())
+    if told := scale_note(envs.single_observation_space, *ends):
+        log(f"{task}: {told}")
     return dims
