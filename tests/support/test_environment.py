@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -294,6 +295,22 @@ class Unseeded(Walk):
         observation, info = super().reset(**given)
         self.start = observation[0] = np.random.default_rng().normal()
         return observation, info
+
+
+class PythonsRandom(Walk):
+    def reset(self, **given: Any) -> Any:
+        random.seed(given.get("seed"))
+        return super().reset(**given)
+
+    def step(self, action: Any) -> Any:
+        observation, _, *rest = super().step(action)
+        return observation, random.random(), *rest
+
+
+def test_an_environment_that_shares_pythons_random_alone_is_told_of_and_played(tmp_path: Path, capsys: Any) -> None:
+    record = vgf.fit(trajectories(), tmp_path / "mine", CONFIG, make_env=PythonsRandom, **SIZES, **EPISODES)
+    assert "PythonsRandom: it draws from Python's global random" in capsys.readouterr().err
+    assert (record.episodes["length"] == LENGTH).all()
 
 
 def test_an_environment_that_cannot_be_repeated_is_told_of_and_played(tmp_path: Path, capsys: Any) -> None:

@@ -30,13 +30,12 @@ def own_transitions(
     Args:
         source: an npz or hdf5 file, a Minari or LeRobot folder, a robomimic or parquet file, a mapping of arrays, or
             `Transitions`. The arrays are `observations` [R, o], `actions` [R, d] in [-1, 1], `rewards` [R], where
-            `rewards[t]` is for the action of row t, and `terminals` [R]; what marks the ends says what a row is:
-
-            - with perhaps `masks` [R]: trajectories. `terminals` is 1 in the last row of each, which holds its final
-              observation; its action and reward are not read. `masks` is 0 where the task ends with that row's action,
-              so that nothing is bootstrapped; 1 everywhere when left out.
-            - with `timeouts` [R]: rows of steps, as D4RL has them. `terminals` is 1 where the task ended.
-            - with `next_observations` [R, o] and `masks`, or `timeouts`: transitions, a row each.
+            `rewards[t]` is for the action of row t, and `terminals` [R]; what else there is says what a row is. With
+            perhaps `masks` [R], rows are trajectories: `terminals` is 1 in the last row of each, which holds its final
+            observation, and whose action and reward are not read; `masks` is 0 where the task ends with that row's
+            action, so that nothing is bootstrapped, and 1 everywhere when left out. With `timeouts` [R], rows are steps
+            as D4RL has them, and `terminals` is 1 where the task ended. With `next_observations` [R, o] beside `masks`
+            or `timeouts`, rows are transitions.
         device: where they go.
         ignore: names of arrays that are not to be read. Simulator state (`qpos`, `qvel`, `button_states`) and what lies
             below `infos` or `metadata` may stay in any case; another name is refused.

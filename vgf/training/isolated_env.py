@@ -10,6 +10,7 @@ old generator keeps back, is dropped. Every answer is checked as it comes (`vgf.
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, SupportsFloat
 
@@ -102,17 +103,42 @@ def rehearse(envs: Sequence[IsolatedEnv], seeds: Sequence[int]) -> list[str]:
     alone = _play(env, seed)
     if not _equal(alone, _play(env, seed)):
         return [f"{env._name}: two episodes reset with one seed differ, so its scores cannot be repeated exactly"]
-    found: list[Any] = [env.reset(seed=seed)[:1]]
-    _play(other, seeds[0])
-    for _ in range(len(alone) - 1):
+    if _equal(alone, _beside(env, other, seeds, len(alone), contextlib.nullcontext)):
+        return []
+    if _equal(alone, _beside(env, other, seeds, len(alone), _pythons_randomness)):
+        return [
+            f"{env._name}: it draws from Python's global random, which other environments disturb; scores vary with it"
+        ]
+    raise EnvironmentFault(
+        f"{env._name}: an episode changes when another environment of make_env is stepped; they share a simulator, so "
+        "make it inside the function too"
+    )
+
+
+def _beside(
+    env: IsolatedEnv,
+    other: IsolatedEnv,
+    seeds: Sequence[int],
+    count: int,
+    apart: Callable[[], contextlib.AbstractContextManager[Any]],
+) -> list[Any]:
+    """Return what an episode answers while another environment is reset and stepped in between, `apart` from it."""
+    found: list[Any] = [env.reset(seed=seeds[1])[:1]]
+    for _ in range(count - 1):
+        with apart():
+            _play(other, seeds[0])
         found.append(env.step(_still(env))[:4])
-        _play(other, seeds[0])
-    if not _equal(alone, found):
-        raise EnvironmentFault(
-            f"{env._name}: an episode changes when another environment of make_env is stepped; they share a simulator, "
-            "so make it inside the function too"
-        )
-    return []
+    return found
+
+
+@contextlib.contextmanager
+def _pythons_randomness() -> Iterator[None]:
+    """Put Python's global random back as it was."""
+    before = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def _play(env: IsolatedEnv, seed: int) -> list[Any]:
