@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -21,11 +20,11 @@ from vgf.agents.vgf_config import PRESETS
 from vgf.datasets import get_task
 from vgf.networks import SeedStreams
 from vgf.results import controls, policy_tables, trained_policies
-from vgf.results.control_actor import Elsewhere, Mover, Setting, settings
+from vgf.results.control_actor import Mover, Setting, settings
 from vgf.results.control_steps import KINDS, MOVING, STEPS, UNREACHED
 from vgf.support.files import sha256
 from vgf.training.checkpoints import save_policy
-from vgf.training.evaluate import EVALUATION_SEED, make_envs
+from vgf.training.starts import FIRST_SEEDS
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)
@@ -94,27 +93,16 @@ def test_settings_reach_their_rungs_and_tell_what_the_critic_promises() -> None:
         torch.testing.assert_close(getattr(alone, column)[0], getattr(both, column)[1], rtol=1e-3, atol=1e-6)
 
 
-def test_elsewhere_starts_from_other_states() -> None:
-    envs = make_envs(HOPPER, 1)
-    plain, _ = envs.reset(seed=[EVALUATION_SEED])
-    shifted, _ = Elsewhere(envs, 5).reset(seed=[EVALUATION_SEED])
-    again, _ = envs.reset(seed=[EVALUATION_SEED + 5])
-    assert not np.array_equal(plain, shifted)
-    np.testing.assert_array_equal(shifted, again)
-    envs.close()
-
-
 def test_every_setting_is_played_from_starts_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     played: list[tuple[str, float]] = []
 
     def evaluated(actor: Mover, envs: Any, **how: Any) -> pd.DataFrame:
-        assert isinstance(envs, Elsewhere)
-        assert EVALUATION_SEED + envs.shift == controls.FIRST_SEED
+        assert how["starts"] == "diagnosis"
         assert (envs.num_envs, how["episodes"]) == (2 * 7, 14)  # the most a seed that share 14 evenly, of ten at most
         assert not actor.transports
         played.append((actor.setting.kind.name, actor.setting.rung))
         return pd.DataFrame(
-            {"seed": [0, 3], "env_seed": EVALUATION_SEED, "episode": 0, "test_steps": 0, "return": 1.0}
+            {"seed": [0, 3], "env_seed": FIRST_SEEDS["diagnosis"], "episode": 0, "test_steps": 0, "return": 1.0}
         ).assign(success=0, length=5)
 
     monkeypatch.setattr(controls, "evaluate", evaluated)
@@ -130,7 +118,7 @@ def test_every_setting_is_played_from_starts_of_its_own(monkeypatch: pytest.Monk
     )
     assert played == [("any", 0), ("best_of_n", 0), *((k, r) for k in ("phi", "minus_phi") for r in (0.5, 1.0))]
     assert len(ticks) == 6
-    assert (rows["env_seed"] == controls.FIRST_SEED).all()
+    assert (rows["env_seed"] == FIRST_SEEDS["diagnosis"]).all()
     assert tuple(rows.columns) == controls.COLUMNS[2:]
 
 
@@ -159,7 +147,7 @@ def test_a_policy_is_acted_on_and_its_rows_come_back(
     rows = pd.read_csv(path)
     assert tuple(rows.columns) == controls.COLUMNS
     assert len(rows) == 4 * len(SEEDS) * 2
-    assert sorted(rows["env_seed"].unique()) == [controls.FIRST_SEED, controls.FIRST_SEED + 1]
+    assert sorted(rows["env_seed"].unique()) == [FIRST_SEEDS["diagnosis"], FIRST_SEEDS["diagnosis"] + 1]
     assert rows.groupby("kind")["rung"].first().to_dict() == {"any": 0, "best_of_n": 0, "phi": 0.5, "random": 0.5}
     moved, still = rows[rows["rung"] > 0], rows[rows["rung"] == 0]
     assert moved["displacement"].between(0.49, 0.51).all()

@@ -45,6 +45,7 @@ def test_scores_have_a_row_a_seed_and_choice_and_noise_is_shared(monkeypatch: py
     def evaluated(actor: Any, envs: Any, **how: Any) -> pd.DataFrame:
         seen.append((actor.choice, actor.particles))
         assert how["episodes"] == 2
+        assert how["starts"] == "diagnosis"
         assert not actor.transports
         return pd.DataFrame({"seed": [0, 0, 3, 3], "return": [0.0, 200.0, 3234.3, 3234.3], "success": 0})
 

@@ -4,64 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
+from tests.helpers.line_world import Line, Stepper, line_envs
 from vgf.agents import VGF, Dims, VGFConfig
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
-from vgf.training.evaluate import EVALUATION_SEED, close, evaluate, make_envs
+from vgf.training.evaluate import close, evaluate, make_envs
 from vgf.training.sizes import Signal
-from vgf.training.vector_env import Workers
+from vgf.training.starts import FIRST_SEEDS
 
 TASK = "cube-single-play-singletask-task2-v0"
-
-
-class Line(gymnasium.Env[Any, Any]):
-    """A point on a line that starts at a seeded place; each action adds to it; the goal is 1. Reward -1 a step."""
-
-    observation_space = gymnasium.spaces.Box(-10, 10, (2,), dtype=np.float64)
-    action_space = gymnasium.spaces.Box(-1, 1, (1,), dtype=np.float32)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.x = self.np_random.uniform(-0.5, 0.5)
-        return self._look(), {"goal": np.array([1.0, 0.0]), "qpos": np.zeros(50)}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        self.x += float(action[0])
-        done = self.x >= 1
-        return self._look(), -1.0 + float(done), done, False, {"success": done, "qpos": np.zeros(50)}
-
-    def _look(self) -> Any:
-        return np.array([self.x, 0.0])
-
-
-class Stepper:
-    """An agent that always moves by `speed` of its seed, plus the number of flow steps."""
-
-    transports = True
-    device = torch.device("cpu")
-
-    def __init__(self, speeds: dict[int, float]) -> None:
-        self.seeds, self.speeds = tuple(speeds), torch.tensor(list(speeds.values()))
-        self.seen: list[tuple[int, Tensor]] = []
-
-    def budget(self, steps: int) -> Budget:
-        return Budget(steps, 0.1)
-
-    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
-        self.seen.append((budget.steps, streams.normal(1)))
-        speed = self.speeds.reshape(-1, 1, 1) * (1 + budget.steps)
-        return speed.expand(*observations.shape[:2], 1)
-
-
-def line_envs(count: int) -> Workers:
-    return Workers(Line, count, processes=1)
 
 
 def run(agent: Any, **changes: Any) -> pd.DataFrame:
@@ -73,7 +30,7 @@ def starts(episodes: int) -> np.ndarray:
     found = []
     for i in range(episodes):
         env = Line()
-        env.reset(seed=EVALUATION_SEED + i)
+        env.reset(seed=FIRST_SEEDS["shared"] + i)
         found.append(env.x)
     return np.array(found)
 
@@ -94,7 +51,7 @@ def test_return_length_and_success_are_those_of_the_first_episode_alone() -> Non
 def test_every_seed_and_budget_starts_from_the_same_places_and_the_same_noise() -> None:
     agent = Stepper({0: 0.1, 1: 0.1})
     rows = run(agent)
-    assert (rows["env_seed"] == EVALUATION_SEED + rows["episode"]).all()
+    assert (rows["env_seed"] == FIRST_SEEDS["shared"] + rows["episode"]).all()
     a, b = (rows[(rows["seed"] == s) & (rows["test_steps"] == 0)]["length"].to_numpy() for s in (0, 1))
     np.testing.assert_array_equal(a, b)
     noise = {steps: torch.stack([n for s, n in agent.seen if s == steps]) for steps in (0, 1)}

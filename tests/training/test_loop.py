@@ -180,10 +180,10 @@ def test_other_seeds_join_a_record_and_other_settings_do_not(toy: Path, capsys: 
 
 
 def test_evaluate_command_reads_a_record(toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from vgf.training import evaluate
+    from vgf.training import evaluate_command
 
     assert cli.main(["train", str(write(toy))]) == 0
-    monkeypatch.setattr(evaluate, "make_envs", toy_envs)
+    monkeypatch.setattr(evaluate_command, "make_envs", toy_envs)
     folder = toy / "data" / "results" / "study.quick" / TASK / "mine"
     capsys.readouterr()
     assert cli.main(["evaluate", str(folder), "--steps", "0", "3", "--episodes", "2", "--json"]) == 0

@@ -2,16 +2,15 @@
 
 `settings` finds for every kind and rung the step size of each seed and what the critic promises for it; a `Mover` acts
 by one such setting, in the place of the agent, so that `vgf.training.evaluate` runs the episodes as it does for any
-agent. The price of staying outside the agent is one wrapper more, which shifts the start states.
+agent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from gymnasium.vector import VectorEnv, VectorWrapper
 from torch import Tensor
 
 from vgf.agents.vgf import VGF
@@ -103,16 +102,3 @@ class Mover:
             purpose = f"controls, directions of round {self._rounds}"
             self._turns = SeedStreams(self.agent.seeds, purpose, self.agent.device)
         return self._turns
-
-
-class Elsewhere(VectorWrapper[Any, Any, Any, Any, Any]):
-    """Environments whose seeds are shifted, so that evaluation starts from other states."""
-
-    def __init__(self, envs: VectorEnv[Any, Any, Any], shift: int) -> None:
-        super().__init__(envs)
-        self.shift = shift
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Reset all with seeds that are `shift` higher."""
-        seeds: Any = [None if s is None else int(s) + self.shift for s in seed]
-        return self.env.reset(seed=seeds, options=options)

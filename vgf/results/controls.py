@@ -7,7 +7,7 @@ takes the policies that `vgf train` left beside the records of a study, or besid
 every kind of step of `vgf.results.control_steps` at every displacement of a ladder, after the best of N unmoved actions
 and one that nobody chose. The particles' noise and the start states are the same for all of these, so they differ by
 the step alone until their paths part; step sizes are set on states of the dataset and never on an episode. Start states
-are those of no reported table (`FIRST_SEED`): what is learnt here about a policy cannot leak into its score.
+are those of no reported table (`vgf.training.starts`): what is learnt here about a policy cannot leak into its score.
 
 It leaves `data/results/STUDY.SCALE/controls.csv`, a row an episode, with its checksums (`vgf.results.policy_tables`),
 for policies are not in git. `vgf.results.control_results` sums it up and judges it, `vgf.book.control_figures` draws
@@ -33,17 +33,16 @@ from vgf.agents import Agent
 from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
 from vgf.results import policy_tables, trained_policies
-from vgf.results.control_actor import Elsewhere, Mover, settings
+from vgf.results.control_actor import Mover, settings
 from vgf.results.control_steps import KINDS, MOVING, RUNGS, STEPS, STILL, Kind
 from vgf.results.displacement import states
 from vgf.support.progress import Progress
 from vgf.support.strict import known
 from vgf.training.checkpoints import POLICY, load_agent
 from vgf.training.device import choose_device
-from vgf.training.evaluate import EVALUATION_SEED, close, evaluate, make_envs
+from vgf.training.evaluate import close, evaluate, make_envs
 from vgf.training.experiments import TaskPlan
 
-FIRST_SEED = 500_000  # environment seeds of these episodes count up from here, far from those of reported tables
 NAMES = tuple(kind.name for kind in MOVING)
 AT_ONCE = 10  # most episodes of a seed side by side
 FILE = "controls.csv"
@@ -79,14 +78,12 @@ def measure(
         tick: called after each setting.
     """
     at_once = max(n for n in range(1, min(episodes, AT_ONCE) + 1) if episodes % n == 0)
-    envs, shift = make_envs(task.name, len(agent.seeds) * at_once), FIRST_SEED - EVALUATION_SEED
-    parts = []
+    envs, parts = make_envs(task.name, len(agent.seeds) * at_once), []
+    how: dict[str, Any] = {"test_steps": (0,), "episodes": episodes, "episode_steps": task.episode_steps}
     try:
         for setting in settings(agent, observations, kinds, rungs):
             mover = Mover(agent, setting)
-            how: dict[str, Any] = {"test_steps": (0,), "episodes": episodes, "episode_steps": task.episode_steps}
-            rows = evaluate(mover, Elsewhere(envs, shift), **how)
-            rows["env_seed"] += shift
+            rows = evaluate(mover, envs, starts="diagnosis", **how)
             place = [agent.seeds.index(seed) for seed in rows["seed"]]
             found = {"acted": mover.acted, **setting._asdict()}
             numbers = {name: np.array(v.tolist())[place] for name, v in found.items() if isinstance(v, Tensor)}

@@ -74,7 +74,7 @@ def scores(agent: VGF, task: Task, episodes: int) -> Iterator[pd.DataFrame]:
     how: dict[str, Any] = {"test_steps": (0,), "episodes": episodes, "episode_steps": task.episode_steps}
     try:
         for choice, particles in CHOICES:
-            rows = evaluate(Chooser(agent, choice, particles), envs, **how)
+            rows = evaluate(Chooser(agent, choice, particles), envs, starts="diagnosis", **how)
             found = rows.groupby("seed")[column].mean().map(task.normalised).rename("score").reset_index()
             yield found.assign(choice=choice, particles=particles, episodes=episodes)
     finally:

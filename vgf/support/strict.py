@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any, Literal
 
 
@@ -65,6 +65,16 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return value
     name = getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("typing.", "")
     raise ValueError(f"{where} must be {name}, got {value!r}")
+
+
+def told(instance: Any) -> dict[str, Any]:
+    """Return a dataclass as a record tells it, so that settings that do the same have the same fingerprint for ever.
+
+    A field that was added after records had been made carries in its metadata, as "before", the value that does what
+    was done without it; it is told only where it departs from that.
+    """
+    before = {f.name: f.metadata["before"] for f in fields(instance) if "before" in f.metadata}
+    return {key: value for key, value in asdict(instance).items() if key not in before or value != before[key]}
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:

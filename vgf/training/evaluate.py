@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
@@ -27,9 +25,9 @@ from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.support.progress import Progress
 from vgf.training.sizes import Signal
+from vgf.training.starts import FIRST_SEEDS, Starts
 from vgf.training.vector_env import Workers
 
-EVALUATION_SEED = 100_000  # environment seeds of evaluation episodes count up from here
 FEWEST = 4  # states of a seed to act for: BLAS rounds products of fewer rows otherwise
 
 
@@ -74,6 +72,7 @@ def evaluate(
     episode_steps: int,
     signals: Mapping[str, Signal] | None = None,
     progress: str | None = None,
+    starts: Starts = "shared",
 ) -> pd.DataFrame:
     """Run whole episodes and return one row for each.
 
@@ -85,6 +84,7 @@ def evaluate(
         episode_steps: most steps of an episode.
         signals: distances whose least value over an episode is reported.
         progress: words for a progress report on stderr; none without.
+        starts: what the evaluation is for, which decides where episodes start; see `vgf.training.starts`.
 
     Returns:
         Columns seed, test_steps, episode, env_seed, return (the reward's sum), success (1 where the goal was met at any
@@ -104,7 +104,7 @@ def evaluate(
     with Progress(progress or "evaluate", len(budgets) * rounds, "round", quiet=progress is None) as counter:
         for steps in budgets:
             for r in range(rounds):
-                rows = _round(agent, envs, steps, r, episode_steps, signals or {})
+                rows = _round(agent, envs, steps, r, episode_steps, signals or {}, FIRST_SEEDS[starts])
                 rows.insert(0, "seed", np.repeat(agent.seeds, per_round))
                 parts.append(rows)
                 counter.update()
@@ -118,11 +118,12 @@ def _round(
     index: int,
     episode_steps: int,
     signals: Mapping[str, Signal],
+    first_seed: int,
 ) -> pd.DataFrame:
     """Run one episode in every environment."""
     seeds, per_round = len(agent.seeds), envs.num_envs // len(agent.seeds)
     episode = np.tile(index * per_round + np.arange(per_round), seeds)
-    env_seed = EVALUATION_SEED + episode
+    env_seed = first_seed + episode
     noise = SeedStreams(agent.seeds, f"evaluation, round {index}", agent.device)
     budget = agent.budget(test_steps)
     observation, info = envs.reset(seed=env_seed.tolist())
@@ -211,40 +212,3 @@ def close(envs: VectorEnv[Any, Any, Any]) -> None:
     """Close environments whose workers may have been interrupted."""
     with suppress(Exception):
         envs.close()
-
-
-def evaluate_command(
-    record: tyro.conf.Positional[Path],
-    steps: tuple[int, ...] = (0, 1, 2, 3),
-    episodes: int = 10,
-    device: str = "auto",
-    json: bool = False,
-) -> None:
-    """Evaluate the last policy of a record anew, in the real environment.
-
-    Args:
-        record: folder that `vgf train` made, data/results/<study>.<scale>/<task>/<method>.
-        steps: test budgets L_test.
-        episodes: for each seed and budget.
-        device: cpu, cuda, or auto: cuda where there is one.
-        json: print a JSON list of rows instead of a table.
-    """
-    from vgf.training.checkpoints import load_agent
-    from vgf.training.device import choose_device
-
-    agent, task_name = load_agent(record, choose_device(device))
-    task = get_task(task_name)
-    envs = make_envs(task.name, len(agent.seeds))
-    try:
-        rows = evaluate(
-            agent, envs, test_steps=steps, episodes=episodes, episode_steps=task.episode_steps, progress=record.name
-        )
-    finally:
-        close(envs)
-    table = rows.groupby("test_steps")[["return", "success", "length"]].mean().reset_index()
-    print(table.to_json(orient="records") if json else table.to_string(index=False))
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf evaluate` with its arguments."""
-    tyro.cli(evaluate_command, prog="vgf evaluate", args=list(arguments))

@@ -34,15 +34,17 @@ from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 from vgf.support.strict import known
 from vgf.training.device import choose_device
-from vgf.training.evaluate import EVALUATION_SEED, close
+from vgf.training.evaluate import close
 from vgf.training.experiments import Experiment, Method, TaskPlan, check_critic
 from vgf.training.inputs import TrainingInputs
 from vgf.training.loop import train
 from vgf.training.publishing import UNFINISHED
 from vgf.training.runs import Run, is_done, is_recorded
 from vgf.training.sizes import DatasetSource, Scale
+from vgf.training.starts import FIRST_SEEDS, Purpose
 from vgf.training.vector_env import Workers
 
+STARTS: Purpose = "shared"  # of episodes: who tunes and who reports with `fit` is not told apart
 LOGGED = 100  # rows of the training curve
 LOGS_PER_CHECKPOINT = 10
 
@@ -158,7 +160,7 @@ def _train(run: Run, transitions: Transitions, device: torch.device, played: _Pl
         envs = played.envs(run.scale)
         if envs is not None:
             stack.callback(close, envs)
-            for line in envs.rehearse([EVALUATION_SEED + i for i in range(envs.num_envs)]):
+            for line in envs.rehearse([FIRST_SEEDS[STARTS] + i for i in range(envs.num_envs)]):
                 log(line)
         train(run, TrainingInputs(transitions, envs, device))
 
@@ -193,6 +195,7 @@ def _scale(seeds: Any, updates: Any, batch_size: Any, test_steps: Any, episodes:
         episodes=episodes,
         episodes_at_once=episodes,
         test_steps=wholes("test_steps", test_steps),
+        starts=STARTS,
     )
 
 

@@ -178,6 +178,7 @@ class _Training:
             episode_steps=run.task.episode_steps,
             signals=run.plan.signals,
             progress=f"evaluate {run.method.name} after {agent.updates} updates",
+            starts=self.scale.starts,
         )
         rows.insert(1, "update", agent.updates)
         if self.online is not None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from vgf.support.strict import known
+from vgf.training.starts import PURPOSES, ROOM, Purpose
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -92,6 +95,8 @@ class Scale:
         reference_updates: updates of the reference alone that come before the `updates`, for every method that can
             train one first (their `pretrain`) and does not say `pretrain: 0`; 0 leaves each method's `pretrain`, which
             is then part of `updates`.
+        starts: what the evaluations are for, which decides where their episodes start; see `vgf.training.starts`.
+            "shared" is how records were made before purposes were told apart.
         threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
             lose much when another process holds its core.
     """
@@ -111,6 +116,7 @@ class Scale:
     online: Online | None = None
     threads: int | None = None
     reference_updates: int = 0
+    starts: Purpose = field(default="reporting", metadata={"before": "shared"})
 
     @property
     def all_updates(self) -> int:
@@ -130,6 +136,9 @@ class Scale:
             raise ValueError(f"checkpoint_every must be a multiple of log_every {self.log_every}")
         if self.episodes % max(self.episodes_at_once, 1) or self.episodes_at_once < 1:
             raise ValueError(f"episodes_at_once must divide episodes {self.episodes}, got {self.episodes_at_once}")
+        known([self.starts], PURPOSES, "starts")
+        if self.episodes > ROOM:
+            raise ValueError(f"episodes must be <= {ROOM}, so that no purpose sees another's starts")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"seeds must be distinct integers >= 0, at least one, got {list(self.seeds)}")
         if not self.test_steps or min(self.test_steps) < 0:
