@@ -18,6 +18,7 @@ from vgf import records
 from vgf.agents import Agent
 from vgf.support.files import locked, sha256, write_bytes
 from vgf.support.provenance import code_provenance, fingerprint
+from vgf.training import critic_age
 from vgf.training.checkpoints import add_policy
 from vgf.training.runs import REPLACES, Clock, Run, add_rows, joins
 
@@ -83,5 +84,6 @@ def _facts(run: Run, agent: Agent, clock: Clock, evaluated: bool) -> dict[str, A
         "updates_by": "fused core" if agent.is_fused else "modules",
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **clock.facts(),
+        **critic_age.facts(run.folder, run.settings, run.experiment.scale.seeds),
         **code_provenance(),
     }

@@ -22,6 +22,7 @@ import numpy as np
 from vgf import records
 from vgf.agents import Agent
 from vgf.support.files import locked
+from vgf.training import critic_age
 from vgf.training.checkpoints import add_policy, join_seeds, load_agent, one_seed
 from vgf.training.publishing import PUBLISHING, UNFINISHED, make_way
 from vgf.training.runs import Run, add_rows, is_recorded
@@ -89,6 +90,7 @@ def _join(run: Run, trained: Sequence[Run], seeds: Sequence[int]) -> None:
         "groups": [entry["seeds"] for entry in entries],
         "started": min(entry["started"] for entry in entries),
         "seconds": seconds,
+        **critic_age.facts(run.folder, run.settings, seeds),
     }
     records.merge_run(run.folder, last | facts)
     (run.folder / UNFINISHED).unlink()
