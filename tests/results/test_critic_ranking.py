@@ -10,33 +10,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
-from vgf.networks import SeedStreams
 from vgf.results import critic_ranking, policy_tables, trained_policies
 from vgf.support.files import sha256
+from vgf.training import choices
 from vgf.training.checkpoints import save_policy
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)
 HOPPER = "hopper-medium-v2"
-
-
-def test_best_and_worst_are_of_the_actions_any_is_one_of() -> None:
-    agent = VGF.create(CONFIG, DIMS, SEEDS)
-    states = torch.randn(2, 7, 11, generator=torch.Generator().manual_seed(0))
-    noise = SeedStreams(SEEDS, "evaluation").normal(7, 5, 3)
-    actions = agent.reference.sample(states, noise)
-    values = agent.value(states, actions, agent.config.target_q)
-    chosen = {
-        choice: critic_ranking.Chooser(agent, choice, 5).act(states, agent.budget(0), SeedStreams(SEEDS, "evaluation"))
-        for choice in ("best", "any", "worst")
-    }
-    torch.testing.assert_close(chosen["any"], actions[..., 0, :])
-    torch.testing.assert_close(agent.value(states, chosen["best"].unsqueeze(-2), "mean").squeeze(-1), values.amax(-1))
-    torch.testing.assert_close(agent.value(states, chosen["worst"].unsqueeze(-2), "mean").squeeze(-1), values.amin(-1))
 
 
 def test_scores_have_a_row_a_seed_and_choice_and_noise_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +31,10 @@ def test_scores_have_a_row_a_seed_and_choice_and_noise_is_shared(monkeypatch: py
         assert how["episodes"] == 2
         assert how["starts"] == "diagnosis"
         assert not actor.transports
-        return pd.DataFrame({"seed": [0, 0, 3, 3], "return": [0.0, 200.0, 3234.3, 3234.3], "success": 0})
+        rows = pd.DataFrame({"seed": [0, 0, 3, 3], "return": [0.0, 200.0, 3234.3, 3234.3]})
+        return rows.assign(success=0, episode=0, env_seed=0, length=0)
 
-    monkeypatch.setattr(critic_ranking, "evaluate", evaluated)
+    monkeypatch.setattr(choices, "evaluate", evaluated)
     monkeypatch.setattr(critic_ranking, "make_envs", lambda task, count: None)
     rows = pd.concat(critic_ranking.scores(VGF.create(CONFIG, DIMS, SEEDS), critic_ranking.get_task(HOPPER), 2))
     assert seen == list(critic_ranking.CHOICES)

@@ -3,6 +3,7 @@
     data/results/<study>.<scale>/<task>/<method>/
         seed<k>.csv         one row an evaluation episode
         seed<k>.curve.csv   one row for every `log_every` updates
+        seed<k>.ranking.csv one row an episode by the best, any or the worst of N unmoved actions, where a scale asks
         run.json            each run's settings, dataset, code, machine and time; the checksum of each csv
         policy.safetensors  the last networks
 
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -30,6 +31,10 @@ from vgf.support.paths import data_folder
 SCHEMA = 1  #: of run.json; raised when a field changes its meaning
 EPISODE_KEYS = ("update", "test_steps", "episode")  #: columns that name a row of episodes
 CURVE_KEYS = ("update",)  #: columns that name a row of the curve
+RANKING_KEYS = ("update", "choice", "particles", "episode")  #: columns that name a row of the ranking
+Kind = Literal["episodes", "curve", "ranking"]  #: of rows, each in a file of its own
+#: The columns that name a row, for each kind.
+KEYS: Mapping[Kind, tuple[str, ...]] = {"episodes": EPISODE_KEYS, "curve": CURVE_KEYS, "ranking": RANKING_KEYS}
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,15 @@ class Record:
         episodes: every evaluation episode of every seed; columns seed, update, test_steps, episode, ...; empty where
             there was no environment.
         curve: means of metrics over `log_every` updates, of every seed; columns seed, update, ...
+        ranking: every episode by a choice among unmoved actions, of every seed; columns seed, update, choice,
+            particles, episode, ...; empty where the scale did not ask for it.
     """
 
     folder: Path
     runs: list[dict[str, Any]]
     episodes: pd.DataFrame
     curve: pd.DataFrame
+    ranking: pd.DataFrame
 
 
 def results_folder() -> Path:
@@ -62,7 +70,12 @@ def record_folder(study: str, scale: str, task: str, method: str, root: Path | N
 
 def seed_file(folder: Path, seed: int, curve: bool = False) -> Path:
     """Return a seed's file of evaluation episodes, or of its training curve."""
-    return folder / f"seed{seed}{'.curve' if curve else ''}.csv"
+    return kind_file(folder, seed, "curve" if curve else "episodes")
+
+
+def kind_file(folder: Path, seed: int, kind: Kind) -> Path:
+    """Return a seed's file of one kind of rows."""
+    return folder / f"seed{seed}{'' if kind == 'episodes' else f'.{kind}'}.csv"
 
 
 def append_rows(path: Path, rows: pd.DataFrame, keys: Sequence[str]) -> int:
@@ -107,7 +120,7 @@ def merge_run(folder: Path, run: Mapping[str, Any]) -> None:
             runs[ids.index(run["id"])] = dict(run)
         else:
             runs.append(dict(run))
-        files = [seed_file(folder, seed, curve) for seed in run["seeds"] for curve in (False, True)]
+        files = [kind_file(folder, seed, kind) for seed in run["seeds"] for kind in KEYS]
         sealed = checksums(folder) | {file.name: sha256(file) for file in files if file.exists()}
         write_json(path, {"schema": SCHEMA, "runs": runs, "sha256": sealed})
 
@@ -132,7 +145,7 @@ def checksums(folder: Path) -> dict[str, str]:
 def faults(folder: Path) -> list[str]:
     """Return, a line each, the files of a record that are missing or not as their run left them."""
     sealed, runs, found = checksums(folder), read_runs(folder), []
-    for path in sorted(path for curve in (False, True) for path in _named(folder, runs, curve).values()):
+    for path in sorted(path for kind in KEYS for path in _named(folder, runs, kind).values()):
         if not path.exists():
             found.append(f"{path}: missing, though run.json names the seed")
         elif path.name not in sealed:
@@ -142,10 +155,11 @@ def faults(folder: Path) -> list[str]:
     return found
 
 
-def _named(folder: Path, runs: Sequence[Mapping[str, Any]], curve: bool) -> dict[int, Path]:
-    """Return each seed's file that run.json names; a run without an environment has no episodes."""
-    seeds = {seed for run in runs for seed in run["seeds"] if curve or run.get("evaluated", True)}
-    return {seed: seed_file(folder, seed, curve) for seed in sorted(seeds)}
+def _named(folder: Path, runs: Sequence[Mapping[str, Any]], kind: Kind) -> dict[int, Path]:
+    """Return each seed's file that run.json names; without an environment a run has no episodes, few have a ranking."""
+    there = {"episodes": ("evaluated", True), "curve": ("", True), "ranking": ("ranked", False)}[kind]
+    seeds = {seed for run in runs for seed in run["seeds"] if run.get(*there)}
+    return {seed: kind_file(folder, seed, kind) for seed in sorted(seeds)}
 
 
 def _content(folder: Path) -> dict[str, Any]:
@@ -174,13 +188,13 @@ def read_record(folder: Path | str) -> Record:
     folder = place("folder", folder)
     runs = read_runs(folder)
     frames = []
-    for curve in (False, True):
-        files = _named(folder, runs, curve)
+    for kind, keys in KEYS.items():
+        files = _named(folder, runs, kind)
         missing = [path.name for path in files.values() if not path.exists()]
         if missing:
             raise ValueError(f"{folder}: {', '.join(missing)} missing, though run.json names the seed")
         parts = [pd.read_csv(path).assign(seed=seed) for seed, path in files.items()]
-        frames.append(pd.concat(parts) if parts else pd.DataFrame(columns=[*EPISODE_KEYS, "seed"]))
+        frames.append(pd.concat(parts) if parts else pd.DataFrame(columns=[*keys, "seed"]))
     return Record(folder, runs, *(frame.reset_index(drop=True) for frame in frames))
 
 

@@ -3,11 +3,10 @@
     python -m vgf.results.critic_ranking d4rl.cpu
 
 reads the policies that `vgf train` left beside a study's records, acts in the real environment by the action that the
-critic values most among N of the reference's, by any one and by the one it values least, and writes
-`data/results/STUDY.SCALE/ranking.csv`. Nothing is moved, so the flow has no part in it: where the best of N does not
-score above the worst, the critic's order of nearby actions is noise, and its gradient, which is that order close up,
-has nothing to say either. Policies are not in git, so this file is what a chapter reads, as with
-`vgf.results.displacement`.
+critic values most among N of the reference's, by any one and by the one it values least (`vgf.training.choices`), and
+writes `data/results/STUDY.SCALE/ranking.csv`. Policies are not in git, so this file is what a chapter reads, as with
+`vgf.results.displacement`. A scale with `ranking_episodes` leaves the same at every evaluated age in each record, see
+`summed_up`.
 """
 
 from __future__ import annotations
@@ -15,70 +14,43 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import pandas as pd
-import torch
 import tyro
-from torch import Tensor
 
 from vgf import records
 from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
-from vgf.flow import Budget, best_of
-from vgf.networks import SeedStreams
 from vgf.results import policy_tables, trained_policies
 from vgf.support.progress import Progress
 from vgf.training.checkpoints import POLICY, load_agent
-from vgf.training.evaluate import close, evaluate, make_envs
+from vgf.training.choices import CHOICES, rank
+from vgf.training.evaluate import close, make_envs
 
-Choice = Literal["best", "any", "worst"]
-CHOICES: tuple[tuple[Choice, int], ...] = (("any", 5), ("best", 5), ("worst", 5), ("best", 32), ("worst", 32))  # of N
 FILE = "ranking.csv"
-
-
-class Chooser:
-    """Acts by one of N reference actions, chosen by an agent's critic.
-
-    Attributes:
-        transports: nothing is moved, so there is no budget to vary.
-        seeds, device: the agent's.
-    """
-
-    transports = False
-
-    def __init__(self, agent: VGF, choice: Choice, particles: int) -> None:
-        self.agent, self.choice, self.particles = agent, choice, particles
-        self.seeds, self.device = agent.seeds, agent.device
-
-    def budget(self, steps: int) -> Budget:
-        """Return the agent's budget; it has nothing to move here."""
-        return self.agent.budget(steps)
-
-    @torch.no_grad()
-    def act(self, observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
-        """Return actions [S, B, d]; every choice sees the same N actions."""
-        agent = self.agent
-        noise = streams.normal(observations.shape[1], self.particles, agent.dims.action)
-        actions: Tensor = agent.reference.sample(observations, noise)
-        if self.choice == "any":
-            return actions[..., 0, :]
-        values = agent.value(observations, actions, agent.config.target_q)
-        return best_of(actions, values if self.choice == "best" else -values)
 
 
 def scores(agent: VGF, task: Task, episodes: int) -> Iterator[pd.DataFrame]:
     """Yield, for each of `CHOICES`, a row a seed: choice, particles, seed, episodes and score."""
     envs = make_envs(task.name, len(agent.seeds) * episodes)
-    column = "success" if task.score == "success" else "return"
-    how: dict[str, Any] = {"test_steps": (0,), "episodes": episodes, "episode_steps": task.episode_steps}
     try:
-        for choice, particles in CHOICES:
-            rows = evaluate(Chooser(agent, choice, particles), envs, starts="diagnosis", **how)
-            found = rows.groupby("seed")[column].mean().map(task.normalised).rename("score").reset_index()
-            yield found.assign(choice=choice, particles=particles, episodes=episodes)
+        for rows in rank(agent, envs, episodes, task.episode_steps):
+            yield summed_up(rows, task)
     finally:
         close(envs)
+
+
+def summed_up(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Return mean scores of ranking's episodes: choice, particles, seed, `update` where they have it, episodes, score.
+
+    Args:
+        rows: one an episode, as `vgf.training.choices.rank` gives them, or `Record.ranking`, with every evaluated age.
+        task: whose score it is.
+    """
+    keys = [name for name in ("seed", "update", "choice", "particles") if name in rows]
+    means = rows.groupby(keys)["success" if task.score == "success" else "return"].agg(["mean", "size"]).reset_index()
+    return means.assign(score=task.normalised(means["mean"]), episodes=means["size"]).drop(columns=["mean", "size"])
 
 
 def command(

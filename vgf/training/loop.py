@@ -14,14 +14,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vgf import records
-from vgf.agents import AGENTS, Reported
+from vgf.agents import AGENTS, VGF, Reported
 from vgf.agents.hardware import bfloat16_speedup
 from vgf.datasets import Transitions
 from vgf.networks import SeedStreams
 from vgf.support.places import check_writable
 from vgf.support.progress import Progress, log
 from vgf.training.checkpoints import KEPT, Checkpoint, load_checkpoint, save_checkpoint
+from vgf.training.choices import rank
 from vgf.training.evaluate import evaluate
 from vgf.training.inputs import TrainingInputs, check_fit
 from vgf.training.metrics import MetricWindow, NotFinite, check_finite
@@ -183,9 +183,14 @@ class _Training:
         rows.insert(1, "update", agent.updates)
         if self.online is not None:
             rows.insert(2, "environment_steps", self.online.steps)
-        append(run, rows, records.EPISODE_KEYS)
+        append(run, rows, "episodes")
         self.monitor.episodes(rows)
         self.clock.stop("evaluation")
+        if self.scale.ranking_episodes and isinstance(agent, VGF) and agent.updates > agent.config.pretrain:
+            told = f"rank the actions of {run.method.name} after {agent.updates} updates"
+            ranked = rank(agent, self.inputs.envs, self.scale.ranking_episodes, run.task.episode_steps, told)
+            append(run, pd.concat(ranked).assign(update=agent.updates), "ranking")
+            self.clock.stop("ranking")
 
     def _checkpoint(self) -> None:
         """Write what there is, the rows first: a row that is there twice is kept once."""
@@ -193,7 +198,7 @@ class _Training:
             self.online.restart()
         state = self._state()
         check_finite(state, self.agent.updates)
-        append(self.run, pd.concat(self.rows), records.CURVE_KEYS)
+        append(self.run, pd.concat(self.rows), "curve")
         self.clock.stop("training")
         facts = {"clock": self.clock.facts(), "method": self.run.method.name, "ident": self.run.ident}
         save_checkpoint(self.run.work, self.agent.updates, state, facts)

@@ -8,6 +8,7 @@ and until run.json is there the run keeps all it has in its work folder: the sam
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -34,9 +35,9 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
     """
     with locked(run.folder, PUBLISHING):
         make_way(run)
-        evaluated = add_rows(run.work, run.folder, run.experiment.scale.seeds)
+        kinds = add_rows(run.work, run.folder, run.experiment.scale.seeds)
         add_policy(run.folder, agent, run.task.name)
-        records.merge_run(run.folder, _facts(run, agent, clock, evaluated))
+        records.merge_run(run.folder, _facts(run, agent, clock, kinds))
         (run.folder / UNFINISHED).unlink()
     shutil.rmtree(run.work)
 
@@ -66,7 +67,7 @@ def make_way(run: Run) -> None:
     write_bytes(mark, own.encode())
 
 
-def _facts(run: Run, agent: Agent, clock: Clock, evaluated: bool) -> dict[str, Any]:
+def _facts(run: Run, agent: Agent, clock: Clock, kinds: Sequence[records.Kind]) -> dict[str, Any]:
     """Return a run's entry of run.json."""
     return {
         "id": run.ident,
@@ -78,7 +79,8 @@ def _facts(run: Run, agent: Agent, clock: Clock, evaluated: bool) -> dict[str, A
         "fingerprint": fingerprint(run.settings),
         "dataset": run.dataset,
         "task": asdict(run.task),
-        **({} if evaluated else {"evaluated": False}),
+        **({} if "episodes" in kinds else {"evaluated": False}),
+        **({"ranked": True} if "ranking" in kinds else {}),
         "device": agent.device.type,
         "threads": torch.get_num_threads(),
         "updates_by": "fused core" if agent.is_fused else "modules",

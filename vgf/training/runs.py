@@ -116,8 +116,8 @@ class Clock:
         self._since = time.monotonic()
 
     def stop(self, what: str) -> None:
-        """Count the time since the last `start` or `stop` for "training" or "evaluation"."""
-        self.seconds[what] += time.monotonic() - self._since
+        """Count the time since the last `start` or `stop` for "training", "evaluation" or "ranking"."""
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.monotonic() - self._since
         self.start()
 
     def facts(self) -> dict[str, Any]:
@@ -125,22 +125,21 @@ class Clock:
         return {"started": self.started, "seconds": {what: round(s, 3) for what, s in self.seconds.items()}}
 
 
-def append(run: Run, rows: pd.DataFrame, keys: Sequence[str], folder: Path | None = None) -> None:
-    """Add rows to each seed's file in the work folder, or in `folder`."""
+def append(run: Run, rows: pd.DataFrame, kind: records.Kind) -> None:
+    """Add rows of one kind to each seed's file in the work folder."""
     for seed, own in rows.groupby("seed"):
-        path = records.seed_file(folder or run.work, int(str(seed)), curve=keys == records.CURVE_KEYS)
-        records.append_rows(path, own.drop(columns="seed"), keys)
+        path = records.kind_file(run.work, int(str(seed)), kind)
+        records.append_rows(path, own.drop(columns="seed"), records.KEYS[kind])
 
 
-def add_rows(source: Path, folder: Path, seeds: Sequence[int]) -> bool:
-    """Add seeds' rows to a record from files in another folder; return whether they were evaluated."""
-    evaluated = records.seed_file(source, seeds[0]).exists()
-    kinds = ((False, records.EPISODE_KEYS),) * evaluated + ((True, records.CURVE_KEYS),)
+def add_rows(source: Path, folder: Path, seeds: Sequence[int]) -> list[records.Kind]:
+    """Add seeds' rows to a record from files in another folder; return which kinds there are."""
+    kinds = [kind for kind in records.KEYS if kind == "curve" or records.kind_file(source, seeds[0], kind).exists()]
     for seed in seeds:
-        for curve, keys in kinds:
-            rows = pd.read_csv(records.seed_file(source, seed, curve))
-            records.append_rows(records.seed_file(folder, seed, curve), rows, keys)
-    return evaluated
+        for kind in kinds:
+            rows = pd.read_csv(records.kind_file(source, seed, kind))
+            records.append_rows(records.kind_file(folder, seed, kind), rows, records.KEYS[kind])
+    return kinds
 
 
 def dataset_file(task: Task, source: DatasetSource) -> Path:

@@ -95,6 +95,9 @@ class Scale:
         reference_updates: updates of the reference alone that come before the `updates`, for every method that can
             train one first (their `pretrain`) and does not say `pretrain: 0`; 0 leaves each method's `pretrain`, which
             is then part of `updates`.
+        ranking_episodes: at each evaluation of a method whose critic chooses among a reference's actions, episodes for
+            each seed and each of `vgf.training.choices` (best, any and worst of 5 and of 32), a multiple of
+            `episodes_at_once`; 0 ranks nothing. They cost as much as five budgets of so many episodes.
         starts: what the evaluations are for, which decides where their episodes start; see `vgf.training.starts`.
             "shared" is how records were made before purposes were told apart.
         threads: CPU threads of torch; its own choice when None. Small networks gain little from a second thread and
@@ -116,6 +119,7 @@ class Scale:
     online: Online | None = None
     threads: int | None = None
     reference_updates: int = 0
+    ranking_episodes: int = field(default=0, metadata={"before": 0})
     starts: Purpose = field(default="reporting", metadata={"before": "shared"})
 
     @property
@@ -137,8 +141,13 @@ class Scale:
         if self.episodes % max(self.episodes_at_once, 1) or self.episodes_at_once < 1:
             raise ValueError(f"episodes_at_once must divide episodes {self.episodes}, got {self.episodes_at_once}")
         known([self.starts], PURPOSES, "starts")
-        if self.episodes > ROOM:
-            raise ValueError(f"episodes must be <= {ROOM}, so that no purpose sees another's starts")
+        if self.ranking_episodes < 0 or self.ranking_episodes % self.episodes_at_once:
+            raise ValueError(
+                f"ranking_episodes must be 0, or a multiple of episodes_at_once {self.episodes_at_once}, got "
+                f"{self.ranking_episodes}"
+            )
+        if max(self.episodes, self.ranking_episodes) > ROOM:
+            raise ValueError(f"episodes and ranking_episodes must be <= {ROOM}: other purposes' starts come after")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"seeds must be distinct integers >= 0, at least one, got {list(self.seeds)}")
         if not self.test_steps or min(self.test_steps) < 0:
