@@ -32,6 +32,9 @@ VGF = {
     "no step": replace(BASE, train_steps=0),
     "plain": replace(BASE, layer_norm=False),
     "own bandwidth": replace(BASE, bandwidth=0.3, repulsion=False),
+    "in sigma": replace(BASE, step_unit="sigma", step_size=0.3, pretrain=1, bank=6),
+    "fixed steps in sigma": replace(BASE, step_unit="sigma", step_size=0.3, pretrain=1, optimizer="none"),
+    "amortised in sigma": replace(BASE, step_unit="sigma", pretrain=1, direction="amortised", repulsion=False),
     "one wide layer": replace(BASE, particles=10, hidden=(131,)),
     "three layers": replace(BASE, particles=6, hidden=(40, 33, 64), repulsion=False),
 }

@@ -74,6 +74,11 @@ class Agent(ABC):
     def metric_names(self) -> tuple[str, ...]:
         """Every metric `update` may return, in a fixed order; a phase of training may leave some out."""
 
+    @property
+    def measured(self) -> dict[str, Tensor]:
+        """Numbers that were measured while training and that acting depends on, [S] each; for the record."""
+        return {}
+
     def prepare(self, transitions: Transitions) -> None:  # noqa: B027  most methods draw nothing ahead
         """Draw ahead what the next update needs of the whole dataset; the training loop calls it each time."""
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,11 +24,12 @@ from vgf.agents.bank import ActionBank
 from vgf.agents.base import Dims
 from vgf.agents.fast import Core
 from vgf.agents.reported import Metrics
+from vgf.agents.step_unit import StepUnit, transport_in
 from vgf.agents.stepped import SteppedAgent
 from vgf.agents.vgf_config import CRITIC_METRICS, Aggregate, VGFConfig
 from vgf.agents.vgf_recipe import vgf_recipe
 from vgf.datasets.transitions import Batch, Transitions
-from vgf.flow import Budget, ScoreFn, best_of, transport, value_gradient
+from vgf.flow import Budget, ScoreFn, best_of, value_gradient
 from vgf.networks import Critic, Draw, SeedStreams, VectorField
 from vgf.reference import ACTION_BOUNDS, make_reference
 
@@ -56,6 +57,9 @@ class VGF(SteppedAgent):
             self.networks["gradient"] = self.gradient
         for name in self.networks.keys() - {"target"}:
             self._adam(name, config.learning_rate)
+        self.unit: StepUnit | None = None
+        if config.step_unit == "sigma" and self.transports:
+            self.unit = self.networks["unit"] = StepUnit(self.seeds, dims.action, self.device)
         self.bank: ActionBank | None = None
         gradient = self.gradient if config.direction == "amortised" else None
         dtype = None if config.precision == "float32" else torch.bfloat16
@@ -68,9 +72,18 @@ class VGF(SteppedAgent):
         amortised = ("gradient/loss",) if self.config.direction == "amortised" else ()
         return ("reference/loss", *CRITIC_METRICS, *amortised)
 
+    @property
+    def measured(self) -> dict[str, Tensor]:
+        """The reference's spread, where steps are measured in it; see `Agent.measured`."""
+        return {} if self.unit is None else {"sigma": self.unit.sigma}
+
     def prepare(self, transitions: Transitions) -> None:
-        """Fill the bank, where one is asked for and the reference is done; see `Agent.prepare`."""
-        if self.config.bank and self.bank is None and self.updates >= self.config.pretrain:
+        """Measure the step's unit and fill the bank, where they are asked for and the reference is done."""
+        if self.updates < self.config.pretrain:
+            return
+        if self.unit is not None:
+            self.unit.measure(self.reference, transitions.observations)
+        if self.config.bank and self.bank is None:
             self._refresh()
             streams = SeedStreams(self.seeds, "bank", self.device)
             states, core = transitions.next_observations, self if self.is_fused else None
@@ -96,8 +109,8 @@ class VGF(SteppedAgent):
         return left if left > 0 else sys.maxsize
 
     def constants(self) -> list[Tensor]:
-        """Return the bank, where there is one; see `SteppedAgent.constants`."""
-        return [self.bank.actions] if self.bank else []
+        """Return the bank and the step's unit, where there are any; see `SteppedAgent.constants`."""
+        return ([self.bank.actions] if self.bank else []) + ([self.unit.sigma] if self.unit else [])
 
     def forget(self) -> None:
         """Let the core take over all weights at the next update; see `SteppedAgent.forget`."""
@@ -125,17 +138,9 @@ class VGF(SteppedAgent):
 
     def flow(self, observations: Tensor, particles: Tensor, budget: Budget, score_fn: ScoreFn | None = None) -> Tensor:
         """Move particles [S, B, N, d] at observations [S, B, o] along the online critic, or along `score_fn`."""
-        moved = transport(
-            particles,
-            score_fn or (lambda a: self.score(observations, a)),
-            budget,
-            bandwidth=self.config.bandwidth,
-            repulsion=self.config.repulsion,
-            bounds=ACTION_BOUNDS,
-            validate=False,
-        )
-        assert isinstance(moved, Tensor)  # no trace was asked for
-        return moved
+        score_fn = score_fn or (lambda a: self.score(observations, a))
+        kernel: Any = {"bandwidth": self.config.bandwidth, "repulsion": self.config.repulsion, "bounds": ACTION_BOUNDS}
+        return transport_in(self.unit, particles, score_fn, budget, **kernel)
 
     def score(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Return what moves particles: grad_a Q of the online critic, or the network fitted to it; [S, ..., d]."""

@@ -9,7 +9,7 @@ without saying which was reported, so the preset takes the first of each list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vgf.agents.base import PRECISIONS, Precision
@@ -34,6 +34,9 @@ class VGFConfig:
         particles: N, actions sampled from the reference for each state.
         train_steps: L_train, flow steps inside the TD target.
         step_size: epsilon of a fixed step, or the learning rate of the Adam flow.
+        step_unit: of `step_size` and `temperature`: "absolute", the release's, or "sigma", in units of the spread of a
+            reference that is trained first, which no scale of rewards or actions changes; see
+            `vgf.agents.step_unit`.
         temperature: alpha; divides the value gradient.
         optimizer: "none" (fixed steps) or "adam".
         repulsion: whether particles repel each other; False with temperature 1 is the alpha -> 0 form.
@@ -59,6 +62,7 @@ class VGFConfig:
     particles: int = 10
     train_steps: int = 3
     step_size: float = 0.01
+    step_unit: Literal["absolute", "sigma"] = field(default="absolute", metadata={"before": "absolute"})
     temperature: float = 0.2
     optimizer: Literal["none", "adam"] = "adam"
     repulsion: bool = True
@@ -82,6 +86,7 @@ class VGFConfig:
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         choices = {
+            "step_unit": ("absolute", "sigma"),
             "direction": ("autograd", "amortised"),
             "flow_q": ("mean", "min"),
             "target_q": ("mean", "min"),
@@ -94,6 +99,8 @@ class VGFConfig:
             raise ValueError(f"pretrain must be >= 0, got {self.pretrain}")
         if self.bank and (self.bank < self.particles or not self.pretrain):
             raise ValueError(f"bank must be 0, or >= particles with a reference trained first, got {self.bank}")
+        if self.step_unit == "sigma" and not self.pretrain:
+            raise ValueError("step_unit sigma is the spread of a reference trained first: give pretrain, or absolute")
         self.budget(self.train_steps)
 
     def budget(self, steps: int) -> Budget:

@@ -61,4 +61,5 @@ def vgf_recipe(agent: VGF, batch: int) -> fused.Recipe:
         counts={"particles": c.particles, "flow_steps": c.flow_steps, "train_steps": c.train_steps},
         bank=bank,
         until=c.pretrain if agent.updates < c.pretrain else None,
+        sigma=agent.unit.sigma if agent.unit is not None and critic else None,
     )

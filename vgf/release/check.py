@@ -44,6 +44,7 @@ BOTH = {  # what the release's agent has one of, and our config calls so
     "optimizer": "adam",
     "repulsion": True,
     "bandwidth": "median",
+    "step_unit": "absolute",
     "direction": "autograd",
     "reference": "flow",
     "pretrain": 0,

@@ -10,12 +10,12 @@ reference's actions at s, summed over coordinates,
 
 both root mean squares, so that a displacement of 1 takes a particle as far as it stood from the mean. Every kind of
 step takes `STEPS` steps, and `calibrate` finds the step size at which the displacement is the one that was asked for,
-on states of the dataset. v is estimated without bias from `SPREAD_ACTIONS` actions of their own, so that sigma neither
-depends on N nor is zero at N = 1; the curve's `flow/spread_before` divides by N instead: (N - 1) / N of sigma^2.
+on states of the dataset. v is estimated without bias from actions of their own (`vgf.agents.step_unit`), so that sigma
+neither depends on N nor is zero at N = 1; the curve's `flow/spread_before` divides by N: (N - 1) / N of sigma^2.
 
 The price of equal displacement is that a kind has its own step size at each rung: what is compared is directions, not
-settings anyone would choose. The steps are those of `vgf.flow`, computed here once more because each seed has its own
-step size; a test holds them equal bit by bit.
+settings anyone would choose. The steps are those of `vgf.flow`, computed once more (`vgf.agents.step_unit`) because
+each seed has its own step size; a test holds them equal bit by bit.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vgf.agents import step_unit
 from vgf.agents.vgf import VGF
-from vgf.flow import ADAM_BETAS, ADAM_EPS, FlowState, stein_terms
+from vgf.flow import FlowState
 from vgf.networks import SeedStreams
 from vgf.reference import ACTION_BOUNDS
 
 STEPS = 3  # of every kind at every rung: the release's L_train for OGBench
 RUNGS = (0.1, 0.25, 0.5, 1.0, 2.0)  # displacement in sigma; at 0 nothing moves, and that is best-of-N
-SPREAD_ACTIONS = 32  # of the reference for each state, for sigma
 TOLERANCE = 0.01  # calibration stops within this share of a rung ...
 UNREACHED = 0.02  # ... and a rung missed by more than this share was not reached
 TRIES = 30  # step sizes that calibration looks at, at most
@@ -111,36 +111,21 @@ def move(
     """
     if kind.turned and turn is None:
         raise ValueError(f"a step {kind.words} needs directions")
-    config, zeros = agent.config, torch.zeros_like(particles)
+    config, direct, zeros = agent.config, step_unit.Direction(agent.unit), torch.zeros_like(particles)
     size = step_size.to(particles)[:, None, None, None]
     state = FlowState(particles, zeros, zeros, 0)
     for _ in range(steps):
         x = state.particles
         repulsion = config.repulsion and kind.repels
-        terms = stein_terms(
-            x, agent.score(observations, x), config.temperature * kind.cooling, config.bandwidth, repulsion
-        )
-        state = _step(state, kind.sign * terms.direction, size, kind, config.optimizer == "adam" or kind.one_norm)
+        phi = direct(x, agent.score(observations, x), config.temperature * kind.cooling, config.bandwidth, repulsion)
+        phi = kind.sign * phi
+        square = phi.square().mean((-2, -1), keepdim=True) if kind.one_norm else None
+        state = step_unit.sized_step(state, phi, size, config.optimizer == "adam" or kind.one_norm, square)
         moved = state.particles
         if kind.turned and turn is not None:
             moved = x + (moved - x).norm(dim=-1, keepdim=True) * turn
         state = state._replace(particles=moved.clamp(*ACTION_BOUNDS))
     return state.particles
-
-
-def _step(state: FlowState, direction: Tensor, size: Tensor, kind: Kind, adam: bool) -> FlowState:
-    """Return the state a step further, not yet in the box: `vgf.flow.flow_step` with a step size for each seed."""
-    step = state.step + 1
-    if not adam:
-        return state._replace(particles=state.particles + size * direction, step=step)
-    square = direction.square()
-    if kind.one_norm:
-        square = square.mean((-2, -1), keepdim=True)
-    beta1, beta2 = ADAM_BETAS
-    first = beta1 * state.first_moment - (1 - beta1) * direction
-    second = beta2 * state.second_moment + (1 - beta2) * square
-    scale = (second / (1 - beta2**step)).sqrt() + ADAM_EPS
-    return FlowState(state.particles - size * (first / (1 - beta1**step)) / scale, first, second, step)
 
 
 def directions(streams: SeedStreams, *shape: int) -> Tensor:
@@ -149,19 +134,10 @@ def directions(streams: SeedStreams, *shape: int) -> Tensor:
     return drawn / drawn.norm(dim=-1, keepdim=True)
 
 
-@torch.no_grad()
 def spread(agent: VGF, observations: Tensor) -> Tensor:
-    """Return sigma of each seed's reference at states [S, B, o], in action units, [S].
-
-    Raises:
-        ValueError: if a reference gives the same action whatever the noise: then there is no unit to measure in.
-    """
+    """Return sigma of each seed's reference at states [S, B, o], in action units, [S]; see `vgf.agents.step_unit`."""
     streams = SeedStreams(agent.seeds, "controls, spread", agent.device)
-    noise = streams.normal(observations.shape[1], SPREAD_ACTIONS, agent.dims.action)
-    sigma = agent.reference.sample(observations, noise).var(-2).sum(-1).mean(-1).sqrt()
-    if not bool((sigma > 0).all()):
-        raise ValueError("the reference's actions do not spread, so there is no length to measure steps in")
-    return sigma
+    return step_unit.spread(agent.reference, observations, streams, agent.dims.action)
 
 
 def displacement(start: Tensor, end: Tensor) -> Tensor:

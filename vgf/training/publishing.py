@@ -87,5 +87,13 @@ def _facts(run: Run, agent: Agent, clock: Clock, kinds: Sequence[records.Kind]) 
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **clock.facts(),
         **critic_age.facts(run.folder, run.settings, run.experiment.scale.seeds),
+        **_measured(agent),
         **code_provenance(),
     }
+
+
+def _measured(agent: Agent) -> dict[str, Any]:
+    """Return what an agent measured while training, by name and seed; nothing where it measured nothing."""
+    seeds = [str(seed) for seed in agent.seeds]
+    found = {name: dict(zip(seeds, map(float, numbers), strict=True)) for name, numbers in agent.measured.items()}
+    return {"measured": found} if found else {}

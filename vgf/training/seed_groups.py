@@ -84,7 +84,12 @@ def _join(run: Run, trained: Sequence[Run], seeds: Sequence[int]) -> None:
     add_policy(run.folder, joined, run.task.name)
     last: dict[str, Any] = max(entries, key=lambda entry: entry["finished"])
     seconds = {what: round(sum(entry["seconds"][what] for entry in entries), 3) for what in last["seconds"]}
+    measured: dict[str, dict[str, float]] = {}
+    for entry in entries:
+        for name, numbers in entry.get("measured", {}).items():
+            measured.setdefault(name, {}).update(numbers)
     facts = {
+        **({"measured": measured} if measured else {}),
         "id": run.ident,
         "seeds": list(seeds),
         "groups": [entry["seeds"] for entry in entries],

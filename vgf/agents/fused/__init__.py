@@ -140,6 +140,9 @@ def update_many(agent: Agent, transitions: Transitions, index: Tensor) -> list[R
         job.noise[at] = drawn.data_ptr()
     if start is not None and recipe.bank is not None:
         job.bank, job.start, job.bank_size = recipe.bank.data_ptr(), start.data_ptr(), recipe.bank.shape[2]
+    if recipe.sigma is not None:
+        kept.append(sigma := recipe.sigma.double().contiguous())
+        job.sigma = sigma.data_ptr()
     if recipe.bank is not None and recipe.bank.shape[1] != len(transitions):
         raise ValueError(f"the bank is of {recipe.bank.shape[1]} states, the dataset has {len(transitions)}")
     numbers = range(agent.updates + 1, agent.updates + count + 1)

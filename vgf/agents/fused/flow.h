@@ -22,9 +22,10 @@ template <class F> F median_variance(const F* pairs, Int n) {
   return middle / F(2 * std::log(double(n + 1))) + F(MEDIAN_FLOOR);
 }
 
-// `stein_terms(...).direction` of particles [n, d] along score [n, d]; temperature, sigma (0: the median's), repulsion.
+// `stein_terms(...).direction` of particles [n, d] along score [n, d]; temperature, sigma (0: the median's), and
+// the weight of repulsion, 0 or 1, or the unit that it is measured in.
 template <class F>
-void stein_direction(const F* x, const F* score, Int n, Int d, F temperature, F sigma, bool repulsion, Array<F>& room,
+void stein_direction(const F* x, const F* score, Int n, Int d, F temperature, F sigma, F repulsion, Array<F>& room,
                      F* phi) {
   F *pairs = room.fit(n * n / 2 + n * n), *kernel = pairs + n * n / 2;
   Int p = 0;
@@ -40,7 +41,7 @@ void stein_direction(const F* x, const F* score, Int n, Int d, F temperature, F 
     kernel[i * n + i] = 1;
     for (Int j = i + 1; j < n; ++j, ++p) kernel[i * n + j] = kernel[j * n + i] = std::exp(-pairs[p] / (2 * variance));
   }
-  const F pull = 1 / (n * temperature), push = repulsion ? 1 / (n * variance) : F(0);
+  const F pull = 1 / (n * temperature), push = repulsion / (n * variance);
   for (Int i = 0; i < n; ++i)
     for (Int c = 0; c < d; ++c) {
       F sum = 0;

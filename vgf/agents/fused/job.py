@@ -78,6 +78,7 @@ class Job(ctypes.Structure):
         ),
         ("setting", ctypes.c_double * 8),
         ("metrics", ctypes.c_void_p),
+        ("sigma", ctypes.c_void_p),
         ("done", ctypes.c_int64),
     )
 
@@ -123,6 +124,7 @@ class Recipe:
         counts: particles, flow_steps, train_steps, delay, where the method has them.
         bank: actions to draw from, [S, T, K, d] in float16, with the stream "particles"; None where there is none.
         until: number of the last update that is done like this; None where all are.
+        sigma: unit of the flow's steps, [S]; None where they are in action units.
     """
 
     method: Method
@@ -135,6 +137,7 @@ class Recipe:
     counts: Mapping[str, int] = field(default_factory=dict)
     bank: Tensor | None = None
     until: int | None = None
+    sigma: Tensor | None = None
 
 
 def moments(optimizer: torch.optim.Adam, parameter: nn.Parameter) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -27,6 +28,7 @@ extern "C" struct Job {
   Int bank_size, particles, flow_steps, train_steps, flags, delay, first_update;
   double setting[8];               // numbers of the method
   void* metrics;                   // [k, S, 8], by position
+  const double* sigma;             // [S]: the unit of flow steps, or null where they are in action units
   Int done;                        // set once all updates are written
 };
 
@@ -66,6 +68,7 @@ template <class F, class C, class L> struct Worker {
   Unit<L> learner;
   Gradients<F> grad;
   Array<F> sa, s_, s2, x2, a2, r, mask, y, q, goal, err, factor, path, sz, score, first, second, phi, start, room, part;
+  Array<F> slopes, lengths;
 
   Worker(Job& j, Int seed) : job(j), s(seed) {
     for (Int i = 0; i < 8; ++i) steps[i] = job.networks[i].steps;
@@ -236,15 +239,32 @@ template <class F, class C, class L> struct Worker {
         else for (auto& unit : critic) to[c] += unit.to_rest[c] / critic.size();
       }
   }
-  // `transport` of particles x [n, N, d]; settings: step size, temperature, sigma (0: the median's).
+  // `step_unit.Direction`: vectors [n, N, d] over the sizes they had at the flow's first step.
+  void rescale(F* vectors, F* sizes, Int n, Int N, bool measure) {
+    const Int each = N * d;
+    for (Int i = 0; i < n; ++i) {
+      F sum = 0;
+      if (measure) {
+        for (Int c = i * each; c < (i + 1) * each; ++c) sum += vectors[c] * vectors[c];
+        sizes[i] = std::max(std::sqrt(sum / N), std::numeric_limits<F>::min());
+      }
+      for (Int c = i * each; c < (i + 1) * each; ++c) vectors[c] /= sizes[i];
+    }
+  }
+  // `transport` of particles x [n, N, d], or `transport_in_sigma`; settings: step size, temperature, the kernel's width
+  // (0: the median's).
   void transport(F* x, Int b, Int n, Int N) {
     const Int size = n * N * d;
+    const F unit = job.sigma ? F(job.sigma[s]) : F(1), push = on(REPULSION) ? unit : F(0);
+    const F rate = !job.sigma ? set(2) : on(ADAM_FLOW) ? set(2) * unit / std::sqrt(F(d)) : set(2) * unit;
     std::fill_n(first.fit(size), size, F(0)), std::fill_n(second.fit(size), size, F(0)), score.fit(size), phi.fit(size);
     for (Int t = 1; t <= job.train_steps; ++t) {
       look_up(x, b, n, N, score);
+      if (job.sigma) rescale(score, slopes.fit(n), n, N, t == 1);
       for (Int i = 0; i < n; ++i)
-        stein_direction(x + i * N * d, score + i * N * d, N, d, set(3), set(4), on(REPULSION), room, phi + i * N * d);
-      const F rate = set(2), c1 = 1 - std::pow(BETA1, t), c2 = 1 - std::pow(BETA2, t);
+        stein_direction(x + i * N * d, score + i * N * d, N, d, set(3), set(4), push, room, phi + i * N * d);
+      if (job.sigma) rescale(phi, lengths.fit(n), n, N, t == 1);
+      const F c1 = 1 - std::pow(BETA1, t), c2 = 1 - std::pow(BETA2, t);
       for (Int i = 0; i < size; ++i) {
         if (on(ADAM_FLOW)) {
           first[i] = F(BETA1) * first[i] - F(1 - BETA1) * phi[i];
