@@ -220,3 +220,31 @@ def test_idql_samples_a_running_mean() -> None:
     for old, new, trained in zip(start, agent.average.parameters(), agent.reference.parameters(), strict=True):
         assert torch.allclose(new, 0.75 * old + 0.25 * trained, atol=1e-7)
         assert not torch.equal(new, trained)
+
+
+def test_idql_may_clone_first_and_then_leave_its_flow_alone() -> None:
+    """The flow of the first updates is `bc`'s to the bit and stays; values begin after it and act by that flow."""
+    cloned, agent = BC.create(BCConfig(hidden=HIDDEN), DIMS, [4]), make_agent("idql flow", [4], pretrain=3)
+    value = [p.clone() for p in agent.value.parameters()]
+    for step in range(3):
+        assert set(agent.update(make_batch(1, seed=step))) == {"reference/loss"}
+        cloned.update(make_batch(1, seed=step))
+    assert all(torch.equal(a, b) for a, b in zip(agent.value.parameters(), value, strict=True))
+    for step in range(3, 5):
+        assert "reference/loss" not in agent.update(make_batch(1, seed=step))
+    assert not all(torch.equal(a, b) for a, b in zip(agent.value.parameters(), value, strict=True))
+    for network in (agent.reference, agent.average):
+        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), cloned.reference.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "words"),
+    [
+        ("idql", {"pretrain": 3}, "pretrain needs behaviour flow and average_rate 1"),
+        ("idql flow", {"pretrain": 3, "average_rate": 0.5}, "pretrain needs behaviour flow and average_rate 1"),
+        ("idql flow", {"pretrain": -1}, "pretrain must be >= 0, got -1"),
+    ],
+)
+def test_idql_refuses_to_freeze_what_is_not_a_flow(method: str, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make_agent(method, **changes)

@@ -17,7 +17,7 @@ from torch import Tensor
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims, Reported, VGFConfig, fused
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
-from vgf.training.loop import draw_rows
+from vgf.training.batches import draw_rows
 
 DIMS = Dims(7, 3)
 BASE = VGFConfig(hidden=(24, 17), particles=5, train_steps=3, flow_steps=4, step_size=0.05)
@@ -45,6 +45,7 @@ RIVALS = {
     for name, preset in (shape.split(),)
 }
 RIVALS |= {
+    "idql pretrained": ("idql", replace(RIVALS["idql ifql"][1], pretrain=1)),
     "iql learnt": ("iql", replace(RIVALS["iql default"][1], std="learnt")),
     "fql normalised": ("fql", replace(RIVALS["fql default"][1], normalise_q=True)),
     "rebrac no penalty": ("rebrac", replace(RIVALS["rebrac default"][1], critic_penalty=0.0)),

@@ -23,9 +23,9 @@ from vgf.networks import SeedStreams
 from vgf.reference import GaussianReference
 from vgf.results import control_steps as cs
 from vgf.training import loop, seed_groups
+from vgf.training.batches import draw_rows
 from vgf.training.checkpoints import join_seeds, load_agent, one_seed, save_policy
 from vgf.training.inputs import TrainingInputs
-from vgf.training.loop import draw_rows
 from vgf.training.vector_env import Workers
 
 SEEDS, DIMS = (0, 3), Dims(7, 3)

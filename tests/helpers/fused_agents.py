@@ -11,7 +11,7 @@ from torch import Tensor
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims, VGFConfig
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
-from vgf.training.loop import draw_rows
+from vgf.training.batches import draw_rows
 
 DIMS = Dims(7, 3)
 BASE = VGFConfig(hidden=(24, 17), particles=5, train_steps=3, flow_steps=4, step_size=0.05)

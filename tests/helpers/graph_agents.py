@@ -15,7 +15,7 @@ from vgf.agents.graph import GraphUpdates
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
-from vgf.training.loop import draw_rows
+from vgf.training.batches import draw_rows
 
 ROWS, SIZE, K = 40, 12, 3
 FROZEN = replace(SMALL, pretrain=2)

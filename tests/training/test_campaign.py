@@ -38,7 +38,7 @@ SCALE: dict[str, Any] = {
     "agent": {"hidden": [8], "particles": 2, "flow_steps": 2},
 }
 METHODS: dict[str, Any] = {"bc": {}, "vgf": {"preset": "release", "pretrain": 8}}
-TIMES = ("started", "finished", "seconds", "groups", "commit", "dirty")  # what may differ between records of a run
+TIMES = ("started", "finished", "seconds", "groups", "commit", "dirty", "reference")  # what may differ
 
 
 STARTED: list[subprocess.Popen[str]] = []
@@ -141,6 +141,24 @@ def test_two_processes_leave_the_records_of_one(together: Place, tmp_path: Path)
     assert not list(place.runs.glob("*/*"))
     status, told = place.run("--processes", "2")
     assert (status, told.count("there already, made with these settings")) == (0, 2)
+
+
+def test_methods_share_a_reference_and_a_bank_and_two_processes_leave_the_records_of_one(tmp_path: Path) -> None:
+    methods = {"bc": {}, "vgf": {"preset": "release"}, "best_of_n": {"preset": "release"}, "idql": {"preset": "ifql"}}
+    sizes = {"reference_updates": 12, "agent": {"hidden": [8], "particles": 2, "flow_steps": 2, "bank": 4}}
+    one, two = (Place(tmp_path / name, methods, **sizes) for name in ("one", "two"))
+    for place, processes in ((one, "1"), (two, "2")):
+        status, told = place.run("--processes", processes)
+        assert status == 0, told
+        ages = [
+            line.split()[2]
+            for line in told.replace(": reference of", "\nreference of").splitlines()
+            if "trained once" in line
+        ]
+        assert sorted(ages) == ["12", "24"], told
+        assert told.count("drawn once and kept") == 1
+    for method in methods:
+        assert one.contents(method) == two.contents(method)
 
 
 def test_seeds_trained_apart_become_the_record_of_one_process(together: Place, apart: Place) -> None:

@@ -13,7 +13,7 @@ import torch
 from tests.helpers.toy_runs import EXPERIMENT, TASK, a_run, contents, do, toy_data, toy_envs, write
 from vgf import cli, records
 from vgf.networks import SeedStreams
-from vgf.training import loop
+from vgf.training.batches import draw_rows
 from vgf.training.checkpoints import load_agent
 
 
@@ -101,10 +101,10 @@ def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path
 def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:
     data = toy_data()
     both, one = SeedStreams((0, 3), "batches"), SeedStreams((3,), "batches")
-    drawn, alone = loop.draw_rows(data, both, 6, 3), loop.draw_rows(data, one, 6, 3)
+    drawn, alone = draw_rows(data, both, 6, 3), draw_rows(data, one, 6, 3)
     assert torch.equal(drawn[:, 1], alone[:, 0])
     again = SeedStreams((0, 3), "batches")
-    assert torch.equal(drawn, torch.cat([loop.draw_rows(data, again, 6, 1) for _ in range(3)]))
+    assert torch.equal(drawn, torch.cat([draw_rows(data, again, 6, 1) for _ in range(3)]))
     together = data.rows(drawn[0])
     assert not torch.equal(together.actions[0], together.actions[1])
     rows = [tuple(row.tolist()) for row in data.observations]

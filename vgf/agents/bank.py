@@ -3,7 +3,8 @@
 Integrating the reference is nearly half of an update's work, and a frozen reference gives the same distribution
 each time. A bank holds K actions for every next observation of the dataset; an update takes N of them. What is given
 up is fresh noise: with K = N a state always shows the same N particles, so the target's noise does not average out over
-visits; a larger K narrows that. It pays when a run visits each state more often than K / N times.
+visits; a larger K narrows that. It pays when a run visits each state more often than K / N times. Drawing it takes
+minutes for a large dataset, so it is kept in a file where a run has a cache (`vgf.agents.bank_file`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
+from vgf.agents.bank_file import BankFile
 from vgf.agents.base import Agent, Dims
 from vgf.networks import SeedStreams
 from vgf.support.progress import Progress
@@ -31,6 +33,7 @@ class ActionBank:
         size: K.
         dims: widths of observation and action.
         agent: whose reference the fused core integrates in place of `sample`; None where it cannot.
+        file: where it is kept, on a CPU; None draws it for this run alone.
     """
 
     @torch.no_grad()
@@ -42,20 +45,29 @@ class ActionBank:
         size: int,
         dims: Dims,
         agent: Agent | None = None,
+        file: BankFile | None = None,
     ) -> None:
-        seeds = len(streams.generators)
+        self.dtype, seeds = observations.dtype, len(streams.generators)
         shape = (seeds, len(observations), size, dims.action)
-        self.actions = torch.empty(shape, dtype=torch.float16, device=observations.device)
-        self.dtype = observations.dtype
-        with Progress("reference actions", len(observations), "state") as progress:
-            for start in range(0, len(observations), CHUNK):
-                rows = observations[start : start + CHUNK]
-                noise = streams.normal(len(rows), size, dims.action)
-                if agent is not None:
-                    fused.fill_bank(agent, rows, noise, self.actions, start)
-                else:
-                    self.actions[:, start : start + CHUNK] = sample(rows.expand(seeds, -1, -1), noise)
-                progress.update(len(rows))
+
+        def fill(actions: Tensor, done: int = 0) -> None:
+            with Progress("reference actions", len(observations), "state", done=done) as progress:
+                for start in range(done, len(observations), CHUNK):
+                    rows = observations[start : start + CHUNK]
+                    noise = streams.normal(len(rows), size, dims.action)
+                    if agent is not None:
+                        fused.fill_bank(agent, rows, noise, actions, start)
+                    else:
+                        actions[:, start : start + CHUNK] = sample(rows.expand(seeds, -1, -1), noise)
+                    progress.update(len(rows))
+                    if file is not None:
+                        file.save(start + len(rows), streams)
+
+        if file is not None:
+            self.actions = file.filled(streams, fill)
+        else:
+            self.actions = torch.empty(shape, dtype=torch.float16, device=observations.device)
+            fill(self.actions)
 
     def draw(self, numbers: Tensor, streams: SeedStreams, particles: int) -> Tensor:
         """Return N of the K actions of states `numbers` [S, B], a run of them that starts anywhere: [S, B, N, d]."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from vgf.agents import fused
+from vgf.agents.cloning import Cloning
 from vgf.agents.graph import GraphUpdates
 from vgf.agents.reported import Metrics, Reported
 from vgf.datasets.transitions import Batch, Transitions
@@ -50,6 +52,7 @@ class Agent(ABC):
         seeds: the S seeds, in the order of the seed axis.
         updates: how many updates it has done.
         graph: does some updates in one call where that pays, see `vgf.agents.graph`; None where it does not.
+        cache: folder in which it may keep what it draws ahead, for others that draw the same; None keeps nothing.
     """
 
     name: ClassVar[str]
@@ -62,6 +65,7 @@ class Agent(ABC):
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.graph: GraphUpdates | None = None
+        self.cache: Path | None = None
         self.streams = {name: SeedStreams(seeds, name, device) for name in ("reference", "particles", "acting")}
 
     @classmethod
@@ -73,6 +77,11 @@ class Agent(ABC):
     @abstractmethod
     def metric_names(self) -> tuple[str, ...]:
         """Every metric `update` may return, in a fixed order; a phase of training may leave some out."""
+
+    @property
+    def cloning(self) -> Cloning | None:
+        """What reference it trains before, or instead of, anything else; None where it has none to train alone."""
+        return getattr(self.config, "cloning", None)
 
     @property
     def measured(self) -> dict[str, Tensor]:

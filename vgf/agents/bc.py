@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vgf.agents import fused
 from vgf.agents.base import PRECISIONS, Dims, Precision
+from vgf.agents.cloning import ALWAYS, Cloning, clone_recipe
 from vgf.agents.reported import Metrics
 from vgf.agents.stepped import SteppedAgent
 from vgf.datasets.transitions import Batch
@@ -48,6 +49,11 @@ class BCConfig:
             self, {"reference": ("flow", "gaussian"), "precision": PRECISIONS}, ("flow_steps", "learning_rate")
         )
 
+    @property
+    def cloning(self) -> Cloning:
+        """What is trained, and nothing else; see `Agent.cloning`."""
+        return Cloning(ALWAYS, self.reference, self.hidden, self.learning_rate, self.precision)
+
 
 class BC(SteppedAgent):
     """The cloned behaviour policy."""
@@ -73,15 +79,7 @@ class BC(SteppedAgent):
         """Return how the fused core does an update; see `Agent.recipe`."""
         if not isinstance(self.reference, FlowReference):
             raise fused.Unavailable("its reference is a Gaussian")
-        return fused.Recipe(
-            fused.Method.VGF,
-            {fused.Role.REFERENCE: fused.Network.of(self.reference.velocity.net, "reference")},
-            dict(enumerate(self.clone_draws(batch), 1)),
-            (0.0, 0.0),
-            fused.Flag.CLONE,
-            {"reference/loss": 7},
-            counts={"flow_steps": self.config.flow_steps},
-        )
+        return clone_recipe(self.reference, self.clone_draws(batch))
 
     def draws(self, size: int, batch: Batch | None = None) -> tuple[Draw, ...]:
         """Return what the loss draws; see `SteppedAgent.draws`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
@@ -17,11 +17,12 @@ from torch import Tensor
 
 from vgf.agents import fused
 from vgf.agents.base import Dims
+from vgf.agents.cloning import Cloning, clone_recipe
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import follow
 from vgf.agents.iql import VALUE_METRICS, ImplicitQ, ImplicitQConfig
 from vgf.agents.reported import Metrics
-from vgf.datasets.transitions import Batch
+from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
 from vgf.reference import FlowReference
@@ -39,6 +40,8 @@ class IDQLConfig(ImplicitQConfig):
         flow_steps: Euler steps of the flow (park2025fql).
         average_rate: rate at which the sampled policy follows the trained one; 1 samples the trained one
             (0.001: hansenestruch2023idql's code; 1: park2025fql).
+        pretrain: updates of the behaviour flow alone, which is then frozen; 0 trains it together with the values, as
+            both papers do.
     """
 
     behaviour: Literal["diffusion", "flow"] = "diffusion"
@@ -46,12 +49,23 @@ class IDQLConfig(ImplicitQConfig):
     diffusion_steps: int = 5
     flow_steps: int = 10
     average_rate: float = 0.001
+    pretrain: int = field(default=0, metadata={"before": 0})
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         super().__post_init__()
         positive = ("particles", "diffusion_steps", "flow_steps", "average_rate")
         check_config(self, {"behaviour": ("diffusion", "flow")}, positive)
+        if self.pretrain < 0:
+            raise ValueError(f"pretrain must be >= 0, got {self.pretrain}")
+        if self.pretrain and (self.behaviour != "flow" or self.average_rate != 1):
+            raise ValueError("pretrain needs behaviour flow and average_rate 1; give pretrain 0 for the others")
+
+    @property
+    def cloning(self) -> Cloning | None:
+        """The behaviour flow, where it is trained first; see `Agent.cloning`."""
+        flow = Cloning(self.pretrain, "flow", self.hidden, self.learning_rate, self.precision)
+        return flow if self.pretrain else None
 
 
 PRESETS = {
@@ -86,24 +100,38 @@ class IDQL(ImplicitQ):
         c = self.config
         if not isinstance(self.reference, FlowReference) or not isinstance(self.average, FlowReference):
             raise fused.Unavailable("its behaviour policy is a diffusion")
+        if self.updates < c.pretrain:
+            return clone_recipe(self.reference, self.clone_draws(batch), c.pretrain)
         networks, metrics = self.values_recipe()
+        settings = (c.discount, c.tau, c.expectile, 0.0, 0.0, c.average_rate)
+        if c.pretrain:
+            return fused.Recipe(fused.Method.IMPLICIT, networks, {}, settings, metrics=metrics)
         networks[fused.Role.REFERENCE] = fused.Network.of(self.reference.velocity.net, "reference")
         networks[fused.Role.ACTOR_TARGET] = fused.Network.of(self.average.velocity.net)
         return fused.Recipe(
             fused.Method.IMPLICIT,
             networks,
             dict(enumerate(self.clone_draws(batch))),
-            (c.discount, c.tau, c.expectile, 0.0, 0.0, c.average_rate),
+            settings,
             fused.Flag.CLONE,
             metrics | {"reference/loss": 7},
             counts={"flow_steps": c.flow_steps},
         )
 
+    def prepare(self, transitions: Transitions) -> None:
+        """Let the sampled policy be the trained one, once that is done; see `Agent.prepare`."""
+        if self.config.pretrain and self.updates == self.config.pretrain:
+            follow(self.average, self.reference, 1.0)
+
     def update(self, batch: Batch) -> Metrics:
-        """Take one step on V, on Q and on cloning; then the target and the sampled policy follow."""
-        metrics = self.update_values(batch) | self._update_behaviour(batch)
-        follow(self.target, self.critic, self.config.tau)
-        follow(self.average, self.reference, self.config.average_rate)
+        """Take one step on V, on Q and on cloning, as far as the phase trains them; then the averages follow."""
+        alone = self.updates < self.config.pretrain
+        metrics = {} if alone else self.update_values(batch)
+        if alone or self.config.pretrain == 0:
+            metrics |= self._update_behaviour(batch)
+            follow(self.average, self.reference, self.config.average_rate)
+        if not alone:
+            follow(self.target, self.critic, self.config.tau)
         self.updates += 1
         return metrics
 

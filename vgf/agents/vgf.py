@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from vgf.agents import fused
+from vgf.agents import bank_file, fused
 from vgf.agents.bank import ActionBank
 from vgf.agents.base import Dims
 from vgf.agents.fast import Core
@@ -87,7 +87,8 @@ class VGF(SteppedAgent):
             self._refresh()
             streams = SeedStreams(self.seeds, "bank", self.device)
             states, core = transitions.next_observations, self if self.is_fused else None
-            self.bank = ActionBank(states, self._sample, streams, self.config.bank, self.dims, core)
+            file = bank_file.of_agent(self, states)
+            self.bank = ActionBank(states, self._sample, streams, self.config.bank, self.dims, core, file)
 
     def draws(self, size: int, batch: Batch | None = None) -> tuple[Draw, ...]:
         """Return what the particles need, then what the reference does, as far as the phase trains them."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vgf.agents.base import PRECISIONS, Precision
+from vgf.agents.cloning import Cloning
 from vgf.flow import Budget
 from vgf.support.config import check_config
 
@@ -102,6 +103,12 @@ class VGFConfig:
         if self.step_unit == "sigma" and not self.pretrain:
             raise ValueError("step_unit sigma is the spread of a reference trained first: give pretrain, or absolute")
         self.budget(self.train_steps)
+
+    @property
+    def cloning(self) -> Cloning | None:
+        """The reference, where it is trained first; see `Agent.cloning`."""
+        reference = Cloning(self.pretrain, self.reference, self.hidden, self.learning_rate, self.precision)
+        return reference if self.pretrain else None
 
     def budget(self, steps: int) -> Budget:
         """Return the transport budget with `steps` flow steps."""

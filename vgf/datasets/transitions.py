@@ -21,6 +21,7 @@ that goal, goes on, so its terminal is 0. Both columns follow park2025fql.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -31,6 +32,15 @@ from torch import Tensor
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 ROWS_AT_ONCE = 1 << 15  # rows checked at a time
 DERIVED = ("next_actions", "row_index")  # fields of a batch that are no column of the set
+
+
+def digest(*tensors: Tensor) -> str:
+    """Return the SHA-256 of tensors' shapes, types and numbers, in order; waits for the device."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        found.update(tensor.detach().cpu().contiguous().numpy().data)
+    return found.hexdigest()
 
 
 class Batch(NamedTuple):

@@ -17,6 +17,7 @@ import tyro
 
 from vgf.datasets import get_task, load, provenance
 from vgf.support.files import locked
+from vgf.support.paths import data_folder
 from vgf.support.places import check_writable
 from vgf.support.scales import ScaleName
 from vgf.support.strict import known
@@ -209,7 +210,7 @@ def _inputs_for(
     acting = make_envs(name, seeds, processes) if scale.online else None
     try:
         reward = reward_rule(run.task, path) if scale.online else (1.0, 0.0)
-        return TrainingInputs(load(name, path, device), envs, device, acting, reward)
+        return TrainingInputs(load(name, path, device), envs, device, acting, reward, data_folder() / "cache")
     except BaseException:
         for each in filter(None, (envs, acting)):
             close(each)

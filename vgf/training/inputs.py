@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ class TrainingInputs:
         device: where it computes.
         acting: for fine-tuning online, one environment a seed; None where there is none.
         reward: scale and offset of the environment's rewards; see `vgf.training.online.reward_rule`.
+        cache: folder of what runs share: references that are trained once (`vgf.training.clones`), banks of their
+            actions; None shares nothing, with the same numbers.
     """
 
     transitions: Transitions
@@ -32,6 +35,7 @@ class TrainingInputs:
     device: torch.device
     acting: VectorEnv[Any, Any, Any] | None = None
     reward: tuple[float, float] = (1.0, 0.0)
+    cache: Path | None = None
 
 
 def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any] | None) -> Dims:

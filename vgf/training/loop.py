@@ -9,40 +9,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
-import torch
 from torch import Tensor
 
-from vgf.agents import AGENTS, VGF, Reported
+from vgf.agents import AGENTS, VGF, Agent, Reported
 from vgf.agents.hardware import bfloat16_speedup
-from vgf.datasets import Transitions
 from vgf.networks import SeedStreams
 from vgf.support.places import check_writable
 from vgf.support.progress import Progress, log
+from vgf.training.batches import PURPOSE, draw_rows, next_count
 from vgf.training.checkpoints import KEPT, Checkpoint, load_checkpoint, save_checkpoint
 from vgf.training.choices import rank
+from vgf.training.clock import Clock
+from vgf.training.clones import clone
 from vgf.training.evaluate import evaluate
 from vgf.training.inputs import TrainingInputs, check_fit
 from vgf.training.metrics import MetricWindow, NotFinite, check_finite
 from vgf.training.monitor import Monitor
 from vgf.training.online import FineTuning
 from vgf.training.publishing import publish
-from vgf.training.runs import Clock, Run, append
-
-CALL_SECONDS = 0.5  # of updates in one call: long enough to be cheap, short enough to be interrupted and watched
-
-
-def draw_rows(transitions: Transitions, streams: SeedStreams, size: int, updates: int) -> Tensor:
-    """Draw the rows of some updates' batches, [k, S, B], for each seed from its own stream.
-
-    What a seed sees depends neither on the other seeds nor on how many updates are drawn for at once.
-    """
-    drawn = [
-        [torch.randint(len(transitions), (size,), generator=g, device=g.device) for _ in range(updates)]
-        for g in streams.generators
-    ]
-    return torch.stack([torch.stack(seed) for seed in drawn], 1)
+from vgf.training.runs import Run, append
+from vgf.training.sizes import Scale
 
 
 def train(run: Run, inputs: TrainingInputs, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
@@ -84,7 +73,8 @@ class _Training:
         self.agent = AGENTS[run.method.agent].create(run.method.config, dims, seeds, inputs.device)
         weights = sum(value.nbytes for value in self.agent.policy().values())
         check_writable(run.work, (KEPT + 1) * STATES * weights)
-        self.batches, self.clock = SeedStreams(seeds, "batches", inputs.device), Clock()
+        self.agent.cache = inputs.cache
+        self.batches, self.clock = SeedStreams(seeds, PURPOSE, inputs.device), Clock()
         self.window, self.rows = MetricWindow(), list[pd.DataFrame]()
         self.at_once = 1  # updates of one call; grows with what they take
         self.online: FineTuning | None = None
@@ -110,8 +100,11 @@ class _Training:
         with Progress(f"train {self.run.method.name}", stages[-1], "update", done=agent.updates) as progress:
             while agent.updates < stages[-1]:
                 before = agent.updates
-                for reported in self._update(stop_at):
-                    self.window.add(reported)
+                if (age := _served_until(self.inputs.cache, agent, scale, self.clock, stop_at)) is None:
+                    for reported in self._update(stop_at):
+                        self.window.add(reported)
+                else:
+                    self._take_over(age)
                 progress.update(agent.updates - before)
                 done, stage = agent.updates, agent.updates in stages
                 if stage or done % scale.log_every == 0:
@@ -137,6 +130,16 @@ class _Training:
         if not agent.is_fused and precision not in agent.eager_precisions:
             log(f"train {name}: precision {precision} needs the fused core; what learns is in float32 without it")
 
+    def _take_over(self, age: int) -> None:
+        """Take a reference that is kept in place of training it, and log what its updates reported."""
+        assert self.inputs.cache is not None, "it is kept there"
+        kept = clone(self.inputs.cache, self.agent, self.inputs.transitions, self.scale.batch_size, age)
+        self.clock.serve(kept.facts, kept.spent)
+        for reported in kept.give(self.agent, self.batches, self.scale.log_every):
+            self.window.add(reported)
+            if self.agent.updates < age:
+                self._log()
+
     def _update(self, stop_at: int | None) -> list[Reported]:
         """Do some updates: as many as fit in a call before something else is due, or one where the agent acts too."""
         agent, size = self.agent, self.scale.batch_size
@@ -147,8 +150,7 @@ class _Training:
         data = self.inputs.transitions
         count, start = min(self.at_once, self._until_due(stop_at)), time.monotonic()
         reported = agent.update_many(data, draw_rows(data, self.batches, size, count))
-        seconds = max(time.monotonic() - start, 1e-6)
-        self.at_once = max(1, min(2 * self.at_once, int(count * CALL_SECONDS / seconds)))
+        self.at_once = next_count(count, time.monotonic() - start)
         return reported
 
     def _until_due(self, stop_at: int | None) -> int:
@@ -225,3 +227,22 @@ class _Training:
             self.online.set_state(checkpoint.tensors)
         self.clock = Clock(checkpoint.facts["clock"])
         log(f"train {self.run.method.name}: goes on from update {self.agent.updates}")
+
+
+def _served_until(cache: Path | None, agent: Agent, scale: Scale, clock: Clock, stop_at: int | None) -> int | None:
+    """Return the update up to which a reference that is kept stands in for training one, None where it does not.
+
+    Args:
+        cache: where references are kept, if anywhere.
+        agent: which may train one alone.
+        scale: sizes of the run.
+        clock: of the run; a run that trained its own goes on as it began.
+        stop_at: an update at which the run is to be left (tests).
+    """
+    cloning, done = agent.cloning, agent.updates
+    if cache is None or cloning is None or (done and clock.served is None):
+        return None
+    age = min(cloning.until, scale.updates)
+    if cloning.until > scale.updates:  # an agent that is nothing but its reference is evaluated meanwhile
+        age = min(age, done - done % scale.evaluate_every + scale.evaluate_every)
+    return None if done >= age or (stop_at is not None and done < stop_at < age) else age

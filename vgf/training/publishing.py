@@ -21,7 +21,8 @@ from vgf.support.files import locked, sha256, write_bytes
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.training import critic_age
 from vgf.training.checkpoints import add_policy
-from vgf.training.runs import REPLACES, Clock, Run, add_rows, joins
+from vgf.training.clock import Clock
+from vgf.training.runs import REPLACES, Run, add_rows, joins
 
 PUBLISHING = "publishing"  # lock of who writes a record
 UNFINISHED = ".unfinished"  # in a record's folder: which settings' record is being written

@@ -8,10 +8,8 @@ run under way are elsewhere; what it buys is that a record is never half of one,
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,28 +99,6 @@ def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: di
         **scale,
         **dataset.get("settings", {}),
     }
-
-
-class Clock:
-    """Seconds spent on training and on evaluation, across interruptions."""
-
-    def __init__(self, facts: dict[str, Any] | None = None) -> None:
-        self.seconds: dict[str, float] = {"training": 0.0, "evaluation": 0.0} if facts is None else facts["seconds"]
-        self.started: str = datetime.now(UTC).isoformat(timespec="seconds") if facts is None else facts["started"]
-        self.start()
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._since = time.monotonic()
-
-    def stop(self, what: str) -> None:
-        """Count the time since the last `start` or `stop` for "training", "evaluation" or "ranking"."""
-        self.seconds[what] = self.seconds.get(what, 0.0) + time.monotonic() - self._since
-        self.start()
-
-    def facts(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
-        return {"started": self.started, "seconds": {what: round(s, 3) for what, s in self.seconds.items()}}
 
 
 def append(run: Run, rows: pd.DataFrame, kind: records.Kind) -> None:

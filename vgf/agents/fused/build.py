@@ -105,6 +105,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "vgf"
 
 
+@functools.cache
+def library_name() -> str:
+    """Return the file name of this machine's core, which names all that its numbers depend on.
+
+    Raises:
+        Unavailable: if there is no compiler.
+    """
+    return f"update-{_fingerprint(compiler())}.so"
+
+
 def _built() -> Path:
     """Return the library's path, made now if it is not there."""
     if sys.platform == "win32":
