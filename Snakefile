@@ -93,9 +93,9 @@ def scale_of(study):
 
 
 def wanted(study, scale):
-    """Return the records of a study at a scale that is run: every method on every task."""
-    tasks = STUDIES[study]["scales"][scale].get("tasks") or STUDIES[study]["tasks"]
-    return [f"{RESULTS}/{study}.{scale}/{get_task(task).name}/{method}/run.json" for task in tasks for method in STUDIES[study]["methods"]]
+    """Return the records of a study at a scale that is run: every one of its methods on every one of its tasks."""
+    tasks, methods = (STUDIES[study]["scales"][scale].get(what) or STUDIES[study][what] for what in ("tasks", "methods"))
+    return [f"{RESULTS}/{study}.{scale}/{get_task(task).name}/{method}/run.json" for task in tasks for method in methods]
 
 
 def records_of(study, scale):

@@ -2,7 +2,8 @@
 
 bfloat16 has 8 bits: between 128 and 256 its numbers are 1 apart. A network's value is a sum of some hundred products;
 where that sum is rounded, a target, and the choice of the best of N actions, has steps of 1 whatever the layers before
-keep. The core keeps the last layer in float32 (`vgf.agents.fast`, `vgf.agents.fused`); here both are measured on one network.
+keep. The core keeps the last layer in float32 (`vgf.agents.fast`, `vgf.agents.fused`); here both are measured on one
+network.
 """
 
 from __future__ import annotations

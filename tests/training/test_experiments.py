@@ -15,6 +15,7 @@ from tests.helpers.toy_runs import EXPERIMENT, TASK, write
 from vgf import cli
 from vgf.datasets import get_task
 from vgf.training.experiments import read_experiment
+from vgf.training.runs import settings
 
 
 def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None]:
@@ -183,3 +184,41 @@ def test_a_task_may_have_its_own_data_signals_and_hyper_parameters(tmp_path: Pat
     chosen = EXPERIMENT["scales"]["quick"] | {"tasks": [second]}
     narrowed = read_experiment(write(tmp_path, tasks=tasks, methods=methods, scales={"quick": chosen}))
     assert [plan.name for plan in narrowed.tasks] == [second]
+
+
+def test_a_scale_may_run_some_of_the_methods(tmp_path: Path) -> None:
+    def methods(**sizes: Any) -> list[str]:
+        scale = EXPERIMENT["scales"]["quick"] | {"agent": {"hidden": [8]}} | sizes
+        return [m.name for m in read_experiment(write(tmp_path, scales={"quick": scale})).task().methods]
+
+    assert methods() == ["bc", "mine"]
+    assert methods(methods=["mine"]) == ["mine"]
+    with pytest.raises(ValueError, match=r"scales\.quick\.methods has no 'min'; nearest: mine"):
+        methods(methods=["min"])
+    plan = read_experiment(write(tmp_path, scales={"quick": EXPERIMENT["scales"]["quick"] | {"methods": ["mine"]}}))
+    assert "methods" not in settings(plan, plan.task(), plan.task().methods[0], {"sha256": "0"})
+
+
+RELEASE = {  # steps and step size of the amortised scripts, and which critic: commit 3ec8f9b, run_scripts/run_a_vgf_*
+    "cube": (1, 0.05, "mean", 0.99),
+    "scene": (1, 0.1, "mean", 0.99),
+    "puzzle": (5, 0.1, "mean", 0.99),
+    "antmaze-large-navigate": (5, 0.1, "min", 0.995),
+}
+
+
+def test_the_paper_scale_has_both_of_the_release_s_agents_with_its_scripts_budgets() -> None:
+    for name in ("d4rl", "ogbench"):
+        for plan in read_experiment(ROOT / "data" / "experiments" / f"{name}.yaml", "paper").tasks:
+            found = {method.name: method.config for method in plan.methods if method.agent == "vgf"}
+            assert {"vgf_kernel", "vgf_amortised"} <= set(found)
+            kernel, own = found["vgf_kernel"], found["vgf_amortised"]
+            environment = next((key for key in RELEASE if plan.name.startswith(key)), None)
+            budget = (5, 0.1, "min", 0.99) if environment is None else RELEASE[environment]
+            assert (own.train_steps, own.step_size, own.target_q, own.discount) == budget, plan.name
+            assert (own.particles, own.direction, own.repulsion, own.optimizer) == (5, "amortised", False, "adam")
+            assert own.bandwidth == 1e-6, "no kernel"
+            assert (kernel.particles, kernel.direction, kernel.repulsion) == (10, "autograd", True)
+            assert kernel.train_steps == (3 if environment else 5), plan.name
+            assert kernel.target_q == own.target_q
+            assert kernel.pretrain == own.pretrain == 0, "the release trains its reference in step"

@@ -1,10 +1,12 @@
-"""What can be chosen about value gradient flow, and the two sets of choices that were published.
+"""What can be chosen about value gradient flow, and the sets of choices that were published.
 
 The paper's summary and the authors' public code differ, so every choice is a field and two presets are given.
 `paper`: 5 particles, fixed steps along the attraction alone (the alpha -> 0 form), a reference trained first and then
 frozen, a network f(s, a) in place of the gradient; it gives no step size, so the 0.1 is ours. `release`: 10 particles,
 Adam on the full direction, reference and critic trained together; its scripts loop over step sizes and temperatures
-without saying which was reported, so the preset takes the first of each list.
+without saying which was reported, so the preset takes the first of each list. `release-amortised`: the release's other
+agent, 5 particles that follow f alone, without a kernel, by steps and step sizes that its scripts set for each
+environment; the preset has those of D4RL, ant mazes and puzzles.
 """
 
 from __future__ import annotations
@@ -117,6 +119,15 @@ class VGFConfig:
 
 PRESETS = {
     "release": VGFConfig(),
+    "release-amortised": VGFConfig(
+        particles=5,
+        train_steps=5,
+        step_size=0.1,
+        temperature=1.0,
+        repulsion=False,
+        bandwidth=1e-6,  # so narrow that no particle weighs on another
+        direction="amortised",
+    ),
     "paper": VGFConfig(
         particles=5,
         step_size=0.1,

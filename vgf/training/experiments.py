@@ -105,6 +105,7 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
         rows = {name: mapping(row or {}, f"tasks.{name}") for name, row in mapping(table["tasks"], "tasks").items()}
         known(sizes.tasks or (), rows, f"scales.{scale}.tasks")
         methods = mapping(table["methods"], "methods")
+        known(sizes.methods or (), methods, f"scales.{scale}.methods")
         plans = {name: _task(name, row, methods, scale, sizes) for name, row in rows.items()}
         if len({plan.name for plan in plans.values()}) < len(plans):
             raise ValueError("tasks: two names mean the same task")
@@ -147,7 +148,8 @@ def _methods(
 ) -> tuple[Method, ...]:
     """Return the methods with the configs of one task; see the module for what wins."""
     methods = []
-    for name, row in table.items():
+    for name in sizes.methods or table:
+        row = table[name]
         own = mapping(row or {}, f"methods.{name}") | dict(overrides.get(name, {}))
         agent = own.pop("agent", name)
         known([agent], AGENTS, "methods")

@@ -88,7 +88,7 @@ def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: di
     scale = {
         key: value
         for key, value in told(own_scale(experiment, method)).items()
-        if key not in ("seeds", "agent", "dataset", "tasks", "threads", "reference_updates")
+        if key not in ("seeds", "agent", "dataset", "tasks", "methods", "threads", "reference_updates")
     }
     return {
         "task": plan.name,

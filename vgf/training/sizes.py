@@ -90,6 +90,7 @@ class Scale:
         test_steps: budgets L_test evaluated; a method without transport is evaluated at the first alone.
         dataset: which file to learn from, where a task does not say.
         tasks: those of the file's tasks that are run at this scale; all when None.
+        methods: those of its methods, likewise.
         agent: fields that replace those of every method that has them.
         online: fine-tuning that follows the `updates`; none when None.
         reference_updates: updates of the reference alone that come before the `updates`, for every method that can
@@ -115,6 +116,7 @@ class Scale:
     test_steps: tuple[int, ...]
     dataset: DatasetSource | None = None
     tasks: tuple[str, ...] | None = None
+    methods: tuple[str, ...] | None = None
     agent: dict[str, Any] = field(default_factory=dict)
     online: Online | None = None
     threads: int | None = None
