@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.site import ROOT
 from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
 from vgf.book import index, result_figures
 from vgf.records import read_runs
@@ -151,6 +152,20 @@ def test_the_index_has_a_row_for_each_record_and_leaves_quick_ones_out(
     assert all("`abcdef0`" in row and "2026-01-02" in row and row.endswith("| 1 |") for row in rows)
     assert "09_d4rl" in index.chapters("d4rl")
     assert "09_d4rl" in index.chapters("tuning")  # reads its records, and names no file of it
+
+
+def test_the_index_says_how_old_a_critic_is_and_what_it_is_heading_to() -> None:
+    text = index.render_results_index(ROOT / "data" / "results")
+    rows = [
+        line.split(" | ")
+        for line in text.split("## ablations.cpu")[1].split("## ")[0].splitlines()
+        if "cheetah" in line
+    ]
+    ages = {row[1].strip("`"): row[4] for row in rows}
+    assert ages["train_0"] == "29 %"
+    assert re.fullmatch(r"29 %, 1\.1\d", ages["vgf"]), ages
+    (clone,) = {line.split(" | ")[4] for line in text.splitlines() if "| `bc` |" in line}
+    assert clone == "", "a clone has no critic"
 
 
 def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothing() -> None:

@@ -27,6 +27,7 @@ CONFIGS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "unit": ("vgf", replace(AMORTISED, unit_gradient=True), (2, 0)),
     "frozen": ("vgf", FROZEN, (3, 5)),
     "bank": ("vgf", replace(FROZEN, bank=5), (3, 5, 4)),
+    "sigma": ("vgf", replace(FROZEN, step_unit="sigma", step_size=0.3), (3, 5)),
     "paper": ("vgf", replace(AMORTISED, pretrain=2, bank=3), (3, 5)),
     "cloning": ("vgf", replace(SMALL, pretrain=1000), (3, 5)),
     "min": ("vgf", replace(SMALL, flow_q="min", target_q="min", target_particles="max"), (3, 5)),

@@ -15,7 +15,7 @@ from tests.helpers.toy_runs import EXPERIMENT, TASK, a_run, contents, do, toy_da
 from vgf import cli
 from vgf.agents import BC, VGF
 from vgf.datasets import Transitions
-from vgf.training import commands
+from vgf.training import commands, loop
 
 QUICK = EXPERIMENT["scales"]["quick"]
 
@@ -85,6 +85,7 @@ def test_a_checkpoint_of_another_method_is_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(loop, "_served_until", lambda *_: None)  # both train a reference of their own
     for agent in (BC, VGF):  # both are interrupted, and leave a checkpoint
         monkeypatch.setattr(agent, "update_many", interrupted(agent.update_many))
     path, runs = str(write(toy)), toy / "data" / "cache" / "runs"

@@ -14,6 +14,7 @@ from vgf import records
 from vgf.results.commands import present
 from vgf.results.tables import MethodScores, Study, read_study
 from vgf.support.paths import data_folder, project_folder
+from vgf.training import critic_age
 
 
 def render_results_index(results: Path | None = None) -> str:
@@ -42,8 +43,8 @@ def _section(study: Study) -> list[str]:
         f"All numbers: {files or 'no table yet'}. {len(study.sources)} records, {hours:.1f} hours of training and "
         "evaluation.",
         "",
-        "| task | method | seeds | updates | dataset | finished | commit | minutes |",
-        "|---|---|---|--:|---|---|---|--:|",
+        "| task | method | seeds | updates | critic | dataset | finished | commit | minutes |",
+        "|---|---|---|--:|---|---|---|---|--:|",
         *(_row(source) for source in study.sources),
         "",
     ]
@@ -59,12 +60,26 @@ def _row(source: MethodScores) -> str:
         f"`{source.method}`",
         ", ".join(map(str, run["seeds"])),
         str(run["settings"]["updates"]),
+        _age(source),
         f"{data['source']}, `{data['sha256'][:8]}`",
         run["finished"][:10],
         f"`{commit}`",
         f"{sum(run['seconds'].values()) / 60:.0f}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _age(source: MethodScores) -> str:
+    """Return how old a record's critics are, and how high they value beside the behaviour's; empty without a critic."""
+    settings = source.record.runs[-1]["settings"]
+    table = critic_age.ages(settings, source.record.curve)
+    if table.empty:
+        return ""
+    last = table.groupby("seed").tail(1).set_index("seed")
+    words, behaviour = f"{100 * last['share'].mean():.0f} %", critic_age.behaviour_of(source.record.folder, settings)
+    if behaviour is not None:
+        words += f", {critic_age.index(last['asymptote'], behaviour[1]).mean():.2f}"
+    return words
 
 
 def chapters(study: str, folder: Path | None = None) -> list[str]:

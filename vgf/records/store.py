@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +55,7 @@ class Record:
     runs: list[dict[str, Any]]
     episodes: pd.DataFrame
     curve: pd.DataFrame
-    ranking: pd.DataFrame
+    ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def results_folder() -> Path:

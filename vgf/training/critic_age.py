@@ -74,7 +74,7 @@ def ages(settings: Mapping[str, Any], curve: pd.DataFrame) -> pd.DataFrame:
         its critic at one rate.
     """
     columns = ["seed", "update", "critic_updates", "share", "value", "asymptote"]
-    config = settings["config"]
+    config = settings.get("config", {})
     if VALUE not in curve or not {"tau", "discount"} <= config.keys():
         return pd.DataFrame(columns=columns)
     alone, rate = config.get("pretrain", 0), config["tau"] / config.get("policy_delay", 1)
