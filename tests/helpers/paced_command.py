@@ -17,7 +17,7 @@ def _paced() -> None:
 
     def slowly(*arguments: Any) -> None:
         save(*arguments)
-        time.sleep(0.2)
+        time.sleep(0.5)
 
     loop.save_checkpoint = slowly
 
