@@ -21,6 +21,7 @@ from tests.helpers.site import ROOT
 from vgf import cli, records
 from vgf.agents import VGF
 from vgf.records import faults, read_runs
+from vgf.support.places import check_writable
 from vgf.training import checkpoints, publishing
 
 HERE = np.zeros(3)
@@ -78,6 +79,35 @@ def test_seeds_trained_by_processes_at_once_all_stay(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine"]
 
 
+def test_a_work_folder_that_another_process_clears_too_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.rmtree
+
+    def twice(path: Any, *given: Any, **named: Any) -> None:
+        real(path)
+        real(path, *given, **named)  # as a process that waited for the lock may have done it first
+
+    monkeypatch.setattr(shutil, "rmtree", twice)
+    assert fit(tmp_path / "mine").runs
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine"]
+
+
+def test_a_place_that_is_tried_is_left_as_it_was_and_never_made_itself(tmp_path: Path) -> None:
+    seen: list[Path] = []
+
+    class Watched(type(tmp_path)):  # type: ignore[misc]
+        def mkdir(self, *given: Any, **named: Any) -> None:
+            seen.append(Path(self))
+            super().mkdir(*given, **named)
+
+    for folder in (tmp_path / "mine", tmp_path / "a" / "b" / "mine", tmp_path / ("n" * 255)):
+        check_writable(Watched(folder))
+        assert list(tmp_path.iterdir()) == []
+    assert seen
+    assert not any(path in (tmp_path / "mine", tmp_path / "a") for path in seen)
+
+
 def dies_in(name: str, home: Any, when: int = 1) -> Callable[[pytest.MonkeyPatch], None]:
     """Return what makes a function die at its n-th call, before it does anything."""
     calls = []
@@ -104,7 +134,7 @@ DEATHS = {
     "before the policy": dies_in("add_policy", publishing),
     "within the policy": dies_in("save_policy", checkpoints),
     "before run.json": dies_in("merge_run", records),
-    "before the work is cleared": dies_in("rmtree", shutil),
+    "before the work is cleared": dies_in("rmtree", shutil, 4),  # three places were tried before
 }
 
 

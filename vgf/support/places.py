@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
+LEAST = 24  # characters of a name that no other process takes
 MB = 1e6
 
 
@@ -24,19 +25,23 @@ def check_writable(folder: Path, needed: float = 0.0) -> None:
     Raises:
         ValueError: naming it, what is wrong and what to do.
     """
-    made: list[Path] = []
+    trial: Path | None = None
     try:
-        made += [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".trial-"):
-            free = shutil.disk_usage(folder).free
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        place = folder
+        if missing:  # tried under a name of the same length, so that no process that makes the folder now is disturbed
+            first = missing[-1]
+            trial = first.with_name(f".trial-{uuid4().hex}"[: max(len(first.name), LEAST)].ljust(len(first.name), "x"))
+            place = trial / folder.relative_to(first)
+            place.mkdir(parents=True)
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".trial-"):
+            free = shutil.disk_usage(place).free
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ValueError(f"{folder}: cannot be written ({reason}); choose another place") from None
     finally:
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
+        if trial is not None:
+            shutil.rmtree(trial, ignore_errors=True)
     if free < needed:
         words = f"{needed / MB:.0f} MB are needed and {free / MB:.0f} MB are free"
         raise ValueError(f"{folder}: {words}; make room, or choose another place")

@@ -155,7 +155,7 @@ def _train(run: Run, transitions: Transitions, device: torch.device, played: _Pl
     """Train a run, unless the process that held it until now has done so, after a few steps in each environment."""
     with locked(run.work, "run"), ExitStack() as stack:
         if is_recorded(run, replace=True):
-            shutil.rmtree(run.work)
+            shutil.rmtree(run.work, ignore_errors=True)
             return
         envs = played.envs(run.scale)
         if envs is not None:

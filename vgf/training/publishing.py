@@ -40,7 +40,7 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
         add_policy(run.folder, agent, run.task.name)
         records.merge_run(run.folder, _facts(run, agent, clock, kinds))
         (run.folder / UNFINISHED).unlink()
-    shutil.rmtree(run.work)
+    shutil.rmtree(run.work, ignore_errors=True)  # a process that waited for this one clears it too
 
 
 def make_way(run: Run) -> None:
@@ -64,7 +64,7 @@ def make_way(run: Run) -> None:
         other = mark.exists() and mark.read_text(encoding="utf-8") != own
     for path in folder.iterdir() if other else ():
         if not path.name.endswith(".lock"):
-            path.unlink()
+            path.unlink(missing_ok=True)
     write_bytes(mark, own.encode())
 
 

@@ -159,8 +159,9 @@ def is_done(run: Run, replace: bool) -> bool:
     if is_recorded(run, replace):
         log(f"{run.folder}: there already, made with these settings; remove it to run again")
         return True
-    for place in (run.folder, run.work):
-        check_writable(place)
+    check_writable(run.folder)
+    if not os.path.isdir(run.work):  # noqa: PTH112  # pathlib's raises for a name that is too long
+        check_writable(run.work)
     record = run.folder / "run.json"
     if record.exists() and not joins(run, records.read_runs(run.folder)):
         write_bytes(run.work / REPLACES, sha256(record).encode())

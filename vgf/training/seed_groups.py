@@ -68,7 +68,7 @@ def join(run: Run, trained: Sequence[Run]) -> None:
     with locked(run.folder, PUBLISHING):
         make_way(run)
         _join(run, trained, seeds)
-    shutil.rmtree(run.work)
+    shutil.rmtree(run.work, ignore_errors=True)
 
 
 def _join(run: Run, trained: Sequence[Run], seeds: Sequence[int]) -> None:
