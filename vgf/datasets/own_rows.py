@@ -10,6 +10,7 @@ from vgf.datasets.containers import Found, as_array, read_path
 from vgf.datasets.layouts import Read, read_layout
 from vgf.support.errors import DataError
 from vgf.support.given import place, shown
+from vgf.support.paths import as_seen_from_here
 
 GIVEN = "the data"
 
@@ -22,7 +23,7 @@ def read_own(source: Any, ignore: Collection[str] = ()) -> tuple[Read, str]:
         names = wanted(source, ignore, GIVEN)
         where, found = GIVEN, Found({name: as_array(name, source[name], GIVEN) for name in names}, "arrays")
     elif hasattr(source, "__fspath__") or isinstance(source, str | bytes):
-        path = place("data", source)
+        path = as_seen_from_here(place("data", source))  # it is read at once
         where, found = str(path), read_path(path, ignore)
     else:
         raise DataError(f"data must be a path, a mapping of arrays or Transitions, got {_what(source)}")

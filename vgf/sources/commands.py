@@ -15,6 +15,7 @@ from vgf.datasets.tasks import DATASETS, get_dataset
 from vgf.sources import get
 from vgf.sources.check import check_file
 from vgf.support.errors import DataError
+from vgf.support.paths import as_seen_from_here
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class List:
         width = max(len(row["dataset"]) for row in rows)
         for row in rows:
             here = (
-                f"{row['bytes'] / 1e6:9.1f} MB  {row['source']:<12} {_short(row['file'])}"
+                f"{row['bytes'] / 1e6:9.1f} MB  {row['source']:<12} {as_seen_from_here(Path(row['file']))}"
                 if row["file"]
                 else "        -"
             )
@@ -148,11 +149,6 @@ def _present(name: str) -> list[dict[str, Any]]:
     if not found:
         return [entry | {"file": None, "bytes": 0, "source": None}]
     return [entry | {"file": str(path), "bytes": path.stat().st_size, "source": source} for path, source in found]
-
-
-def _short(path: str) -> str:
-    """Return a path as seen from here, where it is below."""
-    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def _files(name_or_file: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Where the project's data lies: one folder, which the environment variable VGF_DATA moves."""
+"""Where the project's data lies, which the environment variable VGF_DATA moves; and how a path is shown to a reader."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def data_folder() -> Path:
 def project_folder() -> Path:
     """Return the folder beside the data that holds notebooks/ and book/."""
     return data_folder().parent
+
+
+def as_seen_from_here(path: Path) -> Path:
+    """Return a path relative to the working directory where it lies below it, else as it is: for messages."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
