@@ -136,7 +136,7 @@ def test_a_record_that_is_gone_is_made_and_the_others_stay(checkout: Path) -> No
 def test_killed_at_random_it_goes_on_to_the_same_table(checkout: Path) -> None:
     reproduce("cpu", "RESULTS=elsewhere/results")
     rng, killed = random.Random(0), 0
-    for _ in range(3):
+    for _ in range(10):  # a run that ended before its kill is not counted, but tried again
         before = len(calls())
         run = subprocess.Popen(
             command("cpu"), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -148,7 +148,9 @@ def test_killed_at_random_it_goes_on_to_the_same_table(checkout: Path) -> None:
             os.killpg(run.pid, signal.SIGKILL)
             killed += 1
         run.wait()
-    assert killed >= 2, "not one run was under way when it was killed"
+        if killed == 3:
+            break
+    assert killed >= 2, "too few runs were under way when they were killed"
     reproduce("cpu")
     for name in ("tables/tiny.cpu.csv", "tables/tiny.cpu.md"):
         assert (checkout / "data" / name).read_bytes() == (checkout / "elsewhere" / name).read_bytes()

@@ -15,7 +15,7 @@ import yaml
 
 from vgf import records
 from vgf.cli import main
-from vgf.support.files import locked
+from vgf.support.files import locked, write_bytes
 
 STEPS, SECONDS = 6, 0.1
 
@@ -37,7 +37,7 @@ def train() -> None:
         done = int(progress.read_text()) if progress.exists() else 0
         for step in range(done, STEPS):
             time.sleep(SECONDS)
-            progress.write_text(str(step + 1))
+            write_bytes(progress, str(step + 1).encode())  # a kill leaves the step before, as a checkpoint's does
         for seed in seeds:
             rows = [(u, 0, 0, -10.0 * seed - len(task), float((seed + u + len(method)) % 3 > 0)) for u in (0, 5, 10)]
             table = pd.DataFrame(rows, columns=["update", "test_steps", "episode", "return", "success"])
@@ -55,6 +55,6 @@ with Path("calls.txt").open("a") as calls:
 if sys.argv[1] == "train":
     train()
 elif sys.argv[1] == "data":
-    Path(option("out")).write_text("data")
+    write_bytes(Path(option("out")), b"data")
 else:
     sys.exit(main(sys.argv[1:]))
