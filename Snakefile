@@ -16,7 +16,8 @@ import yaml
 
 from vgf.sources.recipes import default_path
 from vgf.sources.collect import collected_path
-from vgf.datasets.tasks import get_dataset, get_task
+from vgf.datasets.task_names import rows_of
+from vgf.datasets.tasks import get_dataset
 
 SCALES = ("quick", "cpu", "paper")
 SCALE = config.get("scale", "quick")
@@ -95,7 +96,7 @@ def scale_of(study):
 def wanted(study, scale):
     """Return the records of a study at a scale that is run: every one of its methods on every one of its tasks."""
     tasks, methods = (STUDIES[study]["scales"][scale].get(what) or STUDIES[study][what] for what in ("tasks", "methods"))
-    return [f"{RESULTS}/{study}.{scale}/{get_task(task).name}/{method}/run.json" for task in tasks for method in methods]
+    return [f"{RESULTS}/{study}.{scale}/{task}/{method}/run.json" for task in rows_of(tasks) for method in methods]
 
 
 def records_of(study, scale):
@@ -111,7 +112,7 @@ def table(study, scale):
 def dataset_of(wildcards):
     """Return the file a task learns from: the task's own source, else the scale's."""
     study, (name, dataset) = STUDIES[wildcards.study], (wildcards.task, get_dataset(wildcards.task))
-    row = next(row for task, row in study["tasks"].items() if get_task(task).name == name) or {}
+    row = study["tasks"][rows_of(study["tasks"])[name]] or {}
     source = row.get("dataset", {}).get(wildcards.scale) or study["scales"][wildcards.scale].get("dataset") or {}
     if source.get("path"):
         return f"data/{source['path']}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -49,7 +51,7 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
             change(f"tasks/{TASK}/dataset", {"quick": {"sed": 1}}),
             f"tasks.{TASK}.dataset.quick has no 'sed'; nearest: seed",
         ),
-        (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the same task"),
+        (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the task"),
         (change("scales/quick/reference_updates", -1), "reference_updates must be >= 0, got -1"),
         (
             change("methods/mine/pretrain", 10),
@@ -59,7 +61,7 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
             change("methods/mine/pretrain", 3, "scales/quick/reference_updates", 2),
             "methods.mine.pretrain: the scale has reference_updates; leave it out, or give 0",
         ),
-        (change("scales/quick/tasks", ["cube"]), f"scales.quick.tasks has no 'cube'; nearest: {TASK}"),
+        (change("scales/quick/tasks", ["cube"]), "scales.quick.tasks: unknown task 'cube'; nearest: cube-single-play"),
         (
             change("scales/quick/dataset", None),
             f"scales.quick.dataset is missing, and so is tasks.{TASK}.dataset.quick",
@@ -148,9 +150,6 @@ def test_every_experiment_of_the_project_is_readable_at_every_scale_it_has() -> 
         for scale in yaml.safe_load(path.read_text())["scales"]:
             for plan in read_experiment(path, scale).tasks:
                 assert get_task(plan.name).name == plan.name
-        assert all(
-            get_task(name).name == name for name in yaml.safe_load(path.read_text())["tasks"]
-        )  # as the Snakefile
 
 
 def test_the_discount_is_the_tasks_unless_the_file_says_otherwise(tmp_path: Path) -> None:
@@ -199,12 +198,82 @@ def test_a_scale_may_run_some_of_the_methods(tmp_path: Path) -> None:
     assert "methods" not in settings(plan, plan.task(), plan.task().methods[0], {"sha256": "0"})
 
 
+def test_a_pattern_gives_its_tasks_one_row_and_a_task_may_have_its_own(tmp_path: Path) -> None:
+    five, own = "cube-single-play-singletask-task*-v0", "cube-single-play-singletask-task2-v0"
+    tasks = {five: {"methods": {"mine": {"temperature": 0.5}}}, own: {"methods": {"mine": {"step_size": 0.25}}}}
+    experiment = read_experiment(write(tmp_path, tasks=tasks))
+    assert [plan.name for plan in experiment.tasks] == [five.replace("*", str(number)) for number in range(1, 6)]
+    config = {plan.name: plan.methods[1].config for plan in experiment.tasks}
+    plain = config[own]
+    assert {name for name, found in config.items() if found.temperature == 0.5} == set(config) - {own}
+    assert (plain.step_size, plain.temperature) == (
+        0.25,
+        read_experiment(write(tmp_path)).task().methods[1].config.temperature,
+    )
+    chosen = EXPERIMENT["scales"]["quick"] | {"tasks": [own]}
+    assert [p.name for p in read_experiment(write(tmp_path, tasks=tasks, scales={"quick": chosen})).tasks] == [own]
+
+
+def test_a_task_may_say_more_of_a_method_at_one_scale_and_give_it_its_own_updates(tmp_path: Path) -> None:
+    base = EXPERIMENT["scales"]["quick"]
+    task = "hopper-medium-v2"
+    row = {
+        "methods": {"mine": {"temperature": 0.5, "step_size": 0.25}},
+        "at": {
+            "cpu": {"mine": {"temperature": 0.75, "updates": 3 * base["updates"]}, "bc": {"updates": base["updates"]}}
+        },
+    }
+    found = {}
+    for scale in ("quick", "cpu"):
+        experiment = read_experiment(write(tmp_path, tasks={task: row}, scales={"quick": base, "cpu": base}), scale)
+        plan = experiment.task()
+        bc, mine = plan.methods
+        facts = [settings(experiment, plan, m, {"sha256": "0"}) for m in (bc, mine)]
+        found[scale] = [(m.updates, f["updates"]) for m, f in zip((bc, mine), facts, strict=True)]
+        assert (mine.config.temperature, mine.config.step_size) == (0.5 if scale == "quick" else 0.75, 0.25)
+    assert found["quick"] == [(None, base["updates"])] * 2
+    assert found["cpu"] == [
+        (None, base["updates"]),
+        (3 * base["updates"],) * 2,
+    ]  # equal to the scale's: none of its own
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"at": {"fast": {}}}, r"tasks\.hopper-medium-v2\.at has no 'fast'"),
+        ({"at": {"quick": {"min": {}}}}, r"at\.quick has no 'min'; nearest: mine"),
+        ({"methods": {"mine": {"updates": 0}}}, "updates must be >= 1, got 0"),
+        ({"methods": {"mine": {"updates": "many"}}}, r"methods\.mine\.updates must be int, got 'many'"),
+    ],
+)
+def test_what_a_task_may_not_say_is_refused_with_its_place(tmp_path: Path, row: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_experiment(write(tmp_path, tasks={"hopper-medium-v2": row}))
+
+
+def test_a_task_that_the_scale_does_not_run_needs_no_dataset_and_one_that_it_runs_does(tmp_path: Path) -> None:
+    sizes = {key: value for key, value in EXPERIMENT["scales"]["quick"].items() if key != "dataset"}
+    tasks = {"hopper-medium-v2": {"dataset": {"quick": {"episodes": 1}}}, "walker2d-medium-v2": {}}
+    for wanted, words in ((["hopper-medium-v2"], None), (None, r"tasks\.walker2d-medium-v2\.dataset\.quick")):
+        path = write(tmp_path, tasks=tasks, scales={"quick": sizes | ({"tasks": wanted} if wanted else {})})
+        if words is None:
+            assert [plan.name for plan in read_experiment(path).tasks] == wanted
+        else:
+            with pytest.raises(ValueError, match=words):
+                read_experiment(path)
+
+
 RELEASE = {  # steps and step size of the amortised scripts, and which critic: commit 3ec8f9b, run_scripts/run_a_vgf_*
     "cube": (1, 0.05, "mean", 0.99),
     "scene": (1, 0.1, "mean", 0.99),
     "puzzle": (5, 0.1, "mean", 0.99),
     "antmaze-large-navigate": (5, 0.1, "min", 0.995),
+    "antmaze-giant-navigate": (5, 0.1, "min", 0.995),
+    "antsoccer": (2, 0.05, "mean", 0.995),
+    "humanoidmaze": (1, 0.05, "mean", 0.995),
 }
+KERNEL = {"antmaze-large-navigate": (2_000_000, 0.995), "antmaze-giant-navigate": (3_000_000, 0.99)}  # run_vgf_off_*
 
 
 def test_the_paper_scale_has_both_of_the_release_s_agents_with_its_scripts_budgets() -> None:
@@ -221,4 +290,18 @@ def test_the_paper_scale_has_both_of_the_release_s_agents_with_its_scripts_budge
             assert (kernel.particles, kernel.direction, kernel.repulsion) == (10, "autograd", True)
             assert kernel.train_steps == (3 if environment else 5), plan.name
             assert kernel.target_q == own.target_q
+            updates = {method.name: method.updates for method in plan.methods}
+            named = next((KERNEL[key] for key in KERNEL if plan.name.startswith(key)), (None, own.discount))
+            assert (updates["vgf_kernel"], kernel.discount) == named, plan.name
+            assert updates["vgf_amortised"] is None
             assert kernel.pretrain == own.pretrain == 0, "the release trains its reference in step"
+
+
+def test_the_paper_scale_has_every_task_of_both_suites_tables_and_five_tasks_an_environment() -> None:
+    for name, count in (("d4rl", 18), ("ogbench", 50)):
+        plans = read_experiment(ROOT / "data" / "experiments" / f"{name}.yaml", "paper").tasks
+        assert len(plans) == count
+        datasets = Counter(get_task(plan.name).dataset for plan in plans)
+        assert set(datasets.values()) == ({1} if name == "d4rl" else {5})
+        table = pd.read_csv(ROOT / "data" / "paper" / f"{name}.csv")
+        assert set(table["dataset"]) <= set(datasets)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from vgf.datasets import get_task
 from vgf.results.tables import ALL, Key, Study, table_cell
 
 NAMES = {  # of agents, as the literature writes them
@@ -52,9 +53,14 @@ def with_interval(row: pd.Series) -> str:
 
 
 def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str = "last") -> str:
-    """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell."""
-    tasks = [*study.tasks, *([ALL] if len(study.shared) > 1 else [])]
-    titles = [short(task) if task != ALL else f"mean over {len(study.shared)} tasks" for task in tasks]
+    """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell.
+
+    Several tasks of an environment are one column, their mean.
+    """
+    shared = {task: dataset for dataset, tasks in study.environments.items() for task in tasks}
+    rows = list(dict.fromkeys(shared.get(task, task) for task in study.tasks))
+    tasks = [*rows, *([ALL] if len(rows) > 1 and len(study.shared) > 1 else [])]
+    titles = [f"mean over {len(study.shared)} tasks" if task == ALL else _title(study, task) for task in tasks]
     lines = [f"| method | {' | '.join(titles)} |", f"|---|{'--:|' * len(tasks)}"]
     for key, text in ordered(study, names):
         cells = []
@@ -63,6 +69,11 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
             cells.append("–" if row is None else with_interval(row))
         lines.append(f"| {text} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _title(study: Study, row: str) -> str:
+    """Return what a task, or the mean of an environment's tasks, is called."""
+    return short(row) + (f", {len(study.environments[row])} tasks" if row in study.environments else "")
 
 
 def budget_table(study: Study, task: str, names: Mapping[str, str], checkpoint: str = "last") -> str:
@@ -85,15 +96,14 @@ def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, s
 
     Without a task that both have, it is a sentence that says so.
     """
-    kinds = {source.task.name: source.task.kind for source in study.sources}
     n, lines = study.numbers, ["| task | method | ours | the paper's |", "|---|---|--:|--:|"]
     for row in n[n["checkpoint"] == "paper"].itertuples():
         keys = [key for key in study.keys if key[0] == row.method]
-        key = next((k for k in keys if k[1] == budgets[kinds[row.task]]), keys[0])
+        key = next((k for k in keys if k[1] == budgets[get_task(row.task).kind]), keys[0])
         own = table_cell(study, row.task, key)
         if own is not None:
             text = label(key, len(keys) > 1, names)
-            lines.append(f"| {short(row.task)} | {text} | {with_interval(own)} | {row.value:g} |")
+            lines.append(f"| {_title(study, row.task)} | {text} | {with_interval(own)} | {row.value:g} |")
     return "\n".join(lines) if len(lines) > 2 else "The paper has no number for any task that was run here."
 
 

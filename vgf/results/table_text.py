@@ -84,14 +84,17 @@ def _scores(study: Study, found: Mapping[Any, Any], checkpoint: str) -> Cells:
     for i, key in enumerate(study.keys):
         columns.append((label(study, key), key))
         last = i + 1 == len(study.keys) or study.keys[i + 1][0] != key[0]
-        if last and any(("paper", "mean", task, key[0], "", "") in found for task in study.tasks):
+        if last and any(
+            ("paper", "mean", task, key[0], "", "") in found for task in [*study.tasks, *study.environments]
+        ):
             columns.append((f"{key[0]}, paper", key[0]))
     rows = [["task", *(title for title, _ in columns)]]
-    for task in study.tasks:
+    for task in [*study.tasks, *study.environments]:
         keys = [
             ("paper", "mean", task, k, "", "") if isinstance(k, str) else _key(checkpoint, task, k) for _, k in columns
         ]
-        rows.append([task, *(_cell(found.get(key)) for key in keys)])
+        title = f"{task}, mean of {len(study.environments[task])} tasks" if task in study.environments else task
+        rows.append([title, *(_cell(found.get(key)) for key in keys)])
     for statistic, words in (("mean", "mean"), ("iqm", "IQM")) if study.shared else ():
         keys = [() if isinstance(k, str) else _key(checkpoint, ALL, k, statistic) for _, k in columns]
         count = len(study.shared)
@@ -212,7 +215,7 @@ def _paper_lines(study: Study) -> list[str]:
         return []
     return [
         "paper: the number of the paper's main results, on official data at its full scale, its test budget not "
-        "stated; an OGBench number of the paper is for an environment, ours for a single task of it"
+        "stated; an OGBench number of the paper is the mean over an environment's five tasks, ours that of the row"
     ]
 
 

@@ -121,6 +121,23 @@ class Study:
         return [task for task in self.tasks if all(task in own for own in every)]
 
     @cached_property
+    def environments(self) -> dict[str, list[str]]:
+        """Datasets that several of the tasks share, each with these tasks: OGBench's environments."""
+        groups: dict[str, list[str]] = {}
+        for task in self.tasks:
+            groups.setdefault(get_task(task).dataset, []).append(task)
+        return {dataset: tasks for dataset, tasks in groups.items() if len(tasks) > 1}
+
+    def environment_runs(self, checkpoint: str, key: Key) -> dict[str, np.ndarray]:
+        """Return the seeds' means over an environment's tasks [K], by dataset, where a method has all of its tasks."""
+        own = {s.task.name: s.by_seed(checkpoint, key[1]) for s in self.sources if s.method == key[0]}
+        found = {}
+        for dataset, tasks in self.environments.items():
+            if all(task in own for task in tasks):
+                found[dataset] = pd.concat([own[task] for task in tasks], axis=1, join="inner").mean(axis=1).to_numpy()
+        return {dataset: runs for dataset, runs in found.items() if len(runs)}
+
+    @cached_property
     def csv(self) -> str:
         """Every number, one a row, as it is kept: columns `COLUMNS`, six digits."""
         table = pd.DataFrame(self._rows(), columns=list(COLUMNS))
@@ -139,12 +156,15 @@ class Study:
                 for task in runs:
                     found = _triple(stats.of_mean([runs[task]], self.range([task])))
                     yield checkpoint, "mean", task, *key, "", *found, len(runs[task])
+                for dataset, over_tasks in self.environment_runs(checkpoint, key).items():
+                    found = _triple(stats.of_mean([over_tasks], self.range(self.environments[dataset])))
+                    yield checkpoint, "mean", dataset, *key, "", *found, len(over_tasks)
                 if self.shared:
                     over = [runs[task] for task in self.shared]
                     mean, iqm = stats.of_mean(over, self.range(self.shared)), stats.estimate(stats.iqm, over)
                     for name, found_over in (("mean", mean), ("iqm", iqm)):
                         yield checkpoint, name, ALL, *key, "", *_triple(found_over), len(over)
-        for task, method, value in paper_numbers(self.sources):
+        for task, method, value in paper_numbers(self):
             yield "paper", "mean", task, method, "", "", value, math.nan, math.nan, 0
         for key, other in combinations(self.keys, 2) if self.shared else ():
             x, y = ([self.runs("last", which)[task] for task in self.shared] for which in (key, other))
@@ -180,15 +200,21 @@ def read_study(name: str, scale: str, root: Path | None = None) -> Study:
     return Study(name, scale, tuple(sources))
 
 
-def paper_numbers(sources: Sequence[MethodScores]) -> Iterator[tuple[str, str, float]]:
-    """Yield task, method and the paper's number for each source that runs a method of the paper under its own name."""
+def paper_numbers(study: Study) -> Iterator[tuple[str, str, float]]:
+    """Yield task, method and the paper's number for each source that runs a method of the paper under its own name.
+
+    Where several tasks of an environment were run, the number stands beside their mean alone.
+    """
     folder = data_folder() / "paper"
     table = pd.concat([pd.read_csv(folder / f"{suite}.csv") for suite in ("d4rl", "ogbench")])
     known = {(row.dataset, row.agent): float(row.score) for row in table.itertuples()}
-    for source in sources:
-        key = (source.task.dataset, source.agent)
-        if source.method == source.agent and key in known:
-            yield source.task.name, source.method, known[key]
+    found = {}
+    for source in study.sources:
+        dataset = source.task.dataset
+        if source.method == source.agent and (dataset, source.agent) in known:
+            row = dataset if dataset in study.environments else source.task.name
+            found[row, source.method] = known[dataset, source.agent]
+    yield from ((row, method, value) for (row, method), value in found.items())
 
 
 def parse(text: str) -> pd.DataFrame:

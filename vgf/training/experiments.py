@@ -4,12 +4,14 @@ A file names methods and tasks, and for each scale the sizes. What a field of a 
 config dataclass. A method's config on a task is its preset, then the task's discount, then what the scale says of every
 method (`reference_updates` is its `pretrain`), then the method's own fields, then what the task says of that method;
 the later wins. A method whose own `pretrain` is 0 trains reference and critic in step, and has no `reference_updates`.
+A task's name may be a pattern, which gives all tasks it fits one row; a task with a row of its own has that alone. A
+task may say more of its methods `at` one scale, which wins over all, and give a method `updates` of its own.
 """
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,21 +20,31 @@ import yaml
 
 from vgf.agents import AGENTS, CONFIGS
 from vgf.datasets import get_task
+from vgf.datasets.task_names import rows_of
 from vgf.support.scales import SCALES
 from vgf.support.strict import build, convert, known, mapping
 from vgf.support.yaml_text import read_yaml
 from vgf.training.sizes import DatasetSource, Scale, Signal
 
+NO_DATASET = DatasetSource(seed=-1)  # of a task that the scale does not run and for which it names none
 FINE_TUNED = ("fql", "vgf")  # agents that can go on learning online
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method as this experiment runs it: its name in the record, the agent's, and the full config."""
+    """A method as this experiment runs it: its name in the record, the agent's, and the full config.
+
+    Attributes:
+        name: in the record.
+        agent: of `vgf.agents.AGENTS`.
+        config: every field.
+        updates: of this method on this task, where they are not the scale's.
+    """
 
     name: str
     agent: str
     config: Any
+    updates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,13 +115,17 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
             raise ValueError(f"no scale {scale!r}; it has {', '.join(scales)}")
         sizes: Scale = build(Scale, scales[scale], f"scales.{scale}")
         rows = {name: mapping(row or {}, f"tasks.{name}") for name, row in mapping(table["tasks"], "tasks").items()}
-        known(sizes.tasks or (), rows, f"scales.{scale}.tasks")
+        means = _tasks_of(rows, "tasks")
+        wanted = _tasks_of(sizes.tasks or rows, f"scales.{scale}.tasks")
+        known(wanted, means, f"scales.{scale}.tasks")
         methods = mapping(table["methods"], "methods")
         known(sizes.methods or (), methods, f"scales.{scale}.methods")
-        plans = {name: _task(name, row, methods, scale, sizes) for name, row in rows.items()}
-        if len({plan.name for plan in plans.values()}) < len(plans):
-            raise ValueError("tasks: two names mean the same task")
-        chosen = tuple(plan for name, plan in plans.items() if sizes.tasks is None or name in sizes.tasks)
+        plans = {task: _task(task, f"tasks.{key}", rows[key], methods, scale, sizes) for task, key in means.items()}
+        chosen = tuple(plan for task, plan in plans.items() if task in wanted)
+        for plan in chosen:
+            if plan.dataset == NO_DATASET:
+                at = f"tasks.{means[plan.name]}.dataset.{scale}"
+                raise ValueError(f"scales.{scale}.dataset is missing, and so is {at}")
         return Experiment(path.stem, str(table["about"]), chosen, scale, sizes)
     except (ValueError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
@@ -117,28 +133,35 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
 
 
-def _task(name: str, row: Mapping[str, Any], methods: Mapping[str, Any], scale: str, sizes: Scale) -> TaskPlan:
+def _tasks_of(names: Iterable[str], where: str) -> dict[str, str]:
+    """Return the tasks that names or patterns mean; see `rows_of`."""
+    try:
+        return rows_of(names)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _task(
+    name: str, where: str, row: Mapping[str, Any], methods: Mapping[str, Any], scale: str, sizes: Scale
+) -> TaskPlan:
     """Return one task of the file."""
-    where, task = f"tasks.{name}", get_task(name)
-    known(row, ("dataset", "methods", "signals"), where)
+    task = get_task(name)
+    known(row, ("dataset", "methods", "signals", "at"), where)
     signals = mapping(row.get("signals", {}), f"{where}.signals")
     sources = mapping(row.get("dataset", {}), f"{where}.dataset")
     known(sources, SCALES, f"{where}.dataset")
     datasets = {key: build(DatasetSource, value, f"{where}.dataset.{key}") for key, value in sources.items()}
-    dataset = datasets.get(scale, sizes.dataset)
-    if dataset is None:
-        raise ValueError(f"scales.{scale}.dataset is missing, and so is {where}.dataset.{scale}")
-    overrides = mapping(row.get("methods", {}), f"{where}.methods")
-    known(overrides, methods, f"{where}.methods")
+    at = mapping(row.get("at", {}), f"{where}.at")
+    known(at, SCALES, f"{where}.at")
+    overrides: dict[str, dict[str, Any]] = {}
+    for which, said in ((f"{where}.methods", row.get("methods", {})), (f"{where}.at.{scale}", at.get(scale, {}))):
+        known(mapping(said, which), methods, which)
+        for key, value in said.items():
+            overrides[key] = overrides.get(key, {}) | dict(mapping(value, f"{which}.{key}"))
     return TaskPlan(
         task.name,
-        dataset,
-        _methods(
-            methods,
-            {key: mapping(value, f"{where}.methods.{key}") for key, value in overrides.items()},
-            sizes,
-            task.discount,
-        ),
+        datasets.get(scale, sizes.dataset) or NO_DATASET,
+        _methods(methods, overrides, sizes, task.discount),
         {key: build(Signal, value, f"{where}.signals.{key}") for key, value in signals.items()},
     )
 
@@ -156,6 +179,7 @@ def _methods(
         preset = own.pop("preset", "default")
         known([preset], CONFIGS[agent], f"methods.{name}.preset")
         config = CONFIGS[agent][preset]
+        updates = _own_updates(name, own.pop("updates", None), sizes)
         hints = typing.get_type_hints(type(config))
         known(own, hints, f"methods.{name}")
         given = {"discount": discount, **sizes.agent}
@@ -165,13 +189,22 @@ def _methods(
             given["pretrain"] = sizes.reference_updates
         chosen = {key: value for key, value in given.items() if key in hints} | own
         values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
-        methods.append(Method(name, agent, replace(config, **values)))
-        check_critic(f"methods.{name}", methods[-1].config, sizes.updates + sizes.reference_updates)
+        methods.append(Method(name, agent, replace(config, **values), updates))
+        check_critic(f"methods.{name}", methods[-1].config, (updates or sizes.updates) + sizes.reference_updates)
         if sizes.online is not None:
             _check_online(methods[-1])
     every = {f.name for method in methods for f in fields(method.config)}
     known(sizes.agent, every, "agent")
     return tuple(methods)
+
+
+def _own_updates(name: str, value: Any, sizes: Scale) -> int | None:
+    """Return a method's own number of updates, or None where it has the scale's."""
+    if value is None:
+        return None
+    own: int = convert(value, int, f"methods.{name}.updates")
+    replace(sizes, updates=own)  # refused where it has no meaning
+    return own if own != sizes.updates else None
 
 
 def check_critic(name: str, config: Any, updates: int) -> None:

@@ -80,7 +80,8 @@ def own_scale(experiment: Experiment, method: Method) -> Scale:
     """Return an experiment's sizes as one method has them."""
     scale = experiment.scale
     more = scale.reference_updates if getattr(method.config, "pretrain", 0) else 0
-    return replace(scale, updates=scale.updates + more, reference_updates=0)
+    own = scale.updates if method.updates is None else method.updates
+    return replace(scale, updates=own + more, reference_updates=0)
 
 
 def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: dict[str, Any]) -> dict[str, Any]:
