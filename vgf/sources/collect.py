@@ -26,7 +26,7 @@ from vgf.datasets.files import Arrays, content_digest, sidecar, validation_path
 from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json, written_whole
-from vgf.support.paths import data_folder
+from vgf.support.paths import checkout_data, data_folder
 from vgf.support.provenance import blas_kernel, fingerprint
 
 PACKAGES = ("ogbench", "mujoco", "gymnasium", "numpy", "h5py")
@@ -69,8 +69,12 @@ class Collection:
 
 
 def policy_path(file: str) -> Path:
-    """Return where a shipped policy of that file name lies."""
-    return data_folder() / "policies" / file
+    """Return where a shipped policy of that file name lies: in the data folder, else in the checkout's own.
+
+    VGF_DATA moves what is made and fetched; the policies came with the checkout and need not be copied there.
+    """
+    own, shipped = (folder / "policies" / file for folder in (data_folder(), checkout_data()))
+    return own if own.exists() or not shipped.exists() else shipped
 
 
 def collected_path(dataset: str, suite: str, seed: int, episodes: int | None) -> Path:

@@ -10,8 +10,13 @@ def data_folder() -> Path:
     """Return the project's data folder: VGF_DATA, else that of the checkout the package is in, else ./data."""
     if "VGF_DATA" in os.environ:
         return Path(os.environ["VGF_DATA"]).expanduser()
-    checkout = Path(__file__).resolve().parents[2] / "data"
+    checkout = checkout_data()
     return checkout if (checkout / "datasets.json").exists() else Path("data").resolve()
+
+
+def checkout_data() -> Path:
+    """Return the data folder of the checkout the package is in; of an installed package, a folder that is not there."""
+    return Path(__file__).resolve().parents[2] / "data"
 
 
 def project_folder() -> Path:
