@@ -69,10 +69,7 @@ class Collection:
 
 
 def policy_path(file: str) -> Path:
-    """Return where a shipped policy of that file name lies: in the data folder, else in the checkout's own.
-
-    VGF_DATA moves what is made and fetched; the policies came with the checkout and need not be copied there.
-    """
+    """Return where a policy lies: in the data folder, which VGF_DATA may move, else where the checkout ships it."""
     own, shipped = (folder / "policies" / file for folder in (data_folder(), checkout_data()))
     return own if own.exists() or not shipped.exists() else shipped
 
@@ -80,8 +77,7 @@ def policy_path(file: str) -> Path:
 def collected_path(dataset: str, suite: str, seed: int, episodes: int | None) -> Path:
     """Return where a collected file goes by default."""
     suffix = {"ogbench": ".npz", "d4rl": ".hdf5"}[suite]
-    count = "full" if episodes is None else f"ep{episodes}"
-    return data_folder() / "cache" / suite / f"{dataset}.seed{seed}.{count}{suffix}"
+    return data_folder() / "cache" / suite / f"{dataset}.seed{seed}.{f'ep{episodes}' if episodes else 'full'}{suffix}"
 
 
 def collect(
