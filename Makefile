@@ -30,7 +30,9 @@ endef
 
 # An experiment on language does its own stages in order; the others go through Snakemake.
 LANGUAGE = $(shell grep -s '^language:' $(STUDY))
+# What hours of training will cost is said before they begin; a scale for one GPU is estimated there, by the same command.
 define REPRODUCE
+	$(if $(filter cpu,$(SCALE)),@vgf estimate $(STUDY) --scale $(SCALE) --results $(RESULTS) --no-each)
 	$(call snakemake,$(LABEL),experiment=$(STUDY) results=$(RESULTS) $(if $(filter quick,$(SCALE)),,--rerun-triggers mtime) -- reproduce)
 	@vgf tables $(LABEL) --results $(RESULTS)
 endef

@@ -18,6 +18,7 @@ from vgf.support.given import expanded
 COMMANDS = {
     "data": ("vgf.sources.commands:main", "list, get, check and describe datasets"),
     "train": ("vgf.training.commands:main", "train the methods of an experiment file and leave records"),
+    "estimate": ("vgf.training.estimate_command:main", "say what an experiment costs here, in hours and disk"),
     "evaluate": ("vgf.training.evaluate_command:main", "evaluate a record's policy anew, at several test budgets"),
     "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
     "rlhf": (

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from vgf.agents.fused.build import Unavailable, fault, library
+from vgf.agents.fused.build import Unavailable, fault, first_line, library
 from vgf.agents.fused.job import ADAM, DTYPES, METRICS, PRECISIONS, Flag, Job, Method, Network, Recipe, Role, fill
 from vgf.agents.reported import Reported
 from vgf.datasets.transitions import Transitions
@@ -93,9 +93,9 @@ def _check(agent: Agent) -> None:
         (group,) = optimizer.param_groups
         if any(group[key] != value for key, value in ADAM.items()):
             raise Unavailable(f"the optimizer of {name} is not Adam with its defaults")
-    said = fault(_precision(agent, recipe))
-    if said is not None:
-        raise Unavailable(f"precision {_word(agent)} has no product on this processor ({said})")
+    if (said := fault(_precision(agent, recipe))) is not None:
+        remedy = "" if fault(PRECISIONS["float32"]) else "; precision: float32 has one"
+        raise Unavailable(f"precision {_word(agent)} has no product on this processor{remedy} ({said})")
 
 
 def _word(agent: Agent) -> str:
@@ -238,7 +238,7 @@ def _call(job: Job) -> None:
     """
     said = library().vgf_run(ctypes.byref(job))
     if said is not None:
-        raise RuntimeError(f"fused core: {said.decode()}")
+        raise RuntimeError(f"fused core: {first_line(said.decode())}")
 
 
 def _count(agent: Agent, recipe: Recipe, job: Job) -> None:

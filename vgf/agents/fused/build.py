@@ -52,7 +52,13 @@ def library() -> ctypes.CDLL:
 def fault(precision: int) -> str | None:
     """Return why this processor cannot multiply in a precision (a number of `job.PRECISIONS`), None where it can."""
     said: bytes | None = library().vgf_check(precision)
-    return said.decode() if said is not None else None
+    return first_line(said.decode()) if said is not None else None
+
+
+def first_line(said: str) -> str:
+    """Return what a library says without the C++ frames that torch appends to its errors, closed where it is cut."""
+    line = said.strip().splitlines()[0] if said.strip() else "no reason given"
+    return line + ")" * max(0, line.count("(") - line.count(")"))
 
 
 @functools.cache
