@@ -40,4 +40,4 @@ def test_every_action_is_in_the_box_and_the_ends_are_the_bounds() -> None:
 
 def test_bounds_that_are_not_finite_are_refused() -> None:
     with pytest.raises(EnvironmentFault, match="rescale_actions needs bounds, and Bounded has"):
-        Rescaled(Bounded(np.array([-np.inf]), np.array([1.0])))
+        Rescaled(Bounded(np.array([-np.inf], np.float32), np.array([1.0], np.float32)))

@@ -172,8 +172,8 @@ def scale_note(space: Any, low: np.ndarray, high: np.ndarray) -> str | None:
 class Rescaled(gymnasium.ActionWrapper[Any, Any, Any]):
     """An environment that takes actions in [-1, 1], stretched to its own bounds.
 
-    Unlike gymnasium's RescaleAction (1.4.0) it sets on the bound what rounding puts beyond it: about one end in six, and
-    some environments refuse the last digit.
+    Unlike gymnasium's RescaleAction (1.4.0) it sets on the bound what rounding puts beyond it: about one end in six,
+    and some environments refuse the last digit.
     """
 
     def __init__(self, env: gymnasium.Env) -> None:
