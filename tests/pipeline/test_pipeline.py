@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import re
 import shutil
 import signal
@@ -22,28 +21,57 @@ TINY = "tests/pipeline/tiny.yaml"
 TASKS = [f"cube-single-play-singletask-task{i}-v0" for i in (1, 2)]
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of what the pipeline reads, in which `vgf` is a stand-in that takes a second."""
+def lay_out(folder: Path) -> None:
+    """Copy what the pipeline reads."""
     for name in ("vgf", "notebooks", "book", "data/paper", "data/experiments", "tests/pipeline", ".ci"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
     for study in (ROOT / "data" / "results").glob("*.cpu"):  # what the chapters read
-        shutil.copytree(study, tmp_path / "data" / "results" / study.name)
+        shutil.copytree(study, folder / "data" / "results" / study.name)
     for name in ("Makefile", "Snakefile", "_toc.yml", "_config.yml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    programs = tmp_path / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    (tmp_path / ".venv" / ".ready").touch()
+        shutil.copy(ROOT / name, folder / name)
+
+
+def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a copy, in which `vgf` is a stand-in that takes a second."""
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    (folder / ".venv" / ".ready").touch()
     for name, words in (
-        ("vgf", f"{tmp_path}/tests/pipeline/vgf_stand_in.py"),
+        ("vgf", f"{folder}/tests/pipeline/vgf_stand_in.py"),
         ("snakemake", "-m snakemake"),
         ("python", ""),
     ):
         (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
         (programs / name).chmod(0o755)
-    monkeypatch.setenv("VGF_DATA", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    monkeypatch.setenv("VGF_DATA", str(folder / "data"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy in which nothing was made yet."""
+    lay_out(tmp_path)
+    return enter(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which the tiny experiment was made at both scales; what was said is kept beside the table."""
+    folder = tmp_path_factory.mktemp("finished")
+    lay_out(folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        enter(folder, monkeypatch)
+        for scale in ("quick", "cpu"):
+            Path(f"said.{scale}.txt").write_text(reproduce(scale))
+    return folder
+
+
+@pytest.fixture
+def made(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same in a place of its own: the pipeline knows no absolute path, and the copy keeps times."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return enter(tmp_path, monkeypatch)
 
 
 def command(scale: str, *more: str) -> list[str]:
@@ -96,24 +124,23 @@ def test_every_method_is_trained_on_every_task_and_a_shared_dataset_is_made_once
     assert planned(*as_words("quick")) == {"dataset": 1, "train": 2, "table": 1, "reproduce": 1, "total": 5}
 
 
-def test_a_run_leaves_its_table_and_a_second_run_does_nothing(checkout: Path) -> None:
-    said = reproduce("quick")
+def test_a_run_leaves_its_table_and_a_second_run_does_nothing(made: Path) -> None:
+    said = Path("said.quick.txt").read_text()
     assert "**tiny.quick, last checkpoint**" in said
-    assert said.endswith((checkout / "data/tables/tiny.quick.md").read_text())
+    assert said.endswith((made / "data/tables/tiny.quick.md").read_text())
     before = calls()
-    assert sorted(re.findall(r"--method (\w+)", " ".join(before))) == ["bc", "vgf"]
-    assert all(f"--task {TASKS[1]}" in call for call in before)
+    quick = [call for call in before if "--scale quick" in call]
+    assert sorted(re.findall(r"--method (\w+)", " ".join(quick))) == ["bc", "vgf"]
+    assert all(f"--task {TASKS[1]}" in call for call in quick)
     assert reproduce("quick").startswith("Everything is up to date.")
     assert calls() == before
 
 
-def test_new_code_makes_quick_records_anew_and_leaves_hours_of_training_alone(checkout: Path) -> None:
+def test_new_code_makes_quick_records_anew_and_leaves_hours_of_training_alone(made: Path) -> None:
+    with Path("vgf/training/loop.py").open("a") as file:
+        file.write("# changed\n")
     for scale, fresh in (("quick", 2), ("cpu", 0)):
-        reproduce(scale)
         before = len(calls())
-        time.sleep(0.01)
-        with Path("vgf/training/loop.py").open("a") as file:
-            file.write("# changed\n")
         if scale == "cpu":
             shutil.rmtree("data/cache/ogbench")  # nor is a dataset made for records that are there
             os.utime(TINY)
@@ -122,52 +149,51 @@ def test_new_code_makes_quick_records_anew_and_leaves_hours_of_training_alone(ch
     assert len(calls("data")) == 1
 
 
-def test_a_record_that_is_gone_is_made_and_the_others_stay(checkout: Path) -> None:
-    reproduce("cpu")
+def test_a_record_that_is_gone_is_made_and_the_others_stay(made: Path) -> None:
     before = len(calls())
-    folder = checkout / "data/results/tiny.cpu" / TASKS[0] / "vgf"
-    table = (checkout / "data/tables/tiny.cpu.csv").read_bytes()
+    folder = made / "data/results/tiny.cpu" / TASKS[0] / "vgf"
+    table = (made / "data/tables/tiny.cpu.csv").read_bytes()
     shutil.rmtree(folder)
     reproduce("cpu")
     assert [call.split("--task ")[1].split()[0] for call in calls()[before:]] == [TASKS[0]]
-    assert (checkout / "data/tables/tiny.cpu.csv").read_bytes() == table
+    assert (made / "data/tables/tiny.cpu.csv").read_bytes() == table
 
 
-def test_killed_at_random_it_goes_on_to_the_same_table(checkout: Path) -> None:
-    reproduce("cpu", "RESULTS=elsewhere/results")
-    rng, killed = random.Random(0), 0
-    for _ in range(10):  # a run that ended before its kill is not counted, but tried again
-        before = len(calls())
-        run = subprocess.Popen(
-            command("cpu"), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        while run.poll() is None and len(calls()) == before:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.7))
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            killed += 1
-        run.wait()
-        if killed == 3:
-            break
-    assert killed >= 2, "too few runs were under way when they were killed"
+def killed_at(point: str) -> None:
+    """Start the pipeline and kill all of it when the stand-in says that it is at a point, where it waits."""
+    Path("wait_at.txt").write_text(point)
+    run = subprocess.Popen(command("cpu"), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not Path("waiting.txt").exists():
+        assert run.poll() is None, f"it ended before {point}"
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+    with Path("_build/logs/tiny.cpu.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the last of its processes is gone
+    Path("wait_at.txt").unlink()
+    Path("waiting.txt").unlink()
+
+
+def test_killed_at_any_point_it_goes_on_to_the_same_table(checkout: Path, finished: Path) -> None:
+    for point in ("step 2", "rows", "table"):
+        killed_at(point)
     reproduce("cpu")
     for name in ("tables/tiny.cpu.csv", "tables/tiny.cpu.md"):
-        assert (checkout / "data" / name).read_bytes() == (checkout / "elsewhere" / name).read_bytes()
-    for path in (checkout / "elsewhere/results").rglob("seed*.csv"):
-        twin = checkout / "data/results" / path.relative_to(checkout / "elsewhere/results")
-        assert twin.read_bytes() == path.read_bytes()
+        assert (checkout / "data" / name).read_bytes() == (finished / "data" / name).read_bytes()
+    whole = sorted((finished / "data/results/tiny.cpu").rglob("seed*.csv"))
+    assert len(whole) == 16  # four records, two seeds each, episodes and curves
+    for path in whole:
+        assert (checkout / path.relative_to(finished)).read_bytes() == path.read_bytes()
 
 
-def test_the_same_is_not_made_twice_at_once(checkout: Path) -> None:
-    lock = checkout / "_build/logs/tiny.cpu.lock"
-    lock.parent.mkdir(parents=True)
+def test_the_same_is_not_made_twice_at_once(made: Path) -> None:
+    lock = made / "_build/logs/tiny.cpu.lock"
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         done = subprocess.run(command("cpu"), capture_output=True, text=True)
         assert done.returncode == 2
         assert "the same is being made already" in done.stderr
-    reproduce("cpu")
+    assert reproduce("cpu").startswith("Everything is up to date.")
 
 
 def test_an_unknown_experiment_is_one_line_with_the_known_ones(checkout: Path) -> None:
@@ -183,26 +209,29 @@ def test_an_unknown_scale_is_one_line_with_the_known_ones(checkout: Path) -> Non
     assert f"reproduce: {TINY} has no scale 'paper'; it has quick, cpu\n" in done.stderr
 
 
-def test_a_file_changed_by_hand_stops_the_table_with_its_name(checkout: Path) -> None:
-    reproduce("quick")
-    path = next((checkout / "data/results").glob("tiny.quick/*/bc/seed1.csv"))
+def test_a_file_changed_by_hand_stops_the_table_with_its_name(made: Path) -> None:
+    path = next((made / "data/results").glob("tiny.quick/*/bc/seed1.csv"))
     text = path.read_text()
     path.write_text(text.replace(",1\n", ",0\n"))
     assert path.read_text() != text
-    (checkout / "data/tables/tiny.quick.csv").unlink()
+    (made / "data/tables/tiny.quick.csv").unlink()
     done = subprocess.run(command("quick"), capture_output=True, text=True)
     assert done.returncode == 2
     assert "seed1.csv: changed since its run wrote it" in done.stdout
 
 
-def test_the_book_reads_larger_records_that_are_there_and_trains_quick_ones_alone(checkout: Path) -> None:
+def test_the_book_reads_larger_records_that_are_there_and_trains_quick_ones_alone(
+    checkout: Path, finished: Path
+) -> None:
     shutil.copy(TINY, "data/experiments/tiny.yaml")
     page = Path("notebooks/03_bandit.md")
     page.write_text(page.read_text() + "\n```{literalinclude} ../data/experiments/tiny.yaml\n```\n")
     words = ("--config", "scale=quick", "--", "notebooks/03_bandit.ipynb")
     assert planned(*words) == {"dataset": 1, "train": 2, "table": 1, "chapter_03_bandit": 1, "total": 5}
-    reproduce("cpu")
-    shutil.rmtree("data/cache")
+    for name in ("data/tables", "data/results/tiny.cpu", ".snakemake"):
+        shutil.copytree(finished / name, checkout / name, dirs_exist_ok=True)
+    for path in Path("data/tables").glob("tiny.quick.*"):
+        path.unlink()
     shutil.rmtree(f"data/results/tiny.cpu/{TASKS[0]}/bc")  # a campaign that is not complete is shown as far as it is
     assert planned(*words) == {"table": 1, "chapter_03_bandit": 1, "total": 2}
 
