@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.helpers.cloning_runs import PATHS, a_run, do, others_rewards
+from tests.helpers.moments import until
 from tests.helpers.toy_runs import contents, toy_data
 from vgf.agents import VGF, Dims, VGFConfig, bank, bank_file
 from vgf.agents.bank import ActionBank
@@ -133,11 +133,10 @@ def test_whoever_needs_it_meanwhile_waits(tmp_path: Path, capsys: pytest.Capture
     waiting = threading.Thread(target=lambda: found.append(drawn(tmp_path)))
     with locked(tmp_path, name):
         waiting.start()
-        time.sleep(0.3)
+        until(lambda: "another process draws them; this one waits" in capsys.readouterr().err)
         assert not found
     waiting.join()
     assert torch.equal(found[0], drawn(None))
-    assert "another process draws them; this one waits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fused", PATHS)

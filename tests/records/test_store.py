@@ -6,6 +6,7 @@ import fcntl
 import getpass
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import random
 import shutil
@@ -14,7 +15,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pandas as pd
 import pytest
 
 import vgf
+from tests.helpers.moments import Changes
 from tests.helpers.site import ROOT
 from vgf import records
 from vgf.support.files import locked
@@ -93,8 +94,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def _writer(folder: Path, number: int, count: int, first: int, acknowledge: int) -> None:
-    """Append to a file all share and to one of its own, and say of each row that it is written."""
+def _writer(folder: Path, number: int, count: int, first: int, acknowledge: int, kill_at: int) -> None:
+    """Append to a file all share and to one of its own, say of each row that it is written, die where it is told."""
+    Changes(folder, kill_at)
     for i in range(first, count):
         key = 1000 * number + i
         for path in (folder / "seed0.csv", records.seed_file(folder, number)):
@@ -109,34 +111,36 @@ def test_32_writers_killed_at_random_lose_nothing_they_acknowledged(tmp_path: Pa
     rng, fork = random.Random(0), multiprocessing.get_context("fork")
     folder, notes = tmp_path / "record", tmp_path / "notes"
     acknowledge = os.open(notes, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    deaths = {number: 1 + (number <= kills - writers) for number in range(1, writers + 1)}
 
     def noted() -> list[str]:
         return notes.read_text().split("\n")[:-1]
 
     def start(number: int) -> multiprocessing.process.BaseProcess:
         first = sum(note.isdigit() and int(note) // 1000 == number for note in noted())
-        process = fork.Process(target=_writer, args=(folder, number, count, first, acknowledge))
+        left = max(
+            2, 8 * (count - first) - 5
+        )  # it has this many changes to come: four at least a file of a row
+        kill_at = rng.randint(1, left) if deaths[number] else 0
+        process = fork.Process(target=_writer, args=(folder, number, count, first, acknowledge, kill_at))
         process.start()
         return process
 
-    processes = {number: start(number) for number in range(1, writers + 1)}
-    hit = 0
-    while hit < kills and any(process.is_alive() for process in processes.values()):
-        time.sleep(rng.uniform(0, 0.06))
-        number = rng.choice([n for n, process in processes.items() if process.is_alive()] or [1])
-        processes[number].kill()
-        processes[number].join()
-        hit += processes[number].exitcode == -signal.SIGKILL
-        seen = noted()  # what was acknowledged so far is there at any moment, and whatever is there can be read
-        if any(note.isdigit() for note in seen):
-            there = set(pd.read_csv(folder / "seed0.csv")["update"])
-            assert {int(note) for note in seen if note.isdigit()} <= there
-        processes[number] = start(number)
-    for process in processes.values():
-        process.join()
-        assert process.exitcode == 0
+    running = {number: start(number) for number in range(1, writers + 1)}
+    while running:
+        multiprocessing.connection.wait([process.sentinel for process in running.values()])
+        for number, process in [(n, process) for n, process in running.items() if not process.is_alive()]:
+            assert process.exitcode == (-signal.SIGKILL if deaths[number] else 0)
+            seen = noted()  # what was acknowledged so far is there at any moment, and whatever is there can be read
+            if any(note.isdigit() for note in seen):
+                there = set(pd.read_csv(folder / "seed0.csv")["update"])
+                assert {int(note) for note in seen if note.isdigit()} <= there
+            if deaths[number]:
+                deaths[number] -= 1
+                running[number] = start(number)
+            else:
+                del running[number]
     os.close(acknowledge)
-    assert hit >= writers, "too few kills to say anything"
     for number in range(1, writers + 1):
         own = [1000 * number + i for i in range(count)]
         assert pd.read_csv(records.seed_file(folder, number))["update"].tolist() == own
@@ -173,8 +177,15 @@ def test_a_writer_killed_while_it_writes_leaves_the_old_file_and_an_open_lock(tm
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_a_lock_of_a_folder_that_was_removed_is_taken_anew(tmp_path: Path) -> None:
-    folder, order = tmp_path / "record", []
+def test_a_lock_of_a_folder_that_was_removed_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, order, waits, lock = tmp_path / "record", list[str](), threading.Event(), fcntl.flock
+
+    def tried(*given: Any) -> None:
+        try:
+            lock(*given)
+        except BlockingIOError:
+            waits.set()
+            raise
 
     def second() -> None:
         with locked(folder), (folder / ".files.lock").open("w") as handle:
@@ -184,9 +195,10 @@ def test_a_lock_of_a_folder_that_was_removed_is_taken_anew(tmp_path: Path) -> No
                 order.append("second")
 
     thread = threading.Thread(target=second)
+    monkeypatch.setattr(fcntl, "flock", tried)
     with locked(folder):
         thread.start()
-        time.sleep(0.2)
+        assert waits.wait(300)
         shutil.rmtree(folder)
         order.append("first")
     thread.join()

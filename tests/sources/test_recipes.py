@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.helpers.moments import until
+from tests.helpers.site import ROOT
 from vgf.datasets import DataError, get_dataset, mujoco, provenance
 from vgf.datasets.files import content_digest, validation_path
 from vgf.sources import manipulation
@@ -152,16 +153,13 @@ def test_killed_it_goes_on_where_it_was_and_ends_with_the_same_bits(
 ) -> None:
     out = tmp_path / "set.npz"
     script = (
+        f"from tests.helpers.moments import Changes; Changes({str(tmp_path)!r}, 3, 'os.rename')\n"  # the third part's
         f"from vgf.sources.recipes import regenerate; regenerate('puzzle-3x3-play', 3, rows={ROWS}, out={str(out)!r})"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*.parts-*/ep*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.DEVNULL)
+    assert done.returncode == -signal.SIGKILL
     finished = len(list(tmp_path.glob("*.parts-*/*.npz")))
-    assert 1 <= finished <= 6
+    assert finished == 2
     assert not out.exists()
     collect, made_now = manipulation.collect_episode, []
     monkeypatch.setattr(manipulation, "collect_episode", lambda *words: made_now.append(1) or collect(*words))
@@ -179,14 +177,10 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(script, encoding="utf-8")
     process = subprocess.Popen([sys.executable, program], stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 90
-    while not list(tmp_path.glob("*.parts-*/ep*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: list(tmp_path.glob("*.parts-*/ep*.npz")) or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    while alive(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(process.pid)
+    assert process.wait() == -signal.SIGKILL
+    until(lambda: not alive(process.pid))
 
 
 def alive(group: int) -> bool:

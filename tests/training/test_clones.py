@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.cloning_runs import PATHS, ROWS, a_run, do, others_rewards
+from tests.helpers.moments import until
 from tests.helpers.toy_runs import contents, toy_data
 from vgf import records
 from vgf.agents import AGENTS, CONFIGS, Dims
@@ -171,13 +171,12 @@ def test_whoever_needs_it_meanwhile_waits(
     waiting = threading.Thread(target=lambda: found.append(clones.clone(tmp_path, agent, toy_data(), 4, 5)))
     with locked(tmp_path / "references", name):
         waiting.start()
-        time.sleep(0.3)
+        until(lambda: "another process trains it; this one waits" in capsys.readouterr().err)
         assert not found
         assert trained == []
     waiting.join()
     assert found[0].update == 5
     assert found[0].losses.shape == (5, 2)
-    assert "another process trains it; this one waits" in capsys.readouterr().err
 
 
 def test_an_agent_that_trains_no_reference_alone_is_refused() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,12 +28,10 @@ def left_behind(folder: Path) -> dict[str, Any]:
     }
 
 
-def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_path: Path) -> None:
+def test_a_process_killed_at_twenty_random_changes_of_its_files_ends_as_if_never_killed(tmp_path: Path) -> None:
     server = ForkServer(tmp_path / "warm")
-    server.start(tmp_path / "whole")
-    began = time.monotonic()
-    assert server.await_word("ended", 300) == "0"
-    duration = time.monotonic() - began
+    status, changes = server.train(tmp_path / "whole")
+    assert status == 0
     whole = left_behind(tmp_path / "whole")
     kinds = ("adam.", "stream.", "online.rows", "critic/", "seed0.csv", "seed3.curve.csv")
     assert all(any(name.startswith(kind) for name in whole) for kind in kinds)
@@ -46,22 +42,16 @@ def test_a_process_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_p
         folder = tmp_path / f"killed{round_}"
         done = sorted((folder / "work").glob("checkpoint-*.json"))
         progress = int(done[-1].stem.split("-")[1]) / END if done else 0.0
-        pid = server.start(folder)
-        if rng.uniform() < 0.8:  # else it is killed while it starts
-            server.await_word("begun", 300)
-        ended = server.await_word("ended", rng.uniform(0, 2 * (1 - progress) * duration / (KILLS - kills)))
-        if ended is None:
-            os.kill(pid, signal.SIGKILL)
-            ended = server.await_word("ended", 300)
-        if ended == str(int(signal.SIGKILL)):
+        most = max(1, round(2 * (1 - progress) * changes / (KILLS - kills)))
+        status, _ = server.train(folder, kill_at=1 + int(rng.integers(most)))
+        if status == signal.SIGKILL:
             kills += 1
             moments.add(progress)
-        else:  # it was quicker than thought: what it left counts, and the rest of the kills hit another
-            assert ended == "0"
+        else:  # it had fewer changes left: what it left counts, and the rest of the kills hit another
+            assert status == 0
             assert left_behind(folder) == whole
             round_ += 1
-    server.start(folder)
-    assert server.await_word("ended", 300) == "0"
+    assert server.train(folder)[0] == 0
     assert left_behind(folder) == whole
     assert len(moments) > KILLS / 4  # they fell all along the way
     server.process.kill()
