@@ -37,7 +37,7 @@ define REPRODUCE
 	@vgf tables $(LABEL) --results $(RESULTS)
 endef
 
-.PHONY: help setup book pdf release test lint format lock chapter reproduce test-slurm clean distclean
+.PHONY: help setup book browser pdf release test test-all lint format lock chapter reproduce test-slurm clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,14 +54,20 @@ book: $(READY) ## run what is out of date and build the book
 	$(call snakemake,book,-- book)
 	@echo "Book: file://$(CURDIR)/$(INDEX)"
 
-pdf: book ## the book as one PDF and each page as one, without TeX (needs Chromium)
+browser: $(READY) # Chromium for the tests and the PDFs, where there is none
+	@python .ci/browser.py
+
+pdf: book browser ## the book as one PDF and each page as one, without TeX
 	@bash -c 'source .ci/steps.sh && step "PDFs of the book and its pages" python .ci/pdf.py'
 	@echo "PDF: file://$(CURDIR)/_build/pdf/vgf-companion.pdf"
 
 release: pdf ## site, records, PDF, checksums and the archive for a DOI, in _build/release; TAG=vX.Y.Z for a real one
 	@python .ci/release.py $(if $(TAG),--tag $(TAG))
 
-test: book ## every test, the built book in a browser included
+test: book browser ## the tests, the built book in a browser included
+	@python -m pytest -m "not soak"
+
+test-all: book browser ## every test, long repetitions of the same included
 	@python -m pytest
 
 lint: $(READY) ## ruff (chapters' cells too), mypy, import-linter, no outputs in git

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from browser import REMEDY, find
 from pdf_file import bookmarks, places, signed
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BOOK = "vgf-companion.pdf"
 PATIENCE = 600_000  # milliseconds for any one step of the browser
 FOOTER = (
@@ -131,9 +131,9 @@ def toc_pages(node: dict[str, Any]) -> list[str]:
 
 def chromium() -> str:
     """Return the machine's browser, or stop."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = find()
     if not found:
-        sys.exit("pdf: no Chromium found; on Debian or Ubuntu: apt-get install chromium")
+        sys.exit(f"pdf: no Chromium found; {REMEDY}")
     return found
 
 

@@ -17,7 +17,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
-from tests.helpers.site import CHAPTERS, CHROMIUM, PAGES, SITE
+from tests.helpers.site import CHAPTERS, PAGES, SITE
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 VIEWS = {"light": ("light", DESK), "dark": ("dark", DESK), "phone": ("light", PHONE)}
@@ -85,7 +85,7 @@ def visit(context: BrowserContext, site_url: str, name: str) -> Visit:
     return opened
 
 
-@pytest.fixture(scope="module", params=PAGES if CHROMIUM else [])
+@pytest.fixture(scope="module", params=PAGES)
 def page_name(request: pytest.FixtureRequest) -> str:
     """Go through the pages one after the other, so that a page stays open for all its tests."""
     return request.param
@@ -113,11 +113,6 @@ def phone(contexts: dict[str, BrowserContext], site_url: str, page_name: str) ->
     opened = visit(contexts["phone"], site_url, page_name)
     yield opened
     opened.page.close()
-
-
-def test_a_browser_is_installed() -> None:
-    if CHROMIUM is None:
-        pytest.fail("no Chromium found; on Debian or Ubuntu: apt-get install chromium", pytrace=False)
 
 
 def test_the_page_loads_without_error_or_remote_request(light: Visit, dark: Visit, phone: Visit) -> None:

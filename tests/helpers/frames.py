@@ -12,7 +12,7 @@ import sys
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.helpers.site import CHROMIUM, SITE
+from tests.helpers.site import SITE, chromium
 from vgf.book import explorer
 
 PAGE = "book/explore.html"
@@ -74,11 +74,11 @@ def measure(page: Page) -> dict[str, tuple[int, float, float]]:
 
 def main() -> int:
     """Measure the built page and print one line for each; 2 without the page or a browser."""
-    if CHROMIUM is None or not (SITE / PAGE).exists():
-        print("frames: needs Chromium and the built book; apt-get install chromium, make book", file=sys.stderr)
+    if chromium() is None or not (SITE / PAGE).exists():
+        print("frames: needs Chromium and the built book; make browser, make book", file=sys.stderr)
         return 2
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto((SITE / PAGE).as_uri(), wait_until="load")
         for name, (particles, work, gap) in measure(page).items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import importlib.util
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,17 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)  # the machine's own; nothing is downloaded
+
+
+@cache
+def chromium() -> str | None:
+    """Return the browser that `make test` has found or installed; nothing is downloaded here."""
+    specification = importlib.util.spec_from_file_location("browser", ROOT / ".ci" / "browser.py")
+    assert specification
+    assert specification.loader
+    browser = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(browser)
+    return browser.find()
 
 
 def toc_pages(node: dict[str, Any]) -> list[str]:
