@@ -118,9 +118,7 @@ def test_32_writers_killed_at_random_lose_nothing_they_acknowledged(tmp_path: Pa
 
     def start(number: int) -> multiprocessing.process.BaseProcess:
         first = sum(note.isdigit() and int(note) // 1000 == number for note in noted())
-        left = max(
-            2, 8 * (count - first) - 5
-        )  # it has this many changes to come: four at least a file of a row
+        left = max(2, 8 * (count - first) - 5)  # it has this many changes to come: four at least a file of a row
         kill_at = rng.randint(1, left) if deaths[number] else 0
         process = fork.Process(target=_writer, args=(folder, number, count, first, acknowledge, kill_at))
         process.start()
