@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ import pytest
 import torch
 import yaml
 
+from tests.helpers.moments import until
 from tests.helpers.site import ROOT
+from tests.helpers.warm_command import Command, WarmCommands
 from vgf import cli, records
 from vgf.training.checkpoints import load_agent
 
@@ -41,7 +42,16 @@ METHODS: dict[str, Any] = {"bc": {}, "vgf": {"preset": "release", "pretrain": 8}
 TIMES = ("started", "finished", "seconds", "groups", "commit", "dirty", "reference")  # what may differ
 
 
-STARTED: list[subprocess.Popen[str]] = []
+STARTED: list[subprocess.Popen[str] | Command] = []
+WARM: list[WarmCommands] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have a process that imported all a training needs, for commands to be forked from."""
+    WARM.append(WarmCommands(tmp_path_factory.mktemp("warm")))
+    yield
+    WARM.pop().end()
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +91,19 @@ class Place:
         }
         (folder / "study.yaml").write_text(yaml.safe_dump(table))
 
-    def start(self, *options: str, program: tuple[str, ...] = ("-m", "vgf.cli")) -> subprocess.Popen[str]:
-        command = [sys.executable, *program, "train", str(self.folder / "study.yaml"), "--scale", "cpu", *options]
+    def start(self, *options: str, hold: Path | None = None) -> Command:
+        """Start the command, in processes that are forks of a warm one; see `WarmCommands.start`."""
+        words = ["train", str(self.folder / "study.yaml"), "--scale", "cpu", *options]
+        process = WARM[0].start(words, {"VGF_DATA": str(self.folder / "data")}, hold)
+        STARTED.append(process)
+        return process
+
+    def start_anew(self, *options: str) -> subprocess.Popen[str]:
+        """Start the command as a user does, in processes that are new interpreters."""
+        words = ["train", str(self.folder / "study.yaml"), "--scale", "cpu", *options]
         env = os.environ | {"VGF_DATA": str(self.folder / "data"), "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "vgf.cli", *words],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -97,8 +115,12 @@ class Place:
 
     def run(self, *options: str) -> tuple[int, str]:
         """Return exit status and stderr."""
-        process = self.start(*options)
-        _, told = process.communicate(timeout=300)
+        return self.end_of(self.start(*options))
+
+    def end_of(self, process: subprocess.Popen[str] | Command) -> tuple[int, str]:
+        """Wait for a command; return exit status and stderr."""
+        _, told = process.communicate(timeout=1200)
+        assert process.returncode is not None
         return process.returncode, told
 
     def record(self, method: str) -> Path:
@@ -116,7 +138,7 @@ class Place:
 def together(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Records made by one process."""
     place = Place(tmp_path_factory.mktemp("together") / "place")
-    status, told = place.run("--processes", "1")
+    status, told = place.end_of(place.start_anew("--processes", "1"))
     assert status == 0, told
     return place
 
@@ -132,7 +154,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def test_two_processes_leave_the_records_of_one(together: Place, tmp_path: Path) -> None:
     place = Place(tmp_path / "place")
-    status, told = place.run("--processes", "2")
+    status, told = place.end_of(place.start_anew("--processes", "2"))
     assert status == 0, told
     for method in METHODS:
         assert place.contents(method) == together.contents(method)
@@ -189,13 +211,14 @@ def slow(folder: Path) -> Place:
     return Place(folder, updates=1_000_000, evaluate_every=1_000_000)
 
 
-def begun(place: Place, process: subprocess.Popen[str], groups: int = 2) -> list[int]:
+def begun(place: Place, process: subprocess.Popen[str] | Command, groups: int = 2) -> list[int]:
     """Wait until each group has a checkpoint; return its processes' ids."""
-    deadline = time.monotonic() + 240
-    while len({path.parent for path in place.runs.glob("*/group*.work/checkpoint-*.json")}) < groups:
+
+    def there() -> bool:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return len({path.parent for path in place.runs.glob("*/group*.work/checkpoint-*.json")}) == groups
+
+    until(there, 1200)
     return children(process.pid)
 
 
@@ -203,37 +226,33 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def all_gone(pids: list[int], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def wait_for_the_end_of(pids: list[int]) -> None:
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_all_and_says_one_line(sent: signal.Signals, tmp_path: Path) -> None:
     place = slow(tmp_path / "place")
-    process = place.start("--processes", "2", "--method", "vgf")
+    start = place.start_anew if sent == signal.SIGINT else place.start
+    process = start("--processes", "2", "--method", "vgf")
     pids = begun(place, process)
     process.send_signal(sent)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
+    status, told = place.end_of(process)
+    assert status == 130
     assert told.splitlines()[-1] == "vgf: interrupted; what was finished is kept, run again to go on"
     assert "Traceback" not in told
-    assert all_gone(pids)
+    wait_for_the_end_of(pids)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_a_killed_command_takes_its_processes_along_and_goes_on_as_it_began(apart: Place, tmp_path: Path) -> None:
     place = Place(tmp_path / "place")
-    process = place.start("--processes", "2", "--method", "vgf", program=("-m", "tests.helpers.paced_command"))
+    process = place.start("--processes", "2", "--method", "vgf", hold=tmp_path / "never")
     pids = begun(place, process)
     process.kill()
     process.communicate()
-    assert all_gone(pids)
+    wait_for_the_end_of(pids)
     assert not place.record("vgf").exists()
     status, told = place.run("--processes", "1", "--method", "vgf")  # another number: still the groups that were begun
     assert status == 0, told
@@ -246,13 +265,15 @@ def test_a_killed_command_takes_its_processes_along_and_goes_on_as_it_began(apar
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_a_process_that_is_killed_is_named_and_the_others_come_to_their_end(apart: Place, tmp_path: Path) -> None:
     place = Place(tmp_path / "place")
-    process = place.start("--processes", "2", "--method", "vgf", program=("-m", "tests.helpers.paced_command"))
+    go = tmp_path / "go"
+    process = place.start("--processes", "2", "--method", "vgf", hold=go)
     begun(place, process)
     names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children(process.pid)}
-    first = next(pid for pid, name in names.items() if "spawn_main" in name)
+    first = next(pid for pid, name in names.items() if "resource_tracker" not in name)
     os.kill(first, signal.SIGKILL)
-    _, told = process.communicate(timeout=240)
-    assert process.returncode == 2
+    go.touch()
+    status, told = place.end_of(process)
+    assert status == 2
     last = told.splitlines()[-1]
     assert last.startswith(f"vgf: vgf on {TASK}, seed")
     assert "its process was ended by SIGKILL, perhaps for want of memory; run again to go on" in last
@@ -278,8 +299,8 @@ def test_a_run_that_fails_is_one_line_and_the_others_are_recorded(tmp_path: Path
 def test_two_commands_at_once_share_the_runs(together: Place, tmp_path: Path) -> None:
     place = Place(tmp_path / "place")
     both = [place.start("--processes", "2") for _ in range(2)]
-    told = [process.communicate(timeout=300)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    ended = [place.end_of(process) for process in both]
+    assert [status for status, _ in ended] == [0, 0], ended
     for method in METHODS:
         assert place.contents(method) == together.contents(method)
         assert place.entry(method) == together.entry(method)
