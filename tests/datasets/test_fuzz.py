@@ -33,6 +33,6 @@ def test_mutated_hdf5_structure_gives_one_line_or_sound_arrays(tmp_path: Path) -
         "print(t.fuzz(Path(sys.argv[2]), None, 1500, np.random.default_rng(2)))\n",
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, program, str(ROOT), str(whole)], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([sys.executable, program, str(ROOT), str(whole)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > 100

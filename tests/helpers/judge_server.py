@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SECRET = "sk-very-secret-0123"
+NEVER = "never"  # no answer as long as the server runs
 
 
 class Stub(ThreadingHTTPServer):
-    """Answers chat completions from a script: a word, an HTTP status, seconds to wait, or a rule of the question."""
+    """Answers chat completions from a script: a word, an HTTP status, NEVER, or a rule of the question."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: list[Any] = []
         self.rule: Any = lambda question: "TIE"
         self.asked: list[dict[str, Any]] = []
+        self.closed = threading.Event()
+
+    def shutdown(self) -> None:
+        """Stop, and let go who waits for an answer that never comes."""
+        self.closed.set()
+        super().shutdown()
 
     @property
     def url(self) -> str:
@@ -30,9 +37,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         stub.asked.append({"path": self.path, "key": self.headers["Authorization"], **body})
         step = stub.script.pop(0) if stub.script else stub.rule(body["messages"][0]["content"])
-        if isinstance(step, float):
-            time.sleep(step)
-            step = "A"
+        if step is NEVER:
+            stub.closed.wait()
+            return
         if isinstance(step, int):
             self.answer(step, json.dumps({"error": f"refused, key was {self.headers['Authorization']}"}))
         elif step == "garbage":

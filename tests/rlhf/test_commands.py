@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,12 +158,13 @@ def test_without_network_and_data_a_command_says_what_to_do(
     monkeypatch.setenv("HF_ENDPOINT", DEAD)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    started = time.monotonic()
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
     assert cli.main(["rlhf", *words]) == 2
     told = capsys.readouterr().err
     assert re.search(message, told), told
     assert told.count("\n") == 1
-    assert time.monotonic() - started < 15  # a second when idle; the hub's client alone would retry for half a minute
+    assert sum(slept) < 5  # the hub's client alone would retry, with pauses of half a minute
 
 
 def test_a_hub_that_is_switched_off_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -177,13 +178,16 @@ def test_a_name_that_is_never_looked_up_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(hub, "PROBE_SECONDS", 0.1)
 
+    given_up = threading.Event()
+
     def lost(*args: Any, **options: Any) -> Any:
-        time.sleep(1)
+        given_up.wait()
         raise OSError("too late")
 
     monkeypatch.setattr(hub.socket, "create_connection", lost)
     with pytest.raises(ValueError, match=r"model x: not in the cache and .* \(no answer\); use the other one"):
         hub.require_hub("model x", "the other one")
+    given_up.set()
 
 
 def test_the_package_loads_without_transformers() -> None:
@@ -191,5 +195,5 @@ def test_the_package_loads_without_transformers() -> None:
         "import sys, vgf.rlhf.study.commands; "
         "assert not {'torch', 'transformers'} & set(sys.modules), sorted(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-500:]

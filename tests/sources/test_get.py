@@ -161,7 +161,7 @@ def test_no_network_is_one_line_in_seconds(tmp_path: Path) -> None:
                 tmp_path / "set.npz",
                 get_dataset("cube-single-play"),
             )
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25  # less than a download may stand still; the addresses share one limit of 4 s
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +16,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from tests.helpers.moments import until
 from tests.helpers.random_env import Draws
 from tests.helpers.site import ROOT
 from vgf.datasets import make_env
@@ -145,10 +145,7 @@ def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert len(pids) == 2
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 30
-    while any(is_alive(pid) for pid in pids):
-        assert time.monotonic() < deadline, "a simulator outlived its parent"
-        time.sleep(0.05)
+    until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def is_alive(pid: int) -> bool:
