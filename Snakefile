@@ -1,6 +1,6 @@
 # From experiment files to pages: what depends on what. `make book` and `make reproduce` run it; a second run does nothing.
 #
-#   data/experiments/X.yaml -> datasets -> records -> table -> chapters that show X.yaml (papermill) -> scoreboard -> book
+#   data/experiments/X.yaml -> datasets -> records -> chapters that declare X (papermill) -> scoreboard -> book
 #
 # The book runs `quick` experiments alone; records of larger scales are in git and are read as they are. `reproduce` runs
 # one experiment at one scale, here or on a cluster. Only quick records are made anew when code changes: hours of training
@@ -8,12 +8,13 @@
 # Snakemake deletes the outputs of an interrupted job.
 import json
 import os
-import re
 import sys
 from pathlib import Path
 
 import yaml
 
+from vgf.book.declared import code, declared, label, matching, records
+from vgf.book.imports import Imports, with_data
 from vgf.sources.recipes import default_path
 from vgf.sources.collect import collected_path
 from vgf.datasets.task_names import rows_of
@@ -44,9 +45,7 @@ CHAPTERS = [Path(page).name for page in PAGES if page.startswith("notebooks/")]
 PACKAGE = sorted(str(path) for path in Path("vgf").rglob("*.py"))
 MAP = "data/paper/map.csv"  # names chapters, so no chapter waits for it
 PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) != MAP)
-# what a training depends on: the method and the rooms of its floor and below, `vgf train` included
-TRAINS = {"flow", "kernels", "networks", "reference", "agents", "datasets", "sources", "records", "support", "training"}
-TRAINING = [path for path in PACKAGE if Path(path).with_suffix("").parts[1] in TRAINS]
+IMPORTS = Imports()
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
@@ -58,26 +57,41 @@ if EXPERIMENT and SCALE not in STUDIES[EXPERIMENT.stem]["scales"]:
     sys.exit(f"reproduce: {EXPERIMENT} has no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
 
 
+def reached(trees, modules=()):
+    """Return the files of the package that some code imports, with the data beside them."""
+    return [os.path.relpath(path) for path in with_data(IMPORTS.reached(trees, modules).values())]
+
+
 def figures_of(chapter):
-    """Return the figure files and verdicts a chapter leaves behind, read off its source."""
-    source = Path(f"notebooks/{chapter}.md").read_text()
-    figures = re.findall(r"\bsave_figure\(\s*\w+,\s*\"([\w-]+)\"", source)
-    claims = re.findall(r"\bverdict\(\s*\"([\w-]+)\"", source)
-    return [f"data/figures/{figure}{end}" for figure in figures for end in FIGURE_FILES] + [
-        f"data/figures/verdicts/{claim}.json" for claim in claims
+    """Return the figure files and verdicts a chapter leaves behind."""
+    makes = declared(chapter)
+    return [f"data/figures/{figure}{end}" for figure in makes.figures for end in FIGURE_FILES] + [
+        f"data/figures/verdicts/{claim}.json" for claim in makes.verdicts
     ]
 
 
 def studies_of(chapter):
-    """Return the studies whose records a chapter reads: those whose experiment file it shows."""
-    shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
-    return [name for name in dict.fromkeys(shown) if name in STUDIES]
+    """Return the studies whose records a chapter reads, each with its scale: the chapter's own where none is declared."""
+    named = declared(chapter).studies
+    own = next((scale_of(study) for study in named if "." not in study), SCALE)
+    return dict(label(study, own).rsplit(".", 1) for study in named)
 
 
-def language_of(chapter):
-    """Return the records in git of the studies on language a chapter shows; `vgf rlhf run` makes them, the book never does."""
-    shown = re.findall(r"data/experiments/([\w-]+)\.yaml", Path(f"notebooks/{chapter}.md").read_text())
-    return sorted(str(path) for name in {*shown} & EVERY.keys() - STUDIES.keys() for path in Path(f"data/results/{name}").glob("[!q]*/*/*/run.json"))
+def inputs_of(chapter):
+    """Return what a chapter depends on: its text, what it declares, and the modules its code imports."""
+    reads = declared(chapter)
+    inputs = [f"notebooks/{chapter}.md", *reached(code(chapter), reads.modules)]
+    for pattern in reads.files:  # a file that is not there must be one that a rule makes
+        inputs += [os.path.relpath(path) for path in matching(pattern)] or [pattern]
+    for study, scale in studies_of(chapter).items():
+        made = scale == "quick"
+        inputs += wanted(study, scale) if made else map(os.path.relpath, matching(records(f"{study}.{scale}")))
+    return list(dict.fromkeys(map(str, inputs)))
+
+
+def tables_of(chapter):
+    """Return the tables of the studies a chapter reads, for readers to download."""
+    return [path for study, scale in studies_of(chapter).items() if study in STUDIES for path in table(study, scale)]
 
 
 def in_git(study, scale):
@@ -124,10 +138,10 @@ def dataset_of(wildcards):
 def training_inputs(wildcards):
     """Return what a training depends on; one of hours only on what it cannot do without."""
     inputs = [str(FILES[wildcards.study]), dataset_of(wildcards)]
-    return [*inputs, *TRAINING] if wildcards.scale == "quick" else [ancient(path) for path in inputs]
+    return [*inputs, *reached((), ["vgf.training.commands"])] if wildcards.scale == "quick" else [ancient(path) for path in inputs]
 
 
-shell.prefix("source .ci/steps.sh; ")  # step, chapter
+shell.prefix("source .ci/steps.sh; ")  # step
 
 
 wildcard_constraints:
@@ -147,7 +161,7 @@ rule book:
     input:
         expand("notebooks/{chapter}.ipynb", chapter=CHAPTERS),
         [path for chapter in CHAPTERS for path in figures_of(chapter)],
-        [path for chapter in CHAPTERS for study in studies_of(chapter) for path in table(study, scale_of(study))],
+        [path for chapter in CHAPTERS for path in tables_of(chapter)],
         BOOK,
         "_config.yml",
         "_toc.yml",
@@ -212,7 +226,7 @@ rule gallery:
 
 rule results_index:
     input:
-        expand("notebooks/{chapter}.md", chapter=CHAPTERS),
+        "notebooks/chapters.yaml",
         [path for study in sorted(STUDIES) for scale in ("cpu", "paper") for path in in_git(study, scale)],
         sorted(str(path) for path in Path("data/experiments").glob("*.yaml")),
         "vgf/book/index.py",
@@ -241,22 +255,16 @@ for CHAPTER in CHAPTERS:
         name:
             f"chapter_{CHAPTER}"
         input:
-            f"notebooks/{CHAPTER}.md",
-            PACKAGE,
-            PAPER,
-            [path for study in studies_of(CHAPTER) for path in records_of(study, scale_of(study))],
-            [f"data/tables/{study}.{scale_of(study)}.csv" for study in studies_of(CHAPTER)],
-            language_of(CHAPTER),
+            inputs_of(CHAPTER),
         output:
             f"notebooks/{CHAPTER}.ipynb",
             figures_of(CHAPTER),
         params:
             chapter=CHAPTER,
-            # what the chapter's foot names: of records on language only cpu is in git
-            scale=([scale_of(study) for study in studies_of(CHAPTER)] or (["cpu"] if language_of(CHAPTER) else [SCALE]))[0],
+            scale=next(iter(studies_of(CHAPTER).values()), SCALE),  # of the study named first
         threads: 1
         shell:
-            "OMP_NUM_THREADS={threads} step {params.chapter} chapter {params.chapter} {params.scale}"
+            "OMP_NUM_THREADS={threads} step {params.chapter} python .ci/chapter.py {params.chapter} {params.scale}"
 
 
 rule table:

@@ -16,11 +16,3 @@ step() {
     return 1
   fi
 }
-
-# chapter NAME SCALE: execute notebooks/NAME.md into notebooks/NAME.ipynb, which then says on which machine and of which code.
-chapter() {
-  local facts  # jupytext takes a null for "remove", so facts that are unknown are left out
-  facts=$(python -c 'import json; from vgf.bench.machine import machine; print(json.dumps({"machine": {k: v for k, v in machine().items() if v is not None}}))') &&
-    jupytext --quiet --to ipynb --update-metadata "$facts" "notebooks/$1.md" -o - |
-    papermill --cwd notebooks --kernel python3 --no-progress-bar -p scale "$2" - "notebooks/$1.ipynb"
-}

@@ -1,16 +1,15 @@
 """What makes a figure citable: where it comes from, how to cite it, what a page shows below it, and the gallery.
 
-A figure's provenance is gathered when it is drawn, from the chapter's text, the running notebook and git, so that a
-chapter need say nothing; it lands in `ID.json`, and everything else here is rendered from that file. It holds no date
-and no machine: the same figure from the same code gives the same bytes.
+A figure's provenance is gathered when it is drawn, from what its chapter declares, the records and git; it lands in
+`ID.json`, and everything else here is rendered from that file. It holds no date and no machine: the same figure from
+the same code gives the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from vgf import __version__
+from vgf.book import declared, guard
 from vgf.support.paths import data_folder, project_folder
 from vgf.support.provenance import git
 
@@ -25,8 +25,7 @@ ROOT = project_folder()
 FIGURES = data_folder() / "figures"
 SITE = "https://vgf-companion.github.io/vgf-companion"  # GitHub's pages of the repository that CITATION.cff names
 AUTHOR, YEAR = "The VGF companion developers", "2026"
-MAKES = r"\bsave_figure\(\s*\w+,\s*\"({})\""  # how a chapter's text names a figure it makes
-SHOWS = r"\{{include\}} [./]*data/figures/({})\.md"  # and how a page shows one that the package makes
+SHOWS = r"\{{include\}} [./]*data/figures/({})\.md"  # how a page shows a figure that the package makes
 LIBRARIES = ("torch", "numpy", "matplotlib")
 DOWNLOADS = (
     ("SVG", ".svg"),
@@ -41,31 +40,62 @@ DOWNLOADS = (
 def provenance(
     ident: str, data: pd.DataFrame, *, experiment: str | None = None, seeds: Sequence[int] | None = None
 ) -> dict[str, Any]:
-    """Return where a figure comes from.
+    """Return where a figure comes from that no chapter makes but the package.
 
     Args:
-        ident: the figure's id; the chapter is the one whose text makes it.
+        ident: the figure's id; its page is the first that shows it.
         data: the figure's frame; a column `seed` names its seeds.
-        experiment: name of a file in `data/experiments/`; without it, those the chapter shows.
-        seeds: seeds behind the figure; without them the frame's, then the records', then those in the chapter's code.
+        experiment: name of a file in `data/experiments/` behind it.
+        seeds: seeds behind the figure; without them the frame's.
 
     Returns:
-        chapter (its page, or empty outside the book), scale (the running notebook's parameter), experiments, records
+        chapter (its page, or empty outside the book), scale (of the chapter, else empty), experiments, records
         (folder, seeds and commits of each study read), seeds, commit, dirty, version and libraries.
     """
-    chapter = chapter_of(ident)
-    text = (ROOT / f"{chapter}.md").read_text(encoding="utf-8") if chapter else ""
-    scale = getattr(sys.modules.get("__main__"), "scale", None)
-    scale = scale if isinstance(scale, str) else ""
-    shown = dict.fromkeys(re.findall(r"data/experiments/([\w-]+)\.yaml", text))
-    experiments = [experiment] if experiment else list(shown)
-    records = [found for name in experiments for found in _records(name, scale)]
-    if seeds is None:
-        seeds = _seeds(data, records, text)
+    experiments = [experiment] if experiment else []
+    return _facts(chapter_of(ident), "", experiments, [], _own_seeds(data) if seeds is None else seeds)
+
+
+def chapter_provenance(
+    name: str,
+    scale: str,
+    studies: Sequence[str],
+    data: pd.DataFrame,
+    *,
+    experiment: str | None = None,
+    seeds: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Return where a chapter's figure comes from, as `provenance` does.
+
+    Args:
+        name: the chapter's.
+        scale: the scale it runs at.
+        studies: those it declares, all of them behind the figure unless `experiment` names one.
+        data: the figure's frame; a column `seed` names its seeds.
+        experiment: name of the one study behind it.
+        seeds: seeds behind the figure; without them the frame's, then the records', then those in the chapter's code.
+    """
+    labels = [declared.label(study, scale) for study in studies]
+    if experiment:
+        labels = [label for label in labels if label.rpartition(".")[0] == experiment]
+    with guard.unnoted():
+        records = [found for label in labels for found in _records(label)]
+        if seeds is None:
+            seeds = _own_seeds(data) or [seed for record in records for seed in record["seeds"]]
+            if not seeds and declared.chapter_file(name).exists():
+                seeds = list(declared.literal_seeds(declared.code(name)))
+    experiments = [experiment] if experiment else [label.rpartition(".")[0] for label in labels]
+    return _facts(f"notebooks/{name}", scale, experiments, records, seeds)
+
+
+def _facts(
+    page: str, scale: str, experiments: Iterable[str], records: list[dict[str, Any]], seeds: Iterable[int]
+) -> dict[str, Any]:
+    """Return provenance, with the code's part of it."""
     return {
-        "chapter": chapter,
+        "chapter": page,
         "scale": scale,
-        "experiments": experiments,
+        "experiments": list(dict.fromkeys(experiments)),
         "records": records,
         "seeds": sorted({int(seed) for seed in seeds}),
         "commit": git("rev-parse", "HEAD"),
@@ -76,36 +106,33 @@ def provenance(
 
 
 def chapter_of(ident: str) -> str:
-    """Return the page whose text makes a figure, or else shows it, as the table of contents names it; empty if none."""
-    for folder, how in (("notebooks", MAKES), ("book", SHOWS)):
-        named = re.compile(how.format(re.escape(ident)))
-        for path in sorted((ROOT / folder).glob("*.md")):
-            if named.search(path.read_text(encoding="utf-8")):
-                return f"{folder}/{path.stem}"
-    return ""
+    """Return the page that makes a figure, or else shows it, as the table of contents names it; empty if none."""
+    for path in sorted((ROOT / "notebooks").glob("*.md")):
+        if ident in declared.declared(path.stem).figures:
+            return f"notebooks/{path.stem}"
+    shows = re.compile(SHOWS.format(re.escape(ident)))
+    pages = sorted((ROOT / "book").glob("*.md"))
+    return next((f"book/{path.stem}" for path in pages if shows.search(path.read_text(encoding="utf-8"))), "")
 
 
-def _records(study: str, scale: str) -> list[dict[str, Any]]:
-    """Return the folder, seeds and commits of a study's records at the notebook's scale; nothing if there are none."""
-    folder = data_folder() / "results" / f"{study}.{scale}"
-    runs = [run for path in sorted(folder.glob("*/*/run.json")) for run in json.loads(path.read_text())["runs"]]
+def _records(label: str) -> list[dict[str, Any]]:
+    """Return the folder, seeds and commits of a study's records; nothing if there are none."""
+    paths = [path for path in declared.matching(declared.records(label)) if path.name == "run.json"]
+    runs = [run for path in paths for run in json.loads(path.read_text())["runs"]]
     if not runs:
         return []
     return [
         {
-            "folder": folder.relative_to(ROOT).as_posix(),
+            "folder": declared.from_root(paths[0].parents[2]),
             "seeds": sorted({seed for run in runs for seed in run["seeds"]}),
             "commits": sorted({run["commit"] for run in runs}),
         }
     ]
 
 
-def _seeds(data: pd.DataFrame, records: list[dict[str, Any]], text: str) -> list[int]:
-    """Return the seeds of the frame, else of the records, else those set in the chapter's code."""
-    if "seed" in data:
-        return [int(seed) for seed in data["seed"].dropna().unique()]
-    literal = re.findall(r"(?:manual_seed|default_rng)\((\d+)\)", text)
-    return [seed for record in records for seed in record["seeds"]] or [int(seed) for seed in literal]
+def _own_seeds(data: pd.DataFrame) -> list[int]:
+    """Return the seeds that a frame names."""
+    return [int(seed) for seed in data["seed"].dropna().unique()] if "seed" in data else []
 
 
 def finding(caption: str) -> str:
@@ -195,9 +222,11 @@ def gallery(pages: Sequence[str], folder: Path = FIGURES) -> str:
     lines = []
     for page in pages:
         text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
-        how = MAKES if page.startswith("notebooks/") else SHOWS
-        idents = re.findall(how.format("[\\w-]+"), text)
-        if how is SHOWS:  # generated tables are included in the same way
+        folder_name, _, name = page.partition("/")
+        if folder_name == "notebooks":
+            idents = list(declared.declared(name).figures)
+        else:  # generated tables are included in the same way
+            idents = re.findall(SHOWS.format("[\\w-]+"), text)
             idents = [ident for ident in idents if (folder / f"{ident}.svg").exists() and chapter_of(ident) == page]
         figures = [json.loads((folder / f"{ident}.json").read_text()) for ident in idents]
         if figures:

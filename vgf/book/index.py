@@ -7,10 +7,10 @@ trade-off is a long page of plain tables.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from vgf import records
+from vgf.book.declared import SCALES, declared
 from vgf.results.commands import present
 from vgf.results.tables import MethodScores, Study, read_study
 from vgf.support.paths import data_folder, project_folder
@@ -82,8 +82,12 @@ def _age(source: MethodScores) -> str:
     return words
 
 
-def chapters(study: str, folder: Path | None = None) -> list[str]:
-    """Return the chapters that show a study: those whose text names its experiment file or reads its records."""
-    sources = sorted((folder or project_folder() / "notebooks").glob("*.md"))
-    named = re.compile(rf'data/experiments/{study}\.yaml|read_study\("{study}"')
-    return [path.stem for path in sources if named.search(path.read_text("utf-8"))]
+def chapters(study: str) -> list[str]:
+    """Return the chapters that read a study's records, as they declare, or show its experiment file."""
+    folder, found = project_folder() / "notebooks", []
+    for path in sorted(folder.glob("*.md")):
+        reads = declared(path.stem)
+        names = {name.rpartition(".")[0] if name.rpartition(".")[2] in SCALES else name for name in reads.studies}
+        if study in names or f"data/experiments/{study}.yaml" in reads.files:
+            found.append(path.stem)
+    return found

@@ -99,6 +99,7 @@ def save_figure(
     experiment: str | None = None,
     seeds: Sequence[int] | None = None,
     aside: str | None = None,
+    source: dict[str, Any] | None = None,
     directory: Path = FIGURES,
 ) -> Figure:
     """Write a figure's files under `directory` and return the figure, so a notebook cell shows it.
@@ -113,10 +114,11 @@ def save_figure(
         caption: what is drawn and, first of all, what it shows. MyST; may cite and reference.
         alt: what a reader who cannot see the figure needs to know, in one or two sentences.
         data: the numbers that are drawn, one row a mark.
-        experiment: name of the file in `data/experiments/` behind this figure, where the chapter shows several.
-        seeds: the seeds behind it, where neither a column `seed` nor the records say.
+        experiment: name of the file in `data/experiments/` behind this figure, if there is one.
+        seeds: the seeds behind it, where no column `seed` says.
         aside: what of the drawing `data` does not hold, in words, such as positions that were jittered. Without it
             the tests ask for every number (`marks.not_in`).
+        source: where it comes from, as `vgf.book.chapter` says it for a chapter; else `experiment` and `seeds` count.
         directory: where the files go.
 
     Raises:
@@ -124,7 +126,8 @@ def save_figure(
     """
     _check(ident, caption, alt, data)
     caption, alt = " ".join(caption.split()), " ".join(alt.split())
-    source = citable.provenance(ident, data, experiment=experiment, seeds=seeds) | {"aside": aside or ""}
+    source = source or citable.provenance(ident, data, experiment=experiment, seeds=seeds)
+    source |= {"aside": aside or ""}
     drawn = marks.drawn_marks(figure)
     light = _render(figure, "svg").decode()
     dark = light

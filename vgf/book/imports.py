@@ -1,0 +1,131 @@
+"""Which modules of the package some code imports, directly or through others: read off the code, which is not run.
+
+The pipeline makes a page or a training anew when one of these files changes. Packages whose names load on first use
+say where a name comes from under `if TYPE_CHECKING`; such a name leads to its module and to no other. What a name in a
+string loads is not seen: `vgf.book.guard` refuses it while a chapter runs, until the chapter declares it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+DATA = (".yaml", ".cpp", ".h")  # files that modules of their folder read
+
+
+class Imports:
+    """The modules of one package, by what they import.
+
+    Args:
+        package: its folder; the name of the folder is the name of the package.
+    """
+
+    def __init__(self, package: Path = PACKAGE) -> None:
+        self.package = package
+
+    def file_of(self, module: str) -> Path | None:
+        """Return the file of a module of this package, or None if there is none of that name."""
+        first, *rest = module.split(".")
+        stem = self.package.joinpath(*rest)
+        if first != self.package.name:
+            return None
+        return next(
+            (
+                path
+                for path in (stem / "__init__.py", stem.with_suffix(".py"))
+                if rest or path.name == "__init__.py"
+                if path.is_file()
+            ),
+            None,
+        )
+
+    def reached(self, trees: Iterable[ast.Module], named: Iterable[str] = ()) -> dict[str, Path]:
+        """Return the modules that code reaches and their files.
+
+        Args:
+            trees: the code, parsed.
+            named: modules to begin with besides those that the code imports.
+
+        Raises:
+            ValueError: if a module of `named` is not there.
+        """
+        named = list(named)
+        if missing := [name for name in named if self.file_of(name) is None]:
+            raise ValueError(f"no module {', '.join(missing)} in {self.package.name}/; correct the name")
+        found: dict[str, Path] = {}
+        waiting = [name for tree in trees for name in self.imported(tree)] + named
+        while waiting:
+            module = waiting.pop()
+            for name in _parents(module):
+                path = self.file_of(name)
+                if path is not None and name not in found:
+                    found[name] = path
+                    waiting += self.imported(_parsed(path))
+        return found
+
+    def imported(self, tree: ast.Module) -> Iterator[str]:
+        """Yield the modules that one file's statements import when they run, functions' bodies included."""
+        bound: dict[str, str] = {}  # names that stand for a package whose own names load on first use
+        for node in _running(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield alias.name
+                    bound[alias.asname or alias.name] = alias.name
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    yield from self._member(node.module, alias.name)
+                    bound[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        for node in _running(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in bound:
+                yield from self._member(bound[node.value.id], node.attr)
+
+    def _member(self, module: str, name: str) -> Iterator[str]:
+        """Yield what `from module import name` loads."""
+        path = self.file_of(module)
+        if path is not None:
+            yield module
+            if path.name == "__init__.py":
+                lazy = _lazy(path)
+                yield from [f"{module}.{name}"] if self.file_of(f"{module}.{name}") else lazy.get(name, ())
+
+
+def with_data(files: Iterable[Path]) -> list[Path]:
+    """Return files with those beside them that are data of the package, sorted."""
+    files = set(files)
+    beside = {path for folder in {file.parent for file in files} for path in folder.iterdir() if path.suffix in DATA}
+    return sorted(files | beside)
+
+
+def _parents(module: str) -> list[str]:
+    """Return a module and the packages it lies in: Python runs all of them."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _lazy(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return where the names of a package come from that load on first use: name to module."""
+    blocks = [node for node in ast.walk(_parsed(path)) if _for_types(node)]
+    nodes = [node for block in blocks for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name: (node.module,) for node in nodes if node.module for alias in node.names}
+
+
+def _for_types(node: ast.AST) -> bool:
+    """Say whether a statement is the block that only type checkers read."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs: every node but those that only type checkers read."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not _for_types(child):
+            yield from _running(child)
