@@ -57,9 +57,12 @@ if EXPERIMENT and SCALE not in STUDIES[EXPERIMENT.stem]["scales"]:
     sys.exit(f"reproduce: {EXPERIMENT} has no scale {SCALE!r}; it has {', '.join(STUDIES[EXPERIMENT.stem]['scales'])}")
 
 
-def reached(trees, modules=()):
+def reached(*code_and_modules):
     """Return the files of the package that some code imports, with the data beside them."""
-    return [os.path.relpath(path) for path in with_data(IMPORTS.reached(trees, modules).values())]
+    return [os.path.relpath(path) for path in with_data(IMPORTS.reached(*code_and_modules).values())]
+
+
+TRAINING = reached((), ["vgf.training.commands"], True)  # environments are named in strings
 
 
 def figures_of(chapter):
@@ -80,7 +83,7 @@ def studies_of(chapter):
 def inputs_of(chapter):
     """Return what a chapter depends on: its text, what it declares, and the modules its code imports."""
     reads = declared(chapter)
-    inputs = [f"notebooks/{chapter}.md", *reached(code(chapter), reads.modules)]
+    inputs = [f"notebooks/{chapter}.md", *reached([code(chapter)], reads.modules)]
     for pattern in reads.files:  # a file that is not there must be one that a rule makes
         inputs += [os.path.relpath(path) for path in matching(pattern)] or [pattern]
     for study, scale in studies_of(chapter).items():
@@ -138,7 +141,7 @@ def dataset_of(wildcards):
 def training_inputs(wildcards):
     """Return what a training depends on; one of hours only on what it cannot do without."""
     inputs = [str(FILES[wildcards.study]), dataset_of(wildcards)]
-    return [*inputs, *reached((), ["vgf.training.commands"])] if wildcards.scale == "quick" else [ancient(path) for path in inputs]
+    return [*inputs, *TRAINING] if wildcards.scale == "quick" else [ancient(path) for path in inputs]
 
 
 shell.prefix("source .ci/steps.sh; ")  # step

@@ -2,7 +2,7 @@
 
 The kernel may read what `notebooks/chapters.yaml` declares for the chapter and load what its code imports
 (`vgf.book.guard`). The executed notebook says on which machine and of which code it ran, how much memory its largest
-process took, and which of the declared files were read; papermill adds time and scale. It is written whole or not at
+process took, and what of the project it read; papermill adds time and scale. It is written whole or not at
 all.
 """
 
@@ -28,13 +28,12 @@ from vgf.support.files import write_bytes
 from vgf.support.paths import data_folder, project_folder
 
 STARTUP = "from vgf.book.guard import start as _start\n_start()\ndel _start\n"  # what the kernel does before its cells
-OWN_MODULES = ("vgf.book.guard", "vgf.support.paths")
 
 
 def plan(chapter: str, scale: str, log: Path) -> dict[str, Any]:
     """Return what a chapter may read and load; see `vgf.book.guard.Guard`."""
     own, imports = declared(chapter), Imports()
-    modules = imports.reached(code(chapter), own.modules)
+    modules = imports.reached([code(chapter)], own.modules) | imports.reached([], ["vgf.book.guard"])
     patterns = [*own.files, *(records(label(study, scale)) for study in own.studies)]
     files = [path for pattern in patterns for path in matching(pattern)]
     files += [*with_data(modules.values()), chapter_file(chapter), chapter_file(chapter).with_name("chapters.yaml")]
@@ -45,7 +44,6 @@ def plan(chapter: str, scale: str, log: Path) -> dict[str, Any]:
         "data": str(data_folder()),
         "files": sorted({from_root(path) for path in files}),
         "makes": [*figures, *(f"data/figures/verdicts/{claim}.json" for claim in own.verdicts)],
-        "modules": sorted({*modules, *imports.reached((), OWN_MODULES)}),
         "log": str(log),
     }
 
@@ -75,7 +73,7 @@ def execute(chapter: str, scale: str) -> None:
     for name in ("input_path", "output_path"):  # of this run's own folder
         done.metadata.papermill[name] = f"notebooks/{chapter}.{'md' if name == 'input_path' else 'ipynb'}"
     done.metadata.machine = facts
-    done.metadata.run = {"peak_memory_bytes": peak, "read": [name for name in read if not name.startswith("vgf/")]}
+    done.metadata.run = {"peak_memory_bytes": peak, "read": read}
     write_bytes(chapter_file(chapter).with_suffix(".ipynb"), nbformat.writes(done).encode())
 
 

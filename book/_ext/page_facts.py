@@ -1,4 +1,6 @@
-"""At the foot of each page: how to cite it and, where it computes, when, how long, on what machine and at which scale.
+"""Facts of each page. At its foot: how to cite it and, where it computes, when, on what machine and at which scale.
+
+Below a chapter's title: what a run takes, and where to run it: on Colab, on Binder, or as a notebook to download.
 
 The facts are those the executed notebook carries: papermill's time, duration and scale, and the machine and commit
 that `chapter` of .ci/steps.sh writes into it. The machine that builds the book is not asked: it may be another one.
@@ -15,6 +17,7 @@ from typing import Any
 
 from citation import Book, bibtex, read_book, sentence
 from docutils import nodes
+from readable import addresses, cost
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -75,6 +78,14 @@ def facts(book: Book, page: str, title: str, metadata: dict[str, Any]) -> str:
     )
 
 
+def opening(app: Sphinx, page: str, source: str, metadata: dict[str, Any]) -> str:
+    """Return the line below a chapter's title, as HTML; `source` is where the page's notebook is in the site."""
+    links = [f'<a href="{escape(address)}">Run on {name}</a>' for name, address in addresses(app, page).items()]
+    home = "../" * page.count("/")
+    links.append(f'<a href="{home}_sources/{escape(source)}" download>Download the notebook</a>')
+    return f'<p class="chapter-opening">{" · ".join(filter(None, [escape(cost(metadata)), *links]))}</p>'
+
+
 def add_facts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Put the foot below the body of each page of the contents; pages without a source have none."""
     if doctree is None or app.builder.name != "html":
@@ -82,6 +93,9 @@ def add_facts(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
     source = Path(app.env.doc2path(pagename))
     metadata = json.loads(source.read_text(encoding="utf-8"))["metadata"] if source.suffix == ".ipynb" else {}
     book = book_of(Path(app.confdir) / "CITATION.cff", app.config.copyright)
+    if metadata:
+        line = opening(app, pagename, context["sourcename"], metadata)
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
     context["body"] += facts(book, pagename, plain_title(app.env.titles[pagename]), metadata)
 
 

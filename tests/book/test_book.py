@@ -221,8 +221,7 @@ def test_each_chapter_says_when_and_where_it_ran(chapter: str) -> None:
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_can_be_taken_along_as_a_notebook(chapter: str) -> None:
-    offered = SITE / "_sources" / f"{chapter}.ipynb"
-    assert offered.read_bytes() == (ROOT / f"{chapter}.ipynb").read_bytes()
+    assert (SITE / "_sources" / f"{chapter}.ipynb").is_file()  # what is in it: test_readable.py
     assert f"_sources/{chapter}.ipynb" in "".join(links(SITE / f"{chapter}.html").targets)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ import yaml
 import vgf
 from tests.helpers.site import ROOT
 from vgf.book import citable
+from vgf.book.declared import declared
 
 FRAME = pd.DataFrame({"x": [1, 2]})
 SOURCE = {
@@ -46,9 +46,8 @@ def test_the_address_and_the_year_are_those_of_the_book() -> None:
     assert config["author"] == citable.AUTHOR
 
 
-def test_a_figure_of_a_chapter_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "scale", "quick", raising=False)
-    found = citable.provenance("standalone-walk", FRAME)
+def test_a_figure_of_a_chapter_says_where_it_comes_from() -> None:
+    found = citable.chapter_provenance("00_standalone_vgf", "quick", [], FRAME)
     assert found["chapter"] == "notebooks/00_standalone_vgf"
     assert (found["scale"], found["seeds"], found["version"]) == ("quick", [0], vgf.__version__)
     assert found["commit"] == head()
@@ -57,14 +56,16 @@ def test_a_figure_of_a_chapter_says_where_it_comes_from(monkeypatch: pytest.Monk
     assert not re.search(r"\d{4}-\d\d-\d\d|/(?:home|root|tmp)/", json.dumps(found))
 
 
-def test_a_figure_of_no_chapter_says_so() -> None:
+def test_a_figure_of_the_package_is_of_the_page_that_shows_it() -> None:
+    found = citable.provenance("explorer-presets", FRAME, seeds=[0])
+    assert (found["chapter"], found["scale"], found["records"]) == ("book/explore", "", [])
+    assert citable.chapter_of("standalone-walk") == "notebooks/00_standalone_vgf"
     assert citable.provenance("never-made", FRAME)["chapter"] == ""
     assert citable.chapter_of("standalone") == ""  # the start of an id is not the id
 
 
-def test_records_behind_a_figure_are_named_with_their_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "scale", "cpu", raising=False)
-    found = citable.provenance("never-made", FRAME, experiment="d4rl")
+def test_records_behind_a_figure_are_named_with_their_commits() -> None:
+    found = citable.chapter_provenance("09_d4rl", "cpu", ["d4rl", "tuning.cpu"], FRAME, experiment="d4rl")
     runs = [
         run
         for path in (ROOT / "data" / "results" / "d4rl.cpu").glob("*/*/run.json")
@@ -75,12 +76,16 @@ def test_records_behind_a_figure_are_named_with_their_commits(monkeypatch: pytes
     assert record["folder"] == "data/results/d4rl.cpu"
     assert set(record["commits"]) == {run["commit"] for run in runs}
     assert set(record["seeds"]) == {seed for run in runs for seed in run["seeds"]} == set(found["seeds"])
+    both = citable.chapter_provenance("09_d4rl", "cpu", ["d4rl", "tuning.cpu"], FRAME)
+    assert both["experiments"] == ["d4rl", "tuning"]
+    assert [record["folder"] for record in both["records"]] == ["data/results/d4rl.cpu", "data/results/tuning.cpu"]
 
 
 def test_seeds_are_the_callers_or_the_frames_before_any_other() -> None:
     frame = pd.DataFrame({"seed": [3, 1, 1, float("nan")]})
-    assert citable.provenance("standalone-walk", frame)["seeds"] == [1, 3]
-    assert citable.provenance("standalone-walk", frame, seeds=range(4))["seeds"] == [0, 1, 2, 3]
+    for given, seeds in ((None, [1, 3]), (range(4), [0, 1, 2, 3])):
+        assert citable.provenance("standalone-walk", frame, seeds=given)["seeds"] == seeds
+        assert citable.chapter_provenance("00_standalone_vgf", "quick", [], frame, seeds=given)["seeds"] == seeds
 
 
 @pytest.mark.parametrize(
@@ -137,8 +142,7 @@ def test_numbers_are_listed_as_people_write_them(numbers: list[int], words: str)
 
 
 def test_the_gallery_shows_each_figure_of_a_chapter_in_the_chapters_order(tmp_path: Path) -> None:
-    text = (ROOT / "notebooks" / "00_standalone_vgf.md").read_text()
-    idents = re.findall(r"\bsave_figure\(\s*\w+,\s*\"([\w-]+)\"", text)
+    idents = list(declared("00_standalone_vgf").figures)
     for ident in idents:
         words = {"id": ident, "caption": f"Finding of {ident}. More.", "alt": f"Alt of {ident}."}
         (tmp_path / f"{ident}.json").write_text(json.dumps(words))

@@ -17,12 +17,11 @@ import pytest
 from tests.helpers.site import CHAPTERS, PAGES, ROOT, SITE
 from tests.helpers.svg_marks import Drawing, faults
 from vgf.book import citable, marks
+from vgf.book.declared import declared
 
-FIGURES = {
-    ident: chapter
-    for chapter in CHAPTERS
-    for ident in re.findall(citable.MAKES.format(r"[\w-]+"), (ROOT / f"{chapter}.md").read_text())
-} | {"explorer-presets": "book/explore"}  # made by the package, shown by a page that runs no code
+FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.partition("/")[2]).figures} | {
+    "explorer-presets": "book/explore"
+}  # made by the package, shown by a page that runs no code
 ENDS = [end for _, end in citable.DOWNLOADS]
 
 
@@ -41,7 +40,7 @@ class Page(HTMLParser):
         """Note ids and downloads, and enter a fold-out."""
         values = {key: value or "" for key, value in attrs}
         self.ids.add(values.get("id", ""))
-        if tag == "a" and "download" in values:
+        if tag == "a" and "download" in values and "_sources/" not in values["href"]:
             self.files.append(values["href"])
         if tag == "details":
             self._inside.append(("figure-origin" in values.get("class", "") and "fold") or "other")

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.helpers.site import CHAPTERS, ROOT
+from vgf.book.declared import declared
 
 SECONDS = 180  # chapters are written for 90 s on two cores at quick; a busy machine may take twice as long
 
@@ -71,19 +72,24 @@ def test_a_chapter_says_what_it_does_and_what_was_found(chapter: str) -> None:
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_figure_a_chapter_shows_is_one_it_makes(chapter: str) -> None:
-    text = source(chapter).read_text()
-    shown = set(re.findall(r"\{include\} \.\./data/figures/([\w-]+)\.md", text))
-    made = set(re.findall(r"\bsave_figure\(\s*\w+,\s*\"([\w-]+)\"", text))
-    assert shown <= made
+    shown = re.findall(r"\{include\} \.\./data/figures/([\w-]+)\.md", source(chapter).read_text())
+    assert set(shown) <= set(declared(Path(chapter).name).figures)
 
 
 def test_no_figure_is_made_twice() -> None:
-    made = [
-        m
-        for chapter in CHAPTERS
-        for m in re.findall(r"\bsave_figure\(\s*\w+,\s*\"([\w-]+)\"", source(chapter).read_text())
-    ]
+    made = [figure for chapter in CHAPTERS for figure in declared(Path(chapter).name).figures]
     assert sorted(made) == sorted(set(made))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_prepares_itself_in_two_cells_behind_one_fold_and_knows_its_name(chapter: str) -> None:
+    tagged = [i for i, cell in enumerate(cells(chapter)) if "setup" in cell.metadata.get("tags", [])]
+    assert tagged == [0, 1]
+    prepared = cells(chapter)[1].source
+    assert "from vgf.book.chapter import" in prepared
+    assert "myst_nb" not in source(chapter).read_text()
+    named = re.findall(r"^chapter = Chapter\(\"(\w+)\", scale\)$", prepared, re.MULTILINE)
+    assert named == [Path(chapter).name] * bool(declared(Path(chapter).name).figures)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

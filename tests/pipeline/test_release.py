@@ -16,7 +16,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import yaml
 
@@ -35,7 +34,7 @@ def script(name: str, folder: str = ".ci") -> types.ModuleType:
     return module
 
 
-release, launch, citation = script("release"), script("launch"), script("citation", "book/_ext")
+release, citation = script("release"), script("citation", "book/_ext")
 CITATION, PROJECT = release.read_sources()
 VERSION = CITATION["version"]
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
@@ -172,67 +171,6 @@ def test_nothing_in_the_archive_names_the_folder_it_was_made_in(tmp_path: Path) 
 # --- launch buttons
 
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Path:
-    """Prepare a small executed notebook as the pages workflow does."""
-    cells = [nbformat.v4.new_markdown_cell("# One"), nbformat.v4.new_code_cell("1 + 1", execution_count=1)]
-    path = tmp_path / "one.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    launch.prepare(path)
-    return path
-
-
-def test_a_prepared_notebook_is_valid_and_only_longer_by_its_first_cell(prepared: Path) -> None:
-    once = prepared.read_text()
-    notebook = nbformat.read(prepared, as_version=4)
-    nbformat.validate(notebook)
-    assert [cell.source for cell in notebook.cells[1:]] == ["# One", "1 + 1"]
-    assert notebook.cells[0].source == launch.first_cell().rstrip()
-    launch.prepare(prepared)
-    assert prepared.read_text() == once
-
-
-def test_the_first_cell_does_nothing_away_from_colab(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: asked.append(a))
-    exec(nbformat.read(prepared, as_version=4).cells[0].source, {})
-    assert asked == []
-
-
-def test_the_first_cell_fetches_the_book_on_colab(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    origin, home, installed = tmp_path / "origin", tmp_path / "home", []
-    home.mkdir()
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-    (origin / "notebooks").mkdir(parents=True)
-    (origin / "notebooks" / "one.md").write_text("one")
-    for command in (["init", "-q", "-b", "executed"], ["add", "."], [*identity, "commit", "-q", "-m", "one"]):
-        subprocess.run(["git", *command], cwd=origin, check=True)
-    real = subprocess.run
-
-    def run(command: list[str], **options: Any) -> object:
-        if command[0] == "git":
-            return real(command, **options)
-        installed.append(command[1:])
-        return None
-
-    monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(tmp_path)
-    cell = nbformat.read(prepared, as_version=4).cells[0].source
-    assert CITATION["repository-code"] in cell
-    for _ in range(2):  # a cell may be run again
-        exec(cell.replace(CITATION["repository-code"], origin.as_uri()), {})
-        assert Path.cwd().name == "notebooks"
-        assert Path("one.md").read_text() == "one"
-    book = home / CITATION["repository-code"].rpartition("/")[2]
-    assert sys.path[0] == str(book)
-    assert installed == [["-m", "pip", "install", "--quiet", "--editable", str(book)]] * 2
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_the_launch_buttons_of_a_chapter_open_it_executed_and_other_pages_have_none(page: str) -> None:
     repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
@@ -252,10 +190,8 @@ def test_the_pages_workflow_publishes_what_the_buttons_open() -> None:
     assert f"checkout --quiet --orphan {branch}" in run
     assert f"push --quiet --force origin {branch}" in run
     packed = commands("pages", "build")
-    assert packed.index("launch.py notebooks/*.ipynb") < packed.index("--file executed.tar.gz")
-    uploads = [i for i, step in enumerate(steps("pages", "build")) if "upload-pages-artifact" in step.get("uses", "")]
-    prepares = [i for i, step in enumerate(steps("pages", "build")) if "launch.py" in step.get("run", "")]
-    assert uploads < prepares, "the site's own notebooks need no such cell"
+    copied = packed.index("cp _build/html/_sources/notebooks/*.ipynb notebooks/")
+    assert copied < packed.index("--file executed.tar.gz"), "the readable notebooks are what is published"
 
 
 def test_what_the_pages_workflow_packs_arrives_on_the_branch(tmp_path: Path) -> None:
@@ -280,7 +216,7 @@ def test_what_the_pages_workflow_packs_arrives_on_the_branch(tmp_path: Path) -> 
         (built / name).parent.mkdir(parents=True, exist_ok=True)
         (built / name).write_text(name)
     (pack,) = [step["run"] for step in steps("pages", "build") if "executed.tar.gz" in step.get("run", "")]
-    run(["bash", "-e", "-c", re.sub(r"^.*launch\.py.*$", "", pack, flags=re.MULTILINE)], cwd=built)
+    run(["bash", "-e", "-c", re.sub(r"^cp _build.*$", "", pack, flags=re.MULTILINE)], cwd=built)
     environment = {**os.environ, "RUNNER_TEMP": str(built), "GITHUB_SHA": "abc"}
     run(["bash", "-e", "-c", commands("pages", "executed")], cwd=fresh, env=environment)
     listed = run(["git", "ls-tree", "-r", "--name-only", "executed"], cwd=origin).stdout.splitlines()

@@ -86,7 +86,8 @@ class Chapter:
         self._check("figures", ident)
         studies = self.declared.studies if self.declared else ()
         source = citable.chapter_provenance(self.name, self.scale, studies, data, experiment=experiment, seeds=seeds)
-        return plots.save_figure(figure, ident, caption=caption, alt=alt, data=data, aside=aside, source=source)
+        words: dict[str, Any] = {"caption": caption, "alt": alt, "data": data, "aside": aside, "source": source}
+        return plots.save_figure(figure, ident, directory=plots.FIGURES, **words)
 
     def verdict(self, claim: str, status: Status, evidence: str, scale: str | None = None) -> None:
         """Record what this chapter says about a claim; see `vgf.book.claims.verdict`.
@@ -101,7 +102,8 @@ class Chapter:
             ValueError: if the chapter does not declare it, or as there.
         """
         self._check("verdicts", claim)
-        claims.verdict(claim, status, evidence, scale or self.scale)
+        if self.declared:  # there is no scoreboard elsewhere
+            claims.verdict(claim, status, evidence, scale or self.scale)
 
     def _check(self, kind: str, ident: str) -> None:
         """Refuse what the chapter does not declare."""

@@ -102,15 +102,16 @@ def from_root(path: Path) -> str:
     return path.relative_to(project_folder()).as_posix()
 
 
-def code(chapter: str) -> list[ast.Module]:
-    """Return the code cells of a chapter, parsed, in order."""
+def code(chapter: str) -> ast.Module:
+    """Return the code of a chapter's cells, parsed, as if it were one module."""
     text = chapter_file(chapter).read_text(encoding="utf-8")
-    return [ast.parse(OPTIONS.sub("", body)) for body in CELL.findall(text)]
+    cells = [ast.parse(OPTIONS.sub("", body)) for body in CELL.findall(text)]
+    return ast.Module([statement for cell in cells for statement in cell.body], [])
 
 
-def literal_seeds(cells: list[ast.Module]) -> Iterator[int]:
+def literal_seeds(tree: ast.Module) -> Iterator[int]:
     """Yield the seeds written into calls of `manual_seed` and `default_rng`."""
-    for call in (node for cell in cells for node in ast.walk(cell) if isinstance(node, ast.Call)):
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if name in ("manual_seed", "default_rng") and call.args and isinstance(call.args[0], ast.Constant):
             yield int(call.args[0].value)  # type: ignore[arg-type]

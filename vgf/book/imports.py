@@ -2,18 +2,21 @@
 
 The pipeline makes a page or a training anew when one of these files changes. Packages whose names load on first use
 say where a name comes from under `if TYPE_CHECKING`; such a name leads to its module and to no other. What a name in a
-string loads is not seen: `vgf.book.guard` refuses it while a chapter runs, until the chapter declares it.
+string loads is followed on request only. For chapters it is not, since the list would be long for the few that are
+loaded: `vgf.book.guard` refuses such a module while a chapter runs, until the chapter declares it.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 DATA = (".yaml", ".cpp", ".h")  # files that modules of their folder read
+DOTTED = re.compile(r"\b\w+(?:\.\w+)+(?=:\w|[\"'])")
 
 
 class Imports:
@@ -25,6 +28,7 @@ class Imports:
 
     def __init__(self, package: Path = PACKAGE) -> None:
         self.package = package
+        self.known: dict[tuple[Path, bool], list[str]] = {}
 
     def file_of(self, module: str) -> Path | None:
         """Return the file of a module of this package, or None if there is none of that name."""
@@ -42,12 +46,13 @@ class Imports:
             None,
         )
 
-    def reached(self, trees: Iterable[ast.Module], named: Iterable[str] = ()) -> dict[str, Path]:
+    def reached(self, trees: Iterable[ast.Module], named: Iterable[str] = (), strings: bool = False) -> dict[str, Path]:
         """Return the modules that code reaches and their files.
 
         Args:
             trees: the code, parsed.
             named: modules to begin with besides those that the code imports.
+            strings: whether modules that stand in strings of a module, and in data beside it, are reached too.
 
         Raises:
             ValueError: if a module of `named` is not there.
@@ -58,13 +63,22 @@ class Imports:
         found: dict[str, Path] = {}
         waiting = [name for tree in trees for name in self.imported(tree)] + named
         while waiting:
-            module = waiting.pop()
-            for name in _parents(module):
+            for name in _parents(waiting.pop()):
                 path = self.file_of(name)
                 if path is not None and name not in found:
                     found[name] = path
-                    waiting += self.imported(_parsed(path))
+                    waiting += self._leads_to(path, strings)
         return found
+
+    def _leads_to(self, path: Path, strings: bool) -> list[str]:
+        """Return the modules that one of the package's files leads to."""
+        if (path, strings) not in self.known:
+            leads = list(self.imported(_parsed(path)))
+            if strings:
+                text = "\n".join(file.read_text(encoding="utf-8") for file in with_data([path]))
+                leads += [name for name in DOTTED.findall(text) if self.file_of(name)]
+            self.known[path, strings] = list(dict.fromkeys(leads))
+        return self.known[path, strings]
 
     def imported(self, tree: ast.Module) -> Iterator[str]:
         """Yield the modules that one file's statements import when they run, functions' bodies included."""
@@ -123,9 +137,10 @@ def _for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _running(node: ast.AST) -> Iterator[ast.AST]:
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield what runs: every node but those that only type checkers read."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not _for_types(child):
-            yield from _running(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [child for child in ast.iter_child_nodes(node) if not _for_types(child)]
