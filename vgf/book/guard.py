@@ -1,12 +1,11 @@
 """Refuses what a chapter reads and does not declare, while the pipeline executes it.
 
-`.ci/chapter.py` starts the chapter's kernel with a plan: the files of the project that the chapter may read and the
-modules of the package that it may load. An audit hook (PEP 578) sees every file that Python opens and every import of
-that process; reading another file of the project ends the chapter with one line. What is read is noted, so that a
-test can say what is declared in vain. The trade-off: libraries that open files without Python (HDF5, safetensors) and
-processes that a chapter starts are not seen. Readers of such files call `sys.audit("open", path, "r", 0)`.
-
-Outside the project nothing is refused, and without a plan nothing is watched: a reader's own run is free.
+`.ci/chapter.py` starts the chapter's kernel with a plan: the files of the project that the chapter may read, its
+modules of the package among them. An audit hook (PEP 578) sees every file that Python opens in that process, modules
+included; reading another file of the project ends the chapter with one line. What is read is noted, so that a test can
+say what is declared in vain. The trade-off: libraries that open files without Python (HDF5, safetensors) and processes
+that a chapter starts are not seen. Outside the project nothing is refused, and without a plan nothing is watched: a
+reader's own run is free.
 """
 
 from __future__ import annotations
@@ -34,12 +33,11 @@ class Guard:
 
     Args:
         plan: `chapter`; `root` and `data`, the project's folders; `files`, paths from the root it may read; `makes`,
-            beginnings of paths it writes and may read back; `modules`, names it may load; `log`, where reads are noted.
+            beginnings of paths it writes and may read back; `log`, where reads are noted.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
-        self.chapter, self.files, self.modules = plan["chapter"], set(plan["files"]), set(plan["modules"])
-        self.makes = tuple(plan["makes"])
+        self.chapter, self.files, self.makes = plan["chapter"], set(plan["files"]), tuple(plan["makes"])
         self.folders = [(plan["data"] + os.sep, "data/"), (plan["root"] + os.sep, "")]
         self.log = os.open(plan["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.noted: set[str] = set()
@@ -48,8 +46,6 @@ class Guard:
         """Look at one event of the interpreter."""
         if event == "open":
             self.opened(*arguments[:3])
-        elif event == "import":
-            self.imported(arguments[0])
 
     def opened(self, path: object, mode: str | None, flags: int) -> None:
         """Refuse a file of the project that is not in the plan; files that are written are not looked at."""
@@ -60,30 +56,28 @@ class Guard:
         if name is None or name in self.noted or name.startswith(self.makes) or not Path(os.fsdecode(path)).is_file():
             return
         if name not in self.files:
-            raise UndeclaredReadError(
-                f"{self.chapter} reads {name}, which it does not declare; add it to its studies or files in "
-                "notebooks/chapters.yaml"
-            )
+            raise UndeclaredReadError(f"{self.chapter} {undeclared(name)} of it in notebooks/chapters.yaml")
         if not _quiet:
             self.noted.add(name)
             os.write(self.log, f"{name}\n".encode())
 
-    def imported(self, module: str) -> None:
-        """Refuse a module of the package that is not in the plan."""
-        if module.partition(".")[0] == "vgf" and module not in self.modules:
-            raise UndeclaredReadError(
-                f"{self.chapter} loads {module}, which no import in its cells leads to; add it to its modules in "
-                "notebooks/chapters.yaml"
-            )
-
     def from_root(self, path: str) -> str | None:
-        """Return a watched file's path as declarations name it; None for others, locks and compiled modules."""
+        """Return a watched file's path as declarations name it, a compiled module's as its source; None for others."""
         for folder, prefix in self.folders:
             if path.startswith(folder):
-                name = prefix + path[len(folder) :].replace(os.sep, "/")
-                hidden = any(part.startswith(".") or part == "__pycache__" for part in name.split("/"))
-                return name if name.split("/")[0] in WATCHED and not hidden else None
+                parts = (prefix + path[len(folder) :].replace(os.sep, "/")).split("/")
+                if parts[-2:-1] == ["__pycache__"]:
+                    parts[-2:] = [f"{parts[-1].partition('.')[0]}.py"]
+                return "/".join(parts) if parts[0] in WATCHED and not any(p.startswith(".") for p in parts) else None
         return None
+
+
+def undeclared(name: str) -> str:
+    """Return what is wrong with reading a file, and the beginning of the remedy."""
+    if name.startswith("vgf/") and name.endswith(".py"):
+        module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return f"loads {name}, which no import of its cells leads to; add {module} to the modules"
+    return f"reads {name}, which it does not declare; add it to the files, or its study to the studies,"
 
 
 def start() -> None:
