@@ -18,8 +18,10 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.math import get_node_equation_number
+from sphinx_design.dropdown import dropdown_main
 
 ALERTS = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important", "hint": "Hint"}
+NO_FORM = "a {} has no form in Markdown; give it one in book/_ext/markdown_text.py"
 LEFT_OUT = ("figure-files", "figure-origin")  # of the page: files of a figure and where it comes from
 TRANSPARENT = (
     nodes.inline,
@@ -64,6 +66,8 @@ class Markdown:
                 return write(node)
         if type(node).__name__.endswith("_node") and hasattr(node, "children"):  # of sphinx-proof
             return self.theorem(node)
+        if isinstance(node, nodes.Body):
+            raise ValueError(f"{self.page}: {NO_FORM.format(type(node).__name__)}")
         return self.line([node])
 
     def kinds(self) -> list[tuple[type | tuple[type, ...], Callable[..., str]]]:
@@ -85,8 +89,8 @@ class Markdown:
             (nodes.transition, lambda n: "---"),
             (nodes.target, lambda n: ""),
             ((nodes.admonition, *(getattr(nodes, name) for name in ALERTS)), self.admonition),
-            (nodes.container, self.container),
-            ((nodes.compound, nodes.line_block), lambda n: self.blocks(n.children)),
+            (dropdown_main, self.dropdown),
+            ((nodes.container, nodes.compound, nodes.line_block), lambda n: self.blocks(n.children)),
             (nodes.line, lambda n: self.line(n.children)),
         ]
 
@@ -197,12 +201,10 @@ class Markdown:
         words = (node["realtype"].title(), self.number(node["countertype"], node), self.line(title.children))
         return quoted(f"**{' '.join(filter(None, words))}.**\n\n{self.blocks(others)}")
 
-    def container(self, node: nodes.container) -> str:
-        """Return a fold open, with its title in bold, and the content of other containers."""
-        if node.get("design_component") == "dropdown" and node.children:
-            title, *others = node.children
-            return quoted(f"**{self.line(title.children)}**\n\n{self.blocks(others)}")
-        return self.blocks(node.children)
+    def dropdown(self, node: nodes.Element) -> str:
+        """Return a fold, open: its title in bold, and what it holds."""
+        title, *others = node.children
+        return quoted(f"**{self.line(title.children)}**\n\n{self.blocks(others)}")
 
     # words
 
@@ -238,9 +240,7 @@ class Markdown:
             return inside
         if isinstance(node, nodes.Element) and isinstance(node, nodes.Body | nodes.Sequential):
             return self.block(node)
-        raise ValueError(
-            f"{self.page}: a {type(node).__name__} has no form in Markdown; give it one in markdown_text.py"
-        )
+        raise ValueError(f"{self.page}: {NO_FORM.format(type(node).__name__)}")
 
     def target(self, node: nodes.reference) -> str:
         """Return where a link leads, in the published book or elsewhere."""
