@@ -32,6 +32,7 @@ from markdown_it.token import Token
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
+from vgf.book.declared import declared
 from vgf.results.stats import LEVEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,7 +205,9 @@ def settings(page: str, text: str) -> set[float]:
         ROOT / Path(page).parent / path for path in re.findall(r"\{literalinclude\} (\S+)", text)
     ]  # includes of figures are not settings
     named = [ROOT / path for path in re.findall(r"data/experiments/[\w-]+\.yaml", text)]
-    read_ = [ROOT / "data" / "experiments" / f"{name}.yaml" for name in re.findall(r'read_study\("([\w-]+)"', text)]
+    chapter = page.removeprefix("notebooks/")
+    studies = declared(chapter).studies if (ROOT / "notebooks" / f"{chapter}.md").exists() else ()
+    read_ = [ROOT / "data" / "experiments" / f"{study.partition('.')[0]}.yaml" for study in studies]
     listed = [path for pattern in FILES.get(page, ()) for path in ROOT.glob(pattern)]
     return code.union(*(numbers(path.read_text()) for path in (*included, *named, *read_, *listed) if path.exists()))
 
