@@ -225,6 +225,17 @@ def test_a_chapter_can_be_taken_along_as_a_notebook(chapter: str) -> None:
     assert f"_sources/{chapter}.ipynb" in "".join(links(SITE / f"{chapter}.html").targets)
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_what_prepares_a_chapter_is_one_fold_and_comes_before_any_other_code(chapter: str) -> None:
+    html = (SITE / f"{chapter}.html").read_text()
+    before, opens, after = html.partition('<details class="setup"><summary>Setup</summary>')
+    inside, _, rest = after.partition("</details>")
+    assert opens
+    assert ("tag_parameters" in inside, inside.count("tag_setup")) == (True, 2)
+    assert "tag_setup" not in before + rest
+    assert 'class="cell' not in before
+
+
 def styles() -> Iterator[Path]:
     """Yield every style sheet of the site."""
     yield from (SITE / "_static").rglob("*.css")
