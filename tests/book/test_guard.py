@@ -20,7 +20,7 @@ from pathlib import Path
 import vgf
 from vgf.book import guard
 
-vgf.__path__.append(str(Path.cwd() / "vgf"))
+vgf.__path__.insert(0, str(Path.cwd() / "vgf"))
 guard.start()
 tried = sys.argv[1]
 try:
@@ -36,10 +36,10 @@ else:
 def project(tmp_path: Path) -> Path:
     """A project with two files of data, a page, a figure and modules of its own."""
     texts = ("data/paper/a.csv", "data/paper/b.csv", "book/page.md", "data/figures/own.svg", "data/.lock", "Makefile")
-    for name in (*texts, "vgf/early.py", "vgf/late.py", "vgf/compiled.py"):
+    for name in (*texts, "vgf/toy.py", "vgf/theory.py", "vgf/kernels.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
-    py_compile.compile(str(tmp_path / "vgf" / "compiled.py"))
+    py_compile.compile(str(tmp_path / "vgf" / "kernels.py"))
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def attempt(project: Path, tried: str, with_plan: bool = True) -> tuple[str, lis
         "chapter": "03_bandit",
         "root": str(project),
         "data": str(project / "data"),
-        "files": ["data/paper/a.csv", "vgf/early.py"],
+        "files": ["data/paper/a.csv", "vgf/toy.py"],
         "makes": ["data/figures/own."],
         "log": str(log),
     }
@@ -73,8 +73,8 @@ def attempt(project: Path, tried: str, with_plan: bool = True) -> tuple[str, lis
         ("open('data/figures/own.svg')", []),
         ("open('data/.lock')", []),
         ("open('Makefile')", []),
-        ("import vgf.early", ["vgf/early.py"]),
-        ("import importlib; importlib.import_module('vgf.early')", ["vgf/early.py"]),
+        ("import vgf.toy", ["vgf/toy.py"]),
+        ("import importlib; importlib.import_module('vgf.toy')", ["vgf/toy.py"]),
         ("with guard.unnoted(): open('data/paper/a.csv')", []),
     ],
 )
@@ -92,9 +92,9 @@ def test_what_is_declared_is_read_and_noted_once(project: Path, tried: str, note
         ("os.open('data/paper/b.csv', os.O_RDONLY)", "data/paper/b.csv"),
         ("open(b'data/paper/b.csv', 'rb')", "data/paper/b.csv"),
         ("open('book/page.md')", "book/page.md"),
-        ("import vgf.late", "vgf.late"),
-        ("import importlib; importlib.import_module('vgf.late')", "vgf.late"),
-        ("import vgf.compiled", "vgf.compiled"),
+        ("import vgf.theory", "vgf.theory"),
+        ("import importlib; importlib.import_module('vgf.theory')", "vgf.theory"),
+        ("import vgf.kernels", "vgf.kernels"),
         ("with guard.unnoted(): open('data/paper/b.csv')", "data/paper/b.csv"),
         ("try:\n    open('data/paper/b.csv')\nexcept OSError:\n    pass", "data/paper/b.csv"),
     ],

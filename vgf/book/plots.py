@@ -126,8 +126,7 @@ def save_figure(
     """
     _check(ident, caption, alt, data)
     caption, alt = " ".join(caption.split()), " ".join(alt.split())
-    source = source or citable.provenance(ident, data, experiment=experiment, seeds=seeds)
-    source |= {"aside": aside or ""}
+    source = (source or citable.provenance(ident, data, experiment=experiment, seeds=seeds)) | {"aside": aside or ""}
     drawn = marks.drawn_marks(figure)
     light = _render(figure, "svg").decode()
     dark = light
