@@ -2,8 +2,8 @@
 
 `data/paper/map.csv` has a row for each. What a row says of its status cannot be typed: a row with a claim takes the
 verdict that a chapter has left, a row with a chapter is *worked out* there, one with code alone is *in code*, and the
-rest is *open*. The front page's scoreboard is the map's claims. The tests resolve every name in it; rendering checks
-only what needs no import of the code.
+rest is *open*. The front page's scoreboard (`vgf.book.board`) has the same claims. The tests resolve every name in it;
+rendering checks only what needs no import of the code.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vgf.book.board import badge
 from vgf.book.claims import DATA, VERDICTS, read_claims, standing
 
 MAP = DATA / "paper" / "map.csv"
@@ -22,14 +23,6 @@ KINDS = {  # in the order of the page
     "figure": "Figures",
     "claim": "Claims",
     "remark": "Said in passing",
-}
-BADGES = {
-    "held": "success",
-    "held in part": "warning",
-    "did not hold": "danger",
-    "undecided": "info",
-    "condition not met": "info",
-    "untested": "secondary",
 }
 
 
@@ -66,21 +59,6 @@ def status(row: pd.Series, verdicts: Path = VERDICTS) -> str:
     return "worked out" if row["chapter"] else "in code" if row["code"] else "open"
 
 
-def render_scoreboard(*, verdicts: Path = VERDICTS) -> str:
-    """Return the scoreboard in MyST: how many claims have which status, and a list-table of them."""
-    rows = read_map()
-    claims = rows[rows["kind"] == "claim"]
-    lines = [
-        _counts([status(row, verdicts) for _, row in claims.iterrows()]),
-        "",
-        *_table("scoreboard", "30 18 14 38", ("Claim of the paper", "Chapter", "Status", "Evidence")),
-    ]
-    for _, row in claims.iterrows():
-        found, evidence = standing(row["claim"], verdicts)
-        lines.append(_cells(row["what"], _chapter(row), _badge(found), evidence))
-    return "\n".join([*lines, "```", ""])
-
-
 def render_map(*, verdicts: Path = VERDICTS) -> str:
     """Return the whole map in MyST: a section and a list-table for each kind."""
     rows, lines = read_map(), []
@@ -94,7 +72,7 @@ def render_map(*, verdicts: Path = VERDICTS) -> str:
             record = f"`{record_path(row['record'])}`" if row["record"] else ""
             here = ", ".join(filter(None, (chapter, record))) or "none yet"
             what = f"[{row['what']}]{{#map-{ident}}}"
-            lines.append(_cells(what, row["where"], code, here, _badge(status(row, verdicts))))
+            lines.append(_cells(what, row["where"], code, here, badge(status(row, verdicts))))
         lines += ["```", ""]
     return "\n".join(lines)
 
@@ -108,27 +86,9 @@ def record_path(record: str) -> str:
     return (study if (DATA.parent / study).exists() else results).as_posix()
 
 
-def _counts(statuses: list[str]) -> str:
-    """Return one sentence that counts statuses."""
-    count = {name: statuses.count(name) for name in BADGES}
-    return (
-        f"Of the paper's {len(statuses)} claims {count['held']} held, {count['held in part']} held in part, "
-        f"{count['did not hold']} did not hold, {count['undecided']} are undecided, {count['condition not met']} lack "
-        f"their condition, and {count['untested']} are untested."
-    )
-
-
 def _table(name: str, widths: str, heads: tuple[str, ...]) -> list[str]:
     return ["```{list-table}", ":header-rows: 1", f":widths: {widths}", f":class: {name}", "", _cells(*heads)]
 
 
 def _cells(first: str, *others: str) -> str:
     return "\n".join([f"* - {first}", *(f"  - {cell}" for cell in others)])
-
-
-def _chapter(row: pd.Series) -> str:
-    return f"{{doc}}`/notebooks/{row['chapter']}`" if row["chapter"] else "none yet"
-
-
-def _badge(found: str) -> str:
-    return f"{{bdg-{BADGES[found]}}}`{found}`" if found in BADGES else found

@@ -1,0 +1,184 @@
+"""Numbers that a page without code may quote: what executed chapters have glued, and what the records of trainings say.
+
+The front page, its scoreboard and the page on what was not reproduced are written by hand in `book/board.yaml`, with
+fields where numbers belong. The fields are filled here, so a sentence changes with its result and no number is typed.
+The trade-off is a second reader of the chapters' outputs; it reads the same names as the text of the chapters does.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vgf import records
+from vgf.release.check import FILE as RELEASE
+from vgf.results import comparison, step_verdicts, tables, units
+from vgf.results.judgement import TASKS, WORTH
+from vgf.results.study_text import short
+from vgf.support.paths import data_folder, project_folder
+from vgf.training.experiments import Experiment, read_experiment
+
+Fact = float | int | str
+CPU, PAPER = "cpu", "paper"  # the scale with records in git, and the paper's
+
+
+def facts(chapters: Path | None = None) -> dict[str, Fact]:
+    """Return every fact by its name: of the records, and of the chapters that have been executed.
+
+    Args:
+        chapters: folder of the executed notebooks; default that of the checkout.
+    """
+    return {**of_records(), **glued(chapters or project_folder() / "notebooks")}
+
+
+def glued(folder: Path) -> dict[str, Fact]:
+    """Return what executed chapters have glued: a number or a word by its name.
+
+    Raises:
+        ValueError: for a chapter that cannot be read, naming it.
+    """
+    found: dict[str, Fact] = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{path.name}: not an executed chapter ({error}); run it with `make chapter`") from None
+        for output in (output for cell in cells for output in cell.get("outputs", [])):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name", "")
+            texts = [text for mime, text in output.get("data", {}).items() if mime.endswith("text/plain")]
+            if name and texts:
+                found[name] = _value("".join(texts[0]))
+    return found
+
+
+@cache
+def of_records() -> dict[str, Fact]:
+    """Return what the records in git and the experiment files say, computed from the per-seed files."""
+    d4rl, ogbench, maze = (tables.read_study(name, CPU) for name in ("d4rl", "ogbench", "medium_maze"))
+    return _sizes() | _tables(d4rl, ogbench) | _steps((d4rl, ogbench, maze)) | _others()
+
+
+def _value(text: str) -> Fact:
+    """Return a glued value: a number, or a string without its quotes."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    return value if isinstance(value, float | int | str) else text
+
+
+def plan(name: str, scale: str) -> Experiment:
+    """Return an experiment of `data/experiments/` at a scale."""
+    return read_experiment(data_folder() / "experiments" / f"{name}.yaml", scale)
+
+
+def _sizes() -> dict[str, Fact]:
+    """Return how much of the paper's training was done."""
+    ours, full = plan("d4rl", CPU), plan("d4rl", PAPER)
+    small, large = (
+        next(m.config for m in experiment.task("hopper-medium-v2").methods if m.name == "vgf")
+        for experiment in (ours, full)
+    )
+    return {
+        "updates": ours.scale.updates,
+        "updates-paper": full.scale.updates,
+        "share": 100 * ours.scale.updates / full.scale.updates,
+        "network": f"{len(small.hidden)} layers of {small.hidden[0]}",
+        "network-paper": f"{len(large.hidden)} layers of {large.hidden[0]}",
+        "seeds": len(ours.scale.seeds),
+        "needed-tasks": TASKS,
+    }
+
+
+def _tables(d4rl: tables.Study, ogbench: tables.Study) -> dict[str, Fact]:
+    """Return what the two tables of scores say at the budget that tuning chose."""
+    _, budgets = comparison.chosen_budgets(tables.read_study("tuning", CPU), d4rl, "temperature")
+    kinds = {source.task.name: source.task.kind for source in d4rl.sources}
+    own = [_mean(d4rl, ("vgf", budgets[kinds[task]]), task) for task in d4rl.shared]
+    clone = [_mean(d4rl, ("bc", 0), task) for task in d4rl.shared]
+    most = max(_mean(ogbench, key, task) for key in ogbench.keys for task in ogbench.runs("last", key))
+    none = sum(_nobody(ogbench, task) for task in ogbench.tasks)
+    return {
+        "d4rl-tasks": len(d4rl.shared),
+        "d4rl-methods": len({key[0] for key in d4rl.keys}),
+        "d4rl-vgf": float(np.mean(own)),
+        "d4rl-bc": float(np.mean(clone)),
+        "ogbench-tasks": len(ogbench.tasks),
+        "ogbench-most": most,
+        "ogbench-none": none,
+    }
+
+
+def _mean(study: tables.Study, key: tables.Key, task: str) -> float:
+    return float(study.runs("last", key)[task].mean())
+
+
+def _nobody(study: tables.Study, task: str) -> bool:
+    """Say whether no method reaches on a task the score from which on it counts."""
+    return all(_mean(study, key, task) < WORTH for key in study.keys if task in study.runs("last", key))
+
+
+def _steps(studies: Sequence[tables.Study]) -> dict[str, Fact]:
+    """Return what the longest walk does to the score, what critics know, and what choosing alone gains."""
+    pairs = [pair for study in studies for pair in units.with_rankings(study)]
+    walks = [unit.scores.mean(-1) for unit, _ in pairs]
+    counted = [walk for walk in walks if walk[0] >= WORTH]
+    kinds = [step_verdicts.generalises(ranking) for _, ranking in pairs if ranking is not None]
+    both = [
+        unit.scores.mean(-1)
+        for study in studies
+        for own in units.environments(study).values()
+        if (unit := units.collect(study, [("bc", 0), ("vgf", 0)], own)) and unit.scores.mean(-1).max() >= WORTH
+    ]
+    return {
+        "steps-tasks": len(counted),
+        "steps-down": sum(bool(walk[-1] < walk[0]) for walk in counted),
+        "ranked": len(kinds),
+        "ranked-yes": kinds.count("yes"),
+        "ranked-no": kinds.count("no"),
+        "td-tasks": len(both),
+        "td-up": sum(bool(pair[1] > pair[0]) for pair in both),
+    }
+
+
+def _others() -> dict[str, Fact]:
+    """Return what the studies of one question each say."""
+    online, ablations, core = (tables.read_study(name, CPU) for name in ("online", "ablations", "core"))
+    acting = online.sources[0].record.runs[-1]["settings"]["online"]["test_steps"]
+    task = online.tasks[0]
+    theirs = pd.read_csv(records.results_folder() / online.label / RELEASE).groupby("test_steps")["score"].mean()
+    pair = units.grid(core, ("paper_autograd", "paper_amortised"), moving=True)
+    hours = sum(
+        run["seconds"].get("training", math.nan)
+        for path in sorted(records.results_folder().glob(f"*.{CPU}/*/*/run.json"))
+        for run in json.loads(path.read_text())["runs"]
+    )
+    return {
+        "online-vgf": _mean(online, ("vgf", acting), task),
+        "online-fql": _mean(online, ("fql", 0), task),
+        "release-task": short(task),
+        "release-first": float(theirs.iloc[0]),
+        "release-last": float(theirs.iloc[-1]),
+        "train-best": " and ".join(f"{level} on {short(name)}" for name, level in _best_levels(ablations).items()),
+        "amortised": float(np.mean([unit.scores[1].mean() - unit.scores[0].mean() for unit in pair])),
+        "hours": hours / 3600,
+    }
+
+
+def _best_levels(study: tables.Study) -> Mapping[str, int]:
+    """Return by task the number of training steps whose best test budget scored highest."""
+    best: dict[str, tuple[float, int]] = {}
+    for source in study.sources:
+        if source.method == "other_step":
+            continue
+        level = int(source.record.runs[-1]["settings"]["config"]["train_steps"])
+        score = max(float(source.runs("last", steps).mean()) for steps in source.scores["test_steps"].unique())
+        best[source.task.name] = max(best.get(source.task.name, (-math.inf, 0)), (score, level))
+    return {task: level for task, (_, level) in best.items()}
