@@ -49,6 +49,7 @@ IMPORTS = Imports()
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
+HERO = ["data/figures/card.png", *(f"data/figures/hero{end}.svg" for end in ("", "-dark", "-still", "-still-dark"))]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
 EVERY = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
 STUDIES = {name: study for name, study in EVERY.items() if "language" not in study}
@@ -169,7 +170,12 @@ rule book:
         "_config.yml",
         "_toc.yml",
         "data/figures/scoreboard.md",
+        "data/figures/findings.md",
         "data/figures/paper_map.md",
+        "data/figures/costs.md",
+        "data/figures/limits.md",
+        "data/figures/open_claims.md",
+        HERO,
         "data/figures/gallery.md",
         "data/figures/runtimes.md",
         "data/figures/results_index.md",
@@ -197,21 +203,45 @@ rule explorer:
         "step explorer python -c 'from vgf.book.explorer_figure import write; write()'"
 
 
+rule hero:
+    input:
+        PACKAGE,
+        "data/experiments/d4rl.yaml",
+    output:
+        HERO,
+    shell:
+        "step 'moving picture' python -c 'from vgf.book.hero import write; write()'"
+
+
 rule paper_map:
     input:
         expand("notebooks/{chapter}.ipynb", chapter=CHAPTERS),
         PAPER,
         MAP,
-        "vgf/book/claims.py",
-        "vgf/book/paper_map.py",
+        "book/board.yaml",
+        [path for study in sorted(STUDIES) for path in in_git(study, "cpu")],
+        sorted(str(path) for path in Path("data/experiments").glob("*.yaml")),
+        expand("vgf/book/{module}.py", module=("board", "claims", "cost", "facts", "paper_map")),
     output:
         scoreboard="data/figures/scoreboard.md",
+        findings="data/figures/findings.md",
         map="data/figures/paper_map.md",
+        costs="data/figures/costs.md",
+        limits="data/figures/limits.md",
+        open="data/figures/open_claims.md",
     run:
-        from vgf.book.paper_map import render_map, render_scoreboard
+        from vgf.book.board import render_findings, render_limits, render_open, render_scoreboard
+        from vgf.book.cost import render_costs
+        from vgf.book.facts import facts
+        from vgf.book.paper_map import render_map
 
-        Path(output.scoreboard).write_text(render_scoreboard())
+        known = facts()
+        Path(output.scoreboard).write_text(render_scoreboard(known))
+        Path(output.findings).write_text(render_findings(known))
         Path(output.map).write_text(render_map())
+        Path(output.costs).write_text(render_costs())
+        Path(output.limits).write_text(render_limits(known))
+        Path(output.open).write_text(render_open(known))
 
 
 rule gallery:

@@ -74,6 +74,20 @@ def bibtex(book: Book, page: str, title: str) -> str:
     return f"@incollection{{{key(book, page)},\n{lines}}}"
 
 
+def whole(book: Book) -> str:
+    """Return the BibTeX entry of the whole book."""
+    authors = " and ".join(tex(", ".join(a)) if isinstance(a, tuple) else f"{{{tex(a)}}}" for a in book.authors)
+    fields = {
+        "author": authors,
+        "title": tex(book.title),
+        "year": book.year,
+        "note": f"Version {book.version}",
+        "url": book.address,
+    }
+    lines = "".join(f"  {name:<9} = {{{value}}},\n" for name, value in fields.items())
+    return f"@misc{{{key(book, '')},\n{lines}}}"
+
+
 def key(book: Book, page: str) -> str:
     """Return the key of a page's entry: what the book is called, its year, the page's name."""
     return f"vgfcompanion{book.year}{re.sub(r'[^a-z0-9]', '', page.rpartition('/')[2].lower())}"

@@ -15,11 +15,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from citation import Book, bibtex, read_book, sentence
+from citation import Book, bibtex, read_book, sentence, whole
 from docutils import nodes
 from readable import addresses, cost
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util.docutils import SphinxDirective
 
 GIB = 1 << 30
 
@@ -28,6 +29,17 @@ GIB = 1 << 30
 def book_of(path: Path, year: str) -> Book:
     """Return the book's own facts, read once."""
     return read_book(path, year)
+
+
+class CiteBook(SphinxDirective):
+    """The directive `cite-book`: the BibTeX entry of the whole book."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the entry as a block of code."""
+        path = Path(self.env.app.confdir) / "CITATION.cff"
+        self.env.note_dependency(str(path))
+        entry = whole(book_of(path, self.env.app.config.copyright))
+        return [nodes.literal_block(entry, entry, language="bibtex")]
 
 
 def set_address(app: Sphinx, config: Config) -> None:
@@ -109,6 +121,7 @@ def name_print_button(app: Sphinx, pagename: str, templatename: str, context: di
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.add_directive("cite-book", CiteBook)
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_facts, priority=900)
     app.connect("html-page-context", name_print_button, priority=950)

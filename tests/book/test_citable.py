@@ -110,12 +110,17 @@ def test_a_bibtex_entry_names_title_id_address_version_and_commit() -> None:
     fields = dict(re.findall(r"^  (\w+) += \{(.*)\},$", entry, re.MULTILINE))
     assert fields == {
         "author": "{The VGF companion developers}",
-        "title": r"{Up to 5 \% \& more in $a_b$}",
+        "title": "{Bandit support}",
         "howpublished": "Value Gradient Flow, a companion",
         "year": "2026",
-        "note": "Figure bandit-support, version 9.9.9, commit 0123456789",
+        "note": r"Figure bandit-support, version 9.9.9, commit 0123456789: Up to 5 \% \& more in $a_b$",
         "url": f"{citable.SITE}/notebooks/03_bandit.html#fig-bandit-support",
     }
+
+
+def test_the_title_of_a_figure_stays_when_its_finding_changes() -> None:
+    titles = {re.search(r"title +=.*", citable.bibtex("a-figure", text, SOURCE)) for text in ("One. Rest.", "Two.")}
+    assert {found[0] for found in titles if found} == {"title        = {{A figure}},"}
 
 
 def test_the_fold_out_holds_all_of_the_provenance() -> None:

@@ -114,6 +114,23 @@ def render_findings(known: Mapping[str, Fact], path: Path = BOARD) -> str:
     )
 
 
+def render_limits(known: Mapping[str, Fact], path: Path = BOARD) -> str:
+    """Return the limits of the book in MyST, a list."""
+    return "\n".join(f"- **{one['title']}** {filled(one['says'], known)}" for one in read_board(path)["limits"])
+
+
+def render_open(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts: Path = VERDICTS) -> str:
+    """Return in MyST, claim by claim, why it was not reproduced and what would change our mind."""
+    claims = read_claims()
+    lines = ["```{list-table}", ":header-rows: 1", ":widths: 30 14 28 28", ":class: scoreboard", ""]
+    lines.append(_cells("Claim", "Status", "Why it is open", "What would change our mind"))
+    for one in read_board(path)["open"]:
+        status = badge(standing(one["claim"], verdicts)[0])
+        own = claims.loc[one["claim"]]
+        lines.append(_cells(f"{own['claim']} {_link(own['chapter'])}", status, filled(one["why"], known), one["mind"]))
+    return "\n".join([*lines, "```", ""])
+
+
 def render_scoreboard(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts: Path = VERDICTS) -> str:
     """Return the scoreboard in MyST: a count, the legend, and a list-table for each group."""
     groups = {group["name"]: rows(group, known, verdicts) for group in read_board(path)["groups"]}

@@ -142,13 +142,18 @@ def finding(caption: str) -> str:
 
 
 def bibtex(ident: str, caption: str, source: dict[str, Any]) -> str:
-    """Return the BibTeX entry of a figure: title, id, address, version and commit; no date but the book's year."""
-    title = re.sub(r"\s*\{[\w:]+\}`[^`]*`", "", finding(caption)).rstrip(".")
-    parts = re.split(r"(\$[^$]*\$)", title)  # mathematics stays as it is
-    title = "".join(part if part.startswith("$") else re.sub(r"([%&#_])", r"\\\1", part) for part in parts)
+    """Return the BibTeX entry of a figure: title, id, address, version and commit; no date but the book's year.
+
+    The title is made of the id, so it stays when the figure is drawn anew; what the figure shows is in the note.
+    """
+    found = re.sub(r"\s*\{[\w:]+\}`[^`]*`", "", finding(caption)).rstrip(".")
+    parts = re.split(r"(\$[^$]*\$)", found)  # mathematics stays as it is
+    found = "".join(part if part.startswith("$") else re.sub(r"([%&#_])", r"\\\1", part) for part in parts)
+    title = ident.replace("-", " ").capitalize()
     note = f"Figure {ident}, version {source['version']}" + (
         f", commit {source['commit'][:10]}" * bool(source["commit"])
     )
+    note += f": {found}"
     fields = {
         "author": f"{{{AUTHOR}}}",
         "title": f"{{{title}}}",

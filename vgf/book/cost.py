@@ -1,9 +1,9 @@
 """What the trainings that are missing would cost, from the measured speed of an update: for the page on limits.
 
 The work of one update of value gradient flow at the paper's size is counted in `data/results/speed/` and timed there,
-on one processor core. Core hours follow. Hours on a GPU follow from a rate that is measured if the folder `gpu` is there,
-and else assumed (`ASSUMED`) and said to be. The trade-off of one rate for all: rivals are counted like value gradient
-flow, which overstates the light ones, and simulators and evaluation are not counted.
+on one processor core. Core hours follow. Hours on a GPU follow from a rate that is measured if the folder `gpu` is
+there, and else assumed (`ASSUMED`) and said to be. The trade-off of one rate for all: rivals are counted like value
+gradient flow, which overstates the light ones, and simulators and evaluation are not counted.
 """
 
 from __future__ import annotations

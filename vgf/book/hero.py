@@ -31,6 +31,7 @@ from vgf.support.files import write_bytes
 PRESET = "rise"
 SECONDS = 4.8
 SIZE = (4.6, 5.0)  # inches
+CARD = "card.png"
 NAMES = ("hero.svg", "hero-dark.svg", "hero-still.svg", "hero-still-dark.svg")
 
 
@@ -69,6 +70,25 @@ def write(directory: Path = plots.FIGURES) -> None:
     moving, still = render(the_walk())
     for name, picture in zip(NAMES, (moving, _dark(moving), still, _dark(still)), strict=True):
         write_bytes(directory / name, picture.encode())
+    write_bytes(directory / CARD, card(the_walk()))
+
+
+def card(found: Walk) -> bytes:
+    """Return as PNG what a link to the book shows where it is posted: its name, and the end of the walk."""
+    with plots.style():
+        figure, (plane, chart) = plt.subplots(1, 2, figsize=(12.0, 6.3))
+        figure.subplots_adjust(left=0.04, right=0.96, top=0.68, bottom=0.13, wspace=0.15)
+        _map(plane)
+        plane.plot(*found.particles[-1].T, "o", color=plots.PALETTE["blue"], markersize=6)
+        plane.plot(*found.executed[-1], "D", color=plots.PALETTE["orange"], markersize=11, markeredgecolor=plots.INK)
+        _values(chart, found)
+        figure.text(0.04, 0.87, "Value Gradient Flow, checked", fontsize=34, weight="bold", color=plots.INK)
+        about = "An independent companion to the paper: what holds, what is open, and the code behind each number"
+        figure.text(0.04, 0.79, about, fontsize=15, color=plots.MUTED)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=100)
+        plt.close(figure)
+    return buffer.getvalue()
 
 
 def render(found: Walk) -> tuple[str, str]:
@@ -108,11 +128,11 @@ def _map(ax: Axes) -> None:
     x, y = cells[::3, ::3, 0].numpy(), cells[::3, ::3, 1].numpy()
     ax.contour(x, y, seen[::3, ::3], levels=levels, colors=plots.MUTED, linewidths=0.5)
     ax.plot(*reward.maxima[1], "+", color=plots.INK, markersize=11, markeredgewidth=1.8)
-    ax.annotate("true best", reward.maxima[1].tolist(), (-6, 8), textcoords="offset points", ha="right", fontsize=9)
+    best = (float(reward.maxima[1, 0]), float(reward.maxima[1, 1]))
+    ax.annotate("true best", best, (-6, 8), textcoords="offset points", ha="right", fontsize=9)
     ax.text(0.6, 0.9, "false hill", fontsize=9, ha="right", va="bottom", color=plots.MUTED)
-    ax.set(
-        xlim=toy.BOX, ylim=toy.BOX, xticks=[], yticks=[], aspect="equal", title="Actions climb a reward with an error"
-    )
+    ax.set(xlim=toy.BOX, ylim=toy.BOX, xticks=[], yticks=[], aspect="equal")
+    ax.set_title("Actions climb a reward with an error")
     ax.grid(visible=False)
 
 
