@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from vgf.book import claims, paper_map
 from vgf.results.judgement import Status
 
 ROWS = paper_map.read_map()
-HTML = re.compile(r"<[^>]+>")
 
 
 def resolve(name: str) -> object:
@@ -72,19 +70,12 @@ def test_a_claims_words_and_chapter_come_from_the_claims() -> None:
 
 
 @pytest.mark.parametrize("status", ["held", "held in part", "did not hold", "undecided", "condition not met"])
-def test_a_verdict_changes_every_row_of_its_claim_and_the_count(tmp_path: Path, status: Status) -> None:
+def test_a_verdict_changes_every_row_of_its_claim(tmp_path: Path, status: Status) -> None:
     claims.verdict("support", status, "see {numref}`fig-x`.", "quick", directory=tmp_path)
     of_claim = ROWS[ROWS["claim"] == "support"]
     assert len(of_claim) > 1
     assert {paper_map.status(row, tmp_path) for _, row in of_claim.iterrows()} == {status}
-    board, whole = paper_map.render_scoreboard(verdicts=tmp_path), paper_map.render_map(verdicts=tmp_path)
-    assert board.count(f"`{status}`") == 1
-    assert "see {numref}`fig-x`. Scale: quick." in board
-    assert whole.count(f"`{status}`") == len(of_claim)
-    total = len(claims.read_claims())
-    counts = dict.fromkeys(paper_map.BADGES, 0) | {status: 1, "untested": total - 1}
-    first = board.splitlines()[0]
-    assert [int(n) for n in re.findall(r"\d+", first)] == [total, *counts.values()]
+    assert paper_map.render_map(verdicts=tmp_path).count(f"`{status}`") == len(of_claim)
 
 
 def test_without_a_verdict_a_row_says_how_far_the_book_is(tmp_path: Path) -> None:
@@ -111,8 +102,6 @@ def test_a_broken_map_is_refused_by_name(tmp_path: Path, change: object, named: 
         paper_map.read_map(path)
 
 
-def test_the_page_shows_every_row_and_the_front_page_the_count() -> None:
+def test_the_page_shows_every_row() -> None:
     page = (SITE / "book" / "paper_map.html").read_text()
     assert sorted(re.findall(r'id="map-([\w-]+)"', page)) == sorted(ROWS.index)
-    front = unescape(" ".join(HTML.sub("", (SITE / "book" / "intro.html").read_text()).split())).replace("’", "'")
-    assert paper_map.render_scoreboard().splitlines()[0] in front

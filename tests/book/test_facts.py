@@ -1,0 +1,91 @@
+"""Facts come from the records and from what chapters glue; costs follow from measured times."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.helpers.site import ROOT
+from vgf.book import cost, facts
+from vgf.results.judgement import SEEDS, TASKS
+
+
+def notebook(folder: Path, name: str, values: dict[str, str]) -> None:
+    """Write an executed chapter that glued some values."""
+    outputs = [
+        {"metadata": {"scrapbook": {"name": key}}, "data": {"application/papermill.record/text/plain": text}}
+        for key, text in values.items()
+    ]
+    (folder / f"{name}.ipynb").write_text(json.dumps({"cells": [{"outputs": outputs}, {}]}))
+
+
+def test_glued_values_are_read_as_numbers_and_words(tmp_path: Path) -> None:
+    notebook(tmp_path, "a", {"one": "1.5", "two": "7", "word": "'held in part'", "list": "[1]"})
+    notebook(tmp_path, "b", {"three": "-2e-3"})
+    assert facts.glued(tmp_path) == {"one": 1.5, "two": 7, "word": "held in part", "list": "[1]", "three": -2e-3}
+
+
+def test_a_chapter_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "03_bandit.ipynb").write_text("{")
+    with pytest.raises(ValueError, match=r"03_bandit\.ipynb.*make chapter"):
+        facts.glued(tmp_path)
+
+
+def test_the_share_of_the_papers_training_is_that_of_the_experiment_file() -> None:
+    scales = yaml.safe_load((ROOT / "data" / "experiments" / "d4rl.yaml").read_text())["scales"]
+    known = facts.of_records()
+    assert known["share"] == 100 * scales["cpu"]["updates"] / scales["paper"]["updates"]
+    assert known["seeds"] == len(scales["cpu"]["seeds"])
+    hidden = scales["cpu"]["agent"]["hidden"]
+    assert known["network"] == f"{len(hidden)} layers of {hidden[0]}"
+
+
+def test_means_are_those_of_the_table() -> None:
+    table = pd.read_csv(ROOT / "data" / "tables" / "d4rl.cpu.csv")
+    mean = table[(table["checkpoint"] == "last") & (table["statistic"] == "mean") & (table["task"] != "all-tasks")]
+    own = mean[(mean["method"] == "bc")]["value"].mean()
+    known = facts.of_records()
+    assert known["d4rl-bc"] == pytest.approx(own, rel=1e-4)
+    assert known["d4rl-tasks"] == mean["task"].nunique()
+    ogbench = pd.read_csv(ROOT / "data" / "tables" / "ogbench.cpu.csv")
+    most = ogbench[(ogbench["checkpoint"] == "last") & (ogbench["statistic"] == "mean")]["value"].max()
+    assert known["ogbench-most"] == pytest.approx(most, rel=1e-4)
+
+
+def test_hours_are_those_of_the_records() -> None:
+    runs = [
+        run
+        for path in (ROOT / "data" / "results").glob("*.cpu/*/*/run.json")
+        for run in json.loads(path.read_text())["runs"]
+    ]
+    assert facts.of_records()["hours"] == pytest.approx(sum(run["seconds"]["training"] for run in runs) / 3600)
+
+
+def test_a_cost_counts_every_training_of_the_experiment_file() -> None:
+    plan = yaml.safe_load((ROOT / "data" / "experiments" / "d4rl.yaml").read_text())["scales"]["paper"]
+    found = {one.name: one for one in cost.costs()}[cost.STUDIES["d4rl"]]
+    assert found.trainings == len(plan["tasks"]) * len(plan["methods"]) * len(plan["seeds"])
+    assert found.own == len(plan["tasks"]) * 4 * len(plan["seeds"])  # best-of-N and three forms of VGF
+    assert found.hours(3.6e-3) == pytest.approx(found.trainings * plan["updates"] / 1e6)
+
+
+def test_the_least_that_would_decide_is_that_of_the_rule() -> None:
+    assert cost.costs()[-1].trainings == TASKS * SEEDS
+
+
+def test_fine_tuning_counts_its_steps_too() -> None:
+    plan = yaml.safe_load((ROOT / "data" / "experiments" / "online.yaml").read_text())["scales"]["paper"]
+    found = {one.name: one for one in cost.costs()}[cost.STUDIES["online"]]
+    assert found.updates > plan["updates"]
+
+
+def test_the_table_says_whether_a_gpu_was_measured() -> None:
+    _, gpu, measured = cost.seconds_per_update()
+    text = cost.render_costs()
+    assert gpu > 0
+    assert ("assumes" in text) != measured
+    assert text.count("\n| ") == len(cost.costs()) + 1
