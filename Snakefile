@@ -49,7 +49,7 @@ IMPORTS = Imports()
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
-HERO = ["data/figures/card.png", *(f"data/figures/hero{end}.svg" for end in ("", "-dark", "-still", "-still-dark"))]
+HERO = ["data/figures/front/card.png", *(f"data/figures/front/hero{end}.svg" for end in ("", "-dark", "-still", "-still-dark"))]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
 EVERY = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
 STUDIES = {name: study for name, study in EVERY.items() if "language" not in study}
@@ -173,6 +173,7 @@ rule book:
         "data/figures/findings.md",
         "data/figures/paper_map.md",
         "data/figures/costs.md",
+        "data/figures/disclosure.md",
         "data/figures/limits.md",
         "data/figures/open_claims.md",
         HERO,
@@ -228,9 +229,10 @@ rule paper_map:
         map="data/figures/paper_map.md",
         costs="data/figures/costs.md",
         limits="data/figures/limits.md",
+        disclosure="data/figures/disclosure.md",
         open="data/figures/open_claims.md",
     run:
-        from vgf.book.board import render_findings, render_limits, render_open, render_scoreboard
+        from vgf.book.board import render_disclosure, render_findings, render_limits, render_open, render_scoreboard
         from vgf.book.cost import render_costs
         from vgf.book.facts import facts
         from vgf.book.paper_map import render_map
@@ -240,6 +242,7 @@ rule paper_map:
         Path(output.findings).write_text(render_findings(known))
         Path(output.map).write_text(render_map())
         Path(output.costs).write_text(render_costs())
+        Path(output.disclosure).write_text(render_disclosure(known))
         Path(output.limits).write_text(render_limits(known))
         Path(output.open).write_text(render_open(known))
 

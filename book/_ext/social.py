@@ -21,7 +21,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 PAGES = "book/pages.yaml"
-CARD = "data/figures/card.png"
+CARD = "data/figures/front/card.png"
 PLACE = "_images/card.png"
 
 

@@ -52,6 +52,13 @@ def test_no_number_is_typed_into_a_sentence(text: str) -> None:
     assert NUMBER.findall(plain) == []
 
 
+def test_the_disclosures_say_what_was_read_and_how_much_was_trained() -> None:
+    said = board.render_disclosure({"share": 2.5})
+    assert "a summary of the paper" in said
+    assert "2.5 % of the paper's updates" in said
+    assert "{doc}`what that leaves open <not_reproduced>`" in said
+
+
 def test_there_are_five_findings_and_each_names_a_chapter() -> None:
     assert len(BOARD["findings"]) == 5
     named = {one["chapter"] for one in (*BOARD["findings"], *ROWS) if "chapter" in one}

@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.site import ROOT
 from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
-from vgf.book import index, result_figures
+from vgf.book import index, plots, result_figures
 from vgf.records import read_runs
 from vgf.results import study_text, tables
 
@@ -177,3 +177,46 @@ def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothin
     assert (
         "tells the worst apart on every seed, but picks no better than chance among 5 actions (9 for the best" in text
     )
+
+
+def colours_of(figure: plt.Figure) -> set[str]:
+    """Return the colours of a figure's lines."""
+    return {str(line.get_color()) for ax in figure.axes for line in ax.get_lines()}
+
+
+def test_a_method_has_one_colour_in_every_figure(study: tables.Study) -> None:
+    for method in ("vgf", "iql", "bc"):
+        others = {colour for name, colour in plots.METHODS.items() if name != method} | {plots.MUTED}
+        keys = [key for key in study.keys if key[0] == method]
+        curves, _ = result_figures.draw_curves(study, keys)
+        budgets, _ = result_figures.draw_budgets(study, [method])
+        for figure in (curves, budgets):
+            assert colours_of(figure) == {plots.METHODS[method]}
+            assert not colours_of(figure) & others
+            plt.close(figure)
+    scores, _ = result_figures.draw_scores(study)
+    assert colours_of(scores) == {plots.METHODS[m] for m in ("vgf", "iql", "bc")} | {plots.MUTED}
+    plt.close(scores)
+
+
+def test_budgets_of_one_method_are_told_apart_by_their_lines(study: tables.Study) -> None:
+    figure, _ = result_figures.draw_curves(study, [("vgf", steps) for steps in BUDGETS])
+    ax = figure.axes[0]
+    means = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    assert len(means) == len(BUDGETS)
+    assert len({line.get_linestyle() for line in means}) == len(BUDGETS)
+    plt.close(figure)
+
+
+def test_a_method_without_a_colour_of_its_own_is_muted() -> None:
+    assert plots.method_colour("rebrac") == plots.MUTED
+    assert len(set(plots.METHODS.values())) == len(plots.METHODS)
+    assert set(plots.METHODS.values()) <= set(plots.PALETTE.values())  # each has a dark twin
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_no_chapter_gives_a_named_method_another_colour(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        named = re.search(r'if method == "(\w+)"', line)
+        if named and ("colour" in line or "PALETTE" in line):
+            assert f'plots.METHODS["{named[1]}"]' in line, line

@@ -8,6 +8,7 @@ found by a reader only, so a sentence says little more than its numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def filled(text: str, known: Mapping[str, Fact]) -> str:
         KeyError: for a field that no chapter or record gives, naming it and the sentence.
     """
     try:
-        return " ".join(text.format_map(known).split())
+        return " ".join(re.sub(r"\{([\w:]+)\}(?=`)", r"{{\1}}", text).format_map(known).split())  # a role is no field
     except KeyError as missing:
         raise KeyError(f"{missing} in {text!r}: no executed chapter and no record gives it; `make book`") from None
 
@@ -112,6 +113,11 @@ def render_findings(known: Mapping[str, Fact], path: Path = BOARD) -> str:
         f"1. **{one['title']}** {filled(one['says'], known)} {_link(one['chapter'])}"
         for one in read_board(path)["findings"]
     )
+
+
+def render_disclosure(known: Mapping[str, Fact], path: Path = BOARD) -> str:
+    """Return what a reader has to know before trusting the findings, in MyST."""
+    return filled(read_board(path)["disclosure"], known) + "\n"
 
 
 def render_limits(known: Mapping[str, Fact], path: Path = BOARD) -> str:

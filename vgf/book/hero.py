@@ -4,7 +4,7 @@ It is the explorer's preset `rise` as `vgf.flow` computes it, so the picture, th
 cannot tell different stories. The drawing is an SVG whose marks move by themselves (SMIL), a tenth of the bytes of a
 film and sharp on any screen. It plays once, for less than five seconds, and then rests: longer movement that starts by
 itself would need a control to stop it. Beside it a still of the same end, for readers who ask for less motion and for
-print. Trade-off: an SVG inside a page cannot be paused, so a button of the page starts it anew.
+print. Trade-off: it cannot be paused or played again; the explorer further down the page can.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def the_walk() -> Walk:
     return Walk(particles, executed, seen.value(executed), bandit().reward.value(executed))
 
 
-def write(directory: Path = plots.FIGURES) -> None:
+def write(directory: Path = plots.FIGURES / "front") -> None:
     """Write the moving picture and the still, each for a light and a dark page."""
     moving, still = render(the_walk())
     for name, picture in zip(NAMES, (moving, _dark(moving), still, _dark(still)), strict=True):

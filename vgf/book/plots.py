@@ -38,6 +38,14 @@ PALETTE = {
     "amber": "#c98a00",
 }
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
+METHODS = {  # one colour for a method in every figure, by the name it has in records; others are drawn in `MUTED`
+    "vgf": PALETTE["blue"],
+    "fql": PALETTE["orange"],
+    "best_of_n": PALETTE["green"],
+    "iql": PALETTE["purple"],
+    "bc": PALETTE["amber"],
+    "vgf_in_step": PALETTE["sky"],
+}
 DARK = {INK: "#e6edf3", MUTED: "#9aa4af", GRID: "#3a4048", PAPER: "#14181e"} | {
     PALETTE[name]: lighter  # the same hues, light enough to be read as text on near-black
     for name, lighter in {
@@ -80,6 +88,11 @@ STYLE: dict[Any, Any] = {  # matplotlib's stubs know keys as literals only
     "pdf.fonttype": 42,
     "axes.prop_cycle": cycler(color=list(PALETTE.values())),
 }
+
+
+def method_colour(method: str) -> str:
+    """Return the colour of a method: its own, or the muted one of all that have none."""
+    return METHODS.get(method, MUTED)
 
 
 @contextmanager

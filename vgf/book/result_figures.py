@@ -19,7 +19,7 @@ from vgf.book import plots
 from vgf.results.study_text import NAMES, SCORE, label, ordered, short
 from vgf.results.tables import Key, Study, table_cell
 
-OWN, OTHER = plots.PALETTE["orange"], plots.PALETTE["blue"]
+MARKERS, LINES = "osD^vP", ("-", "--", ":", "-.")  # of budgets of one method, which have one colour
 
 
 def draw_scores(study: Study, names: Mapping[str, str] = NAMES) -> tuple[Figure, pd.DataFrame]:
@@ -32,7 +32,7 @@ def draw_scores(study: Study, names: Mapping[str, str] = NAMES) -> tuple[Figure,
                 cell = table_cell(study, task, key)
                 if cell is None:
                     continue
-                runs, colour = study.runs("last", key)[task], OWN if key[0] == "vgf" else OTHER
+                runs, colour = study.runs("last", key)[task], plots.method_colour(key[0])
                 marker = "s" if key[0] == "vgf" else "o"
                 ax.plot(runs, np.full(len(runs), place), ".", color=plots.MUTED, ms=4)
                 ax.plot([cell.low, cell.high], [place, place], color=colour, lw=2.2, alpha=0.6)
@@ -58,7 +58,7 @@ def draw_budgets(study: Study, methods: Sequence[str], names: Mapping[str, str] 
                     continue
                 x, y = [s for s, _ in cells], np.array([c.value for _, c in cells])
                 low, high = (np.array([getattr(c, end) for _, c in cells]) for end in ("low", "high"))
-                colour, marker = list(plots.PALETTE.values())[i % 6], "osD^vP"[i % 6]
+                colour, marker = plots.method_colour(method), MARKERS[i % len(MARKERS)]
                 shift = np.array(x) + 0.06 * (i - (len(methods) - 1) / 2)
                 bars, text = [y - low, high - y], names.get(method, method)
                 ax.errorbar(shift, y, bars, label=text, color=colour, marker=marker, ms=4, lw=1.3, capsize=2)
@@ -95,12 +95,13 @@ def draw_curves(
                 own = source.scores[source.scores["test_steps"] == steps]
                 if column == "environment_steps":
                     own = own[own["update"] >= source.scores.loc[source.scores[column] == 0, "update"].max()]
-                colour, marker = list(plots.PALETTE.values())[i % 6], "osD^vP"[i % 6]
+                colour, marker = plots.method_colour(method), MARKERS[i % len(MARKERS)]
                 for _, seed in own.groupby("seed"):
                     ax.plot(seed[column], seed["score"], color=colour, lw=0.7, alpha=0.45)
                 mean = own.groupby(column)["score"].mean()
                 text = label((method, steps), sum(k[0] == method for k in keys) > 1, names)
-                ax.plot(mean.index, mean, color=colour, marker=marker, ms=4, label=text)
+                line = LINES[[k[1] for k in keys if k[0] == method].index(steps) % len(LINES)]
+                ax.plot(mean.index, mean, color=colour, ls=line, marker=marker, ms=4, label=text)
                 table.append(own[["seed", column, "score"]].assign(task=task, method=text))
             ax.set_xlabel({"update": "update", "environment_steps": "environment steps online"}[column])
             ax.locator_params(axis="x", nbins=4)
@@ -126,7 +127,7 @@ def draw_ranking(ranked: pd.DataFrame, score: str) -> Figure:
             for place, key in enumerate(order):
                 seeds = own.loc[[key]]
                 ax.plot([place] * len(seeds), seeds, ".", color=plots.MUTED, ms=5)
-            ax.plot(range(len(order)), [own.loc[[key]].mean() for key in order], "s-", color=OWN, ms=5)
+            ax.plot(range(len(order)), [own.loc[[key]].mean() for key in order], "s-", color=plots.METHODS["vgf"], ms=5)
             ax.set_xticks(range(len(order)), ["any" if c == "any" else f"{c}\nof {n}" for c, n in order])
             ax.set_ylim(min(0, own.min()), None)
             ax.set_title(short(task), fontsize=9.5)
