@@ -49,6 +49,7 @@ IMPORTS = Imports()
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
+CURVES = [f"data/figures/{figure}{end}" for figure in ("learning-curves", "beside-paper") for end in FIGURE_FILES]
 HERO = ["data/figures/front/card.png", *(f"data/figures/front/hero{end}.svg" for end in ("", "-dark", "-still", "-still-dark"))]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
 EVERY = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
@@ -177,6 +178,7 @@ rule book:
         "data/figures/limits.md",
         "data/figures/open_claims.md",
         HERO,
+        CURVES,
         "data/figures/gallery.md",
         "data/figures/runtimes.md",
         "data/figures/results_index.md",
@@ -202,6 +204,18 @@ rule explorer:
         EXPLORER,
     shell:
         "step explorer python -c 'from vgf.book.explorer_figure import write; write()'"
+
+
+rule curves:
+    input:
+        PACKAGE,
+        PAPER,
+        [path for study in ("d4rl", "ogbench", "medium_maze", "tuning") for path in in_git(study, "cpu")],
+        expand("data/experiments/{study}.yaml", study=("d4rl", "ogbench", "medium_maze", "tuning")),
+    output:
+        CURVES,
+    shell:
+        "step 'learning curves' python -c 'from vgf.book.curves import write; write()'"
 
 
 rule hero:
@@ -251,6 +265,7 @@ rule gallery:
     input:
         [path for chapter in CHAPTERS for path in figures_of(chapter)],
         EXPLORER,
+        CURVES,
         "vgf/book/citable.py",
     output:
         "data/figures/gallery.md",

@@ -20,7 +20,9 @@ from vgf.book import citable, marks
 from vgf.book.declared import declared
 
 FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.partition("/")[2]).figures} | {
-    "explorer-presets": "book/explore"
+    "explorer-presets": "book/explore",
+    "learning-curves": "book/curves",
+    "beside-paper": "book/curves",
 }  # made by the package, shown by a page that runs no code
 ENDS = [end for _, end in citable.DOWNLOADS]
 
