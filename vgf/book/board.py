@@ -166,7 +166,8 @@ def _count(statuses: Sequence[str], whole: bool = True) -> str:
 
 def _legend(used: set[str]) -> list[str]:
     """Return what each badge in use means."""
-    return [":::{div} legend", *(f"{badge(name)} {MEANING[name]}\\" for name in MEANING if name in used), ":::"]
+    lines = "\\\n".join(f"{badge(name)} {MEANING[name]}" for name in MEANING if name in used)  # a backslash ends a line
+    return [":::{div} legend", lines, ":::"]
 
 
 def badge(status: str) -> str:
