@@ -8,14 +8,17 @@ gradient flow, which overstates the light ones, and simulators and evaluation ar
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vgf import records
-from vgf.bench.collect import read
 from vgf.book.facts import PAPER, plan
 from vgf.results.judgement import SEEDS, TASKS
+from vgf.training.runs import own_scale
 
 SPEED = "avx512-bf16"  # the kind of processor whose times count, and the part with the work of a whole update
 PART = "update-paper-release"
@@ -35,18 +38,14 @@ class Cost:
     Attributes:
         name: what it would settle.
         trainings: tasks times methods times seeds.
-        own: those of them that train value gradient flow or best-of-N.
-        updates: of one training, those made online included.
+        updates: of all of them together, those made online included.
+        own: those of the updates that train value gradient flow or best-of-N.
     """
 
     name: str
     trainings: int
-    own: int
     updates: int
-
-    def hours(self, seconds: float, trainings: int | None = None) -> float:
-        """Return the hours of some of its trainings, all by default, if an update takes `seconds`."""
-        return (self.trainings if trainings is None else trainings) * self.updates * seconds / 3600
+    own: int
 
 
 def costs() -> list[Cost]:
@@ -54,22 +53,34 @@ def costs() -> list[Cost]:
     found = []
     for study, name in STUDIES.items():
         experiment = plan(study, PAPER)
-        methods = [method for task in experiment.tasks for method in task.methods]
+        runs = [
+            (method, own_scale(experiment, method).all_updates) for task in experiment.tasks for method in task.methods
+        ]
         seeds = len(experiment.scale.seeds)
-        own = sum(method.agent in ("vgf", "best_of_n") for method in methods)
-        updates = experiment.scale.updates + (experiment.scale.online.steps if experiment.scale.online else 0)
-        found.append(Cost(name, len(methods) * seeds, own * seeds, updates))
-    least = Cost(f"test steps, at least: {TASKS} tasks, {SEEDS} seeds", TASKS * SEEDS, TASKS * SEEDS, found[0].updates)
-    return [*found, least]
+        own = sum(updates for method, updates in runs if method.agent in ("vgf", "best_of_n"))
+        every = sum(updates for _, updates in runs)
+        found.append(Cost(name, len(runs) * seeds, every * seeds, own * seeds))
+    few, each = TASKS * SEEDS, plan(next(iter(STUDIES)), PAPER).scale.updates
+    return [*found, Cost(f"test steps, at least: {TASKS} tasks, {SEEDS} seeds", few, few * each, few * each)]
+
+
+def hours(updates: int, seconds: float) -> float:
+    """Return the hours of updates that take so many seconds each."""
+    return updates * seconds / 3600
+
+
+def _measured(folder: Path, name: str = "*") -> list[dict[str, Any]]:
+    """Return the rows of measurements in a folder, none where it is not there."""
+    return [row for path in sorted(folder.glob(f"{name}.json")) for row in json.loads(path.read_text())["rows"]]
 
 
 def seconds_per_update() -> tuple[float, float, bool]:
     """Return the seconds of an update at the paper's size on a core and a GPU, and whether the latter is measured."""
-    rows = read(records.results_folder() / "speed" / SPEED)[PART]["rows"]
+    speed = records.results_folder() / "speed"
+    rows = _measured(speed / SPEED, PART)
     own = [row for row in rows if row.get("flop_per_update")]
     core = min(row["ms_per_update"] for row in own) / 1000
-    folder = records.results_folder() / "speed" / "gpu"
-    timed = [row for part in read(folder).values() for row in part["rows"]] if folder.is_dir() else []
+    timed = _measured(speed / "gpu")
     large = [row["ms_per_seed"] for row in timed if row["size"] == "paper" and row["preset"] == "release"]
     if large:
         return core, float(np.min(large)) / 1000, True
@@ -89,11 +100,11 @@ def render_costs() -> str:
         f"({{doc}}`/notebooks/07_speed`), and about {1e3 * gpu:.0f} ms on one GPU, {how}. Rivals are counted like VGF. "
         "Simulation and evaluation come on top.",
         "",
-        "| would settle | trainings | updates each | core hours | GPU hours | of these VGF and best-of-N |",
+        "| would settle | trainings | million updates | core hours | GPU hours | of these VGF and best-of-N |",
         "|---|--:|--:|--:|--:|--:|",
         *(
-            f"| {cost.name} | {cost.trainings} | {cost.updates:,} | {cost.hours(core):,.0f} | {cost.hours(gpu):,.0f} "
-            f"| {cost.hours(gpu, cost.own):,.0f} |"
+            f"| {cost.name} | {cost.trainings:,} | {cost.updates / 1e6:,.0f} | {hours(cost.updates, core):,.0f} "
+            f"| {hours(cost.updates, gpu):,.0f} | {hours(cost.own, gpu):,.0f} |"
             for cost in costs()
         ),
         "",

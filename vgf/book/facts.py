@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from vgf import records
-from vgf.release.check import FILE as RELEASE
 from vgf.results import comparison, step_verdicts, tables, units
 from vgf.results.judgement import TASKS, WORTH
 from vgf.results.study_text import short
@@ -153,7 +152,7 @@ def _others() -> dict[str, Fact]:
     online, ablations, core = (tables.read_study(name, CPU) for name in ("online", "ablations", "core"))
     acting = online.sources[0].record.runs[-1]["settings"]["online"]["test_steps"]
     task = online.tasks[0]
-    theirs = pd.read_csv(records.results_folder() / online.label / RELEASE).groupby("test_steps")["score"].mean()
+    theirs = pd.read_csv(records.results_folder() / online.label / "release.csv").groupby("test_steps")["score"].mean()
     pair = units.grid(core, ("paper_autograd", "paper_amortised"), moving=True)
     hours = sum(
         run["seconds"].get("training", math.nan)
