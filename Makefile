@@ -3,6 +3,7 @@
 PYTHON ?= python3
 SCALE  ?= quick
 CORES  ?= all
+WORKERS ?= 2
 EXPERIMENT ?=
 RESULTS    ?= data/results
 PROFILE    ?=
@@ -42,7 +43,7 @@ endef
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables   PYTHON=$(PYTHON) SCALE=$(SCALE) (quick, cpu, paper) CORES=$(CORES) RESULTS=$(RESULTS) PROFILE=$(PROFILE)"
+	@echo "  variables   PYTHON=$(PYTHON) SCALE=$(SCALE) (quick, cpu, paper) CORES=$(CORES) WORKERS=$(WORKERS) RESULTS=$(RESULTS) PROFILE=$(PROFILE)"
 
 setup: $(READY) ## .venv from requirements.lock, vgf installed in it
 
@@ -65,10 +66,10 @@ release: pdf ## site, records, PDF, checksums and the archive for a DOI, in _bui
 	@python .ci/release.py $(if $(TAG),--tag $(TAG))
 
 test: book browser ## the tests, the built book in a browser included
-	@python -m pytest -m "not soak"
+	@python -m pytest -n $(WORKERS) --dist loadfile -m "not soak"
 
 test-all: book browser ## every test, long repetitions of the same included
-	@python -m pytest
+	@python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY) ## ruff (chapters' cells too), mypy, import-linter, no outputs in git
 	@pre-commit run --all-files
