@@ -72,7 +72,7 @@ def test_a_built_page_has_title_description_and_card(page: str) -> None:
         assert said[name][0], name
     assert said["description"] == said["og:description"] == [SAID[page]["says"]]
     assert said["og:url"] == [f"{ADDRESS}/{page}.html"]
-    assert said["title"][0].startswith(said["og:title"][0][:20])
+    assert said["og:title"][0][:20] in said["title"][0]  # behind its number, where the page has one
 
 
 @pytest.mark.parametrize("page", PAGES)
