@@ -9,7 +9,6 @@ where that does not fit, the bank is drawn into memory as before and lives as lo
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -28,6 +27,7 @@ from vgf.agents.computed import computed_by
 from vgf.datasets.transitions import digest
 from vgf.networks import SeedStreams
 from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 
@@ -102,10 +102,10 @@ class BankFile:
         if not facts.exists():
             return None
         try:
-            if json.loads(facts.read_text(encoding="utf-8"))["sha256"] == sha256(self.path):
+            if read_facts(facts, sha256=str)["sha256"] == sha256(self.path):
                 return self._mapped(self.path, shared=False)
             fault = "its bytes are not those that were written"
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             fault = " ".join(str(error).split())
         log(f"{self.path}: damaged, made anew ({fault})")
         facts.unlink(missing_ok=True)

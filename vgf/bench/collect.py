@@ -30,6 +30,7 @@ import tyro
 from vgf.bench.machine import load, machine, processor_kind, runnable
 from vgf.support.files import write_bytes
 from vgf.support.given import expanded
+from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 
 HOME = Path("data/results/speed")
@@ -131,7 +132,7 @@ class Collect:
         folder = self.out or HOME / (GPU if parts == (GPU,) else processor_kind())
         for name in self.only or parts:
             path = folder / f"{name}.json"
-            if path.exists() and not self.again and json.loads(path.read_text())["command"] == self._command(name):
+            if path.exists() and not self.again and read_facts(path)["command"] == self._command(name):
                 log(f"{name}: there already")
             elif name.startswith("profile") and shutil.which("perf") is None:
                 log(f"{name}: left out, perf is not installed")
@@ -183,7 +184,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: if there are none.
     """
-    parts = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    parts = {path.stem: read_facts(path) for path in sorted(folder.glob("*.json"))}
     if not parts:
         raise ValueError(f"{folder}: no measurements; `python -m vgf.bench.collect` makes them")
     return parts

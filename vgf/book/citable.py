@@ -7,7 +7,6 @@ the same code gives the same bytes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -18,6 +17,7 @@ import pandas as pd
 
 from vgf import __version__
 from vgf.book import declared, guard
+from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder, project_folder
 from vgf.support.provenance import git
 
@@ -118,7 +118,7 @@ def chapter_of(ident: str) -> str:
 def _records(label: str) -> list[dict[str, Any]]:
     """Return the folder, seeds and commits of a study's records; nothing if there are none."""
     paths = [path for path in declared.matching(declared.records(label)) if path.name == "run.json"]
-    runs = [run for path in paths for run in json.loads(path.read_text())["runs"]]
+    runs = [run for path in paths for run in read_facts(path, runs=list)["runs"]]
     if not runs:
         return []
     return [
@@ -233,7 +233,7 @@ def gallery(pages: Sequence[str], folder: Path = FIGURES) -> str:
         else:  # generated tables are included in the same way
             idents = re.findall(SHOWS.format("[\\w-]+"), text)
             idents = [ident for ident in idents if (folder / f"{ident}.svg").exists() and chapter_of(ident) == page]
-        figures = [json.loads((folder / f"{ident}.json").read_text()) for ident in idents]
+        figures = [read_facts(folder / f"{ident}.json") for ident in idents]
         if figures:
             title = re.search(r"^# (.+)$", text, re.MULTILINE)
             lines += [f"## {title[1] if title else page}", "", "`````{grid} 1 1 2 2", ":gutter: 4", ""]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from vgf.results.judgement import Status
 from vgf.support.files import write_bytes
+from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
 DATA = data_folder()
@@ -61,5 +62,5 @@ def standing(claim: str, verdicts: Path = VERDICTS) -> tuple[str, str]:
     path = verdicts / f"{claim}.json"
     if not path.exists():
         return "untested", "not run yet"
-    found: Verdict = json.loads(path.read_text())
+    found = read_facts(path, "run its chapter again", status=str, evidence=str, scale=str)
     return found["status"], f"{found['evidence']} Scale: {found['scale']}."

@@ -103,9 +103,12 @@ def read_path(path: Path, ignore: Collection[str] = ()) -> Found:
 
 def _npz(path: Path, ignore: Collection[str]) -> Found:
     """Return an npz file's arrays; extra ones are not even unpacked."""
-    if zipfile.is_zipfile(path):
+    try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+    except Exception:  # of a damaged one; `read_members` says so
+        names = []
+    if names:
         for end, what in ZIPPED.items():
             if any(name.rpartition("/")[2] == end for name in names):
                 raise DataError(f"{path}: this is {what}")

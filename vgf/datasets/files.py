@@ -8,7 +8,6 @@ checked against the layout. Writing goes to a neighbouring temporary file, renam
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from vgf.datasets.minari import main_file
 from vgf.datasets.tasks import DATASETS, Dataset
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, written_whole
+from vgf.support.json_text import read_facts
 
 Arrays = dict[str, np.ndarray]
 
@@ -204,8 +204,8 @@ def provenance(path: Path) -> dict[str, Any]:
     if any(digest in row.sha256 for row in DATASETS.values()):
         return facts | {"source": "official"}
     if sidecar(path).exists():
-        told = json.loads(sidecar(path).read_text(encoding="utf-8"))
-        if told.get("sha256") != digest:
+        told = read_facts(sidecar(path), f"remove it and {path.name}, and get them again", sha256=str)
+        if told["sha256"] != digest:
             raise DataError(f"{path}: not the file {sidecar(path).name} tells of; remove both and get it again")
         return facts | told | {"source": "regenerated"}
     return facts

@@ -10,7 +10,6 @@ flat observations are put side by side in alphabetical order, which is told, as 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from vgf.support.errors import DataError
+from vgf.support.json_text import read_facts
 
 Arrays = dict[str, np.ndarray]
 INDICES = ("timestamp", "frame_index", "episode_index", "index", "task_index", "seed", "subtask_index")
@@ -44,7 +44,7 @@ def tables(path: Path) -> list[Any]:
     found = []
     for file in sorted((path / "data").rglob("*.parquet")) if path.is_dir() else [path]:
         try:
-            found.append(parquet.ParquetFile(file).read())
+            found.append(parquet.ParquetFile(file, page_checksum_verification=True).read())
         except (pyarrow.ArrowException, OSError) as error:
             text = " ".join(str(error).split())[:120]
             raise DataError(f"{file}: not a readable parquet file ({text}); get it again") from None
@@ -142,7 +142,7 @@ def _last_rows(path: Path, columns: Arrays) -> np.ndarray:
 def _films(path: Path, names: list[str]) -> list[str]:
     """Return the features that meta/info.json names as films."""
     try:
-        features = json.loads((path / "meta" / "info.json").read_text(encoding="utf-8"))["features"]
+        features = read_facts(path / "meta" / "info.json", features=dict)["features"]
         return [name for name, row in features.items() if row.get("dtype") == "video" and name not in names]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         return []

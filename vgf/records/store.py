@@ -15,7 +15,6 @@ A csv changed by hand no longer matches its checksum in `run.json`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -26,6 +25,7 @@ import pandas as pd
 
 from vgf.support.files import locked, sha256, write_json, written_whole
 from vgf.support.given import place
+from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
 SCHEMA = 1  #: of run.json; raised when a field changes its meaning
@@ -94,9 +94,9 @@ def append_rows(path: Path, rows: pd.DataFrame, keys: Sequence[str]) -> int:
     """
     with locked(path.parent):
         _clear_leftovers(path)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        before = _text(path) if path.exists() else ""
         if before:
-            old = pd.read_csv(StringIO(before))
+            old = _parsed(path, before)
             if set(old.columns) != set(rows.columns):
                 raise ValueError(f"{path}: has columns {list(old.columns)}, not {list(rows.columns)}; remove it first")
             rows = rows[list(old.columns)]
@@ -139,7 +139,7 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
 
 def checksums(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each csv as its run left it, by file name; empty where nothing is recorded."""
-    return dict(_content(folder).get("sha256", {})) if (folder / "run.json").exists() else {}
+    return dict(_content(folder)["sha256"]) if (folder / "run.json").exists() else {}
 
 
 def faults(folder: Path) -> list[str]:
@@ -169,13 +169,16 @@ def _content(folder: Path) -> dict[str, Any]:
         ValueError: if it cannot be read, naming it.
     """
     path = folder / "run.json"
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        schema, _ = content["schema"], content["runs"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a run.json ({error})") from None
-    if schema != SCHEMA:
-        raise ValueError(f"{path}: schema {schema}, this version reads {SCHEMA}")
+    content = read_facts(path, schema=int, runs=list)
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}")
+    for at, run in enumerate(content["runs"]):
+        fine = isinstance(run, dict) and isinstance(run.get("id"), str) and isinstance(run.get("seeds"), list)
+        if not fine or not all(type(seed) is int for seed in run["seeds"]):
+            raise ValueError(f"{path}: not a run.json (run {at} has no id or no list of seeds)")
+    sealed = content.setdefault("sha256", {})
+    if not isinstance(sealed, dict) or not all(isinstance(digest, str) for digest in sealed.values()):
+        raise ValueError(f"{path}: not a run.json (sha256 is no mapping of checksums)")
     return content
 
 
@@ -183,19 +186,51 @@ def read_record(folder: Path | str) -> Record:
     """Return a record with all its seeds.
 
     Raises:
-        ValueError: if it is missing or unreadable, naming it.
+        ValueError: if it is missing or unreadable, or a csv is not as its run left it, naming it.
     """
     folder = place("folder", folder)
-    runs = read_runs(folder)
+    runs, sealed = read_runs(folder), checksums(folder)
     frames = []
     for kind, keys in KEYS.items():
         files = _named(folder, runs, kind)
         missing = [path.name for path in files.values() if not path.exists()]
         if missing:
             raise ValueError(f"{folder}: {', '.join(missing)} missing, though run.json names the seed")
-        parts = [pd.read_csv(path).assign(seed=seed) for seed, path in files.items()]
+        parts = [read_csv(path, sealed.get(path.name)).assign(seed=seed) for seed, path in files.items()]
         frames.append(pd.concat(parts) if parts else pd.DataFrame(columns=[*keys, "seed"]))
     return Record(folder, runs, *(frame.reset_index(drop=True) for frame in frames))
+
+
+def read_csv(path: Path, sealed: str | None = None, **options: Any) -> pd.DataFrame:
+    """Return a table.
+
+    Args:
+        path: of the csv.
+        sealed: SHA-256 that it must have, if known.
+        options: of pandas' reader.
+
+    Raises:
+        ValueError: if it is damaged or changed, naming it.
+    """
+    if sealed is not None and sha256(path) != sealed:
+        raise ValueError(f"{path}: changed since its run wrote it (its checksum is not the one in run.json)")
+    return _parsed(path, _text(path), **options)
+
+
+def _text(path: Path) -> str:
+    """Return a csv's text; ValueError naming it where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a csv of this package ({error.reason} at byte {error.start})") from None
+
+
+def _parsed(path: Path, text: str, **options: Any) -> pd.DataFrame:
+    """Return the table in a csv's text; ValueError naming it where there is none."""
+    try:
+        return pd.read_csv(StringIO(text), **options)
+    except (ValueError, OverflowError) as error:  # pandas' own errors are of these kinds
+        raise ValueError(f"{path}: not a csv of this package ({' '.join(str(error).split())})") from None
 
 
 def _clear_leftovers(path: Path) -> None:

@@ -8,7 +8,6 @@ computes everything anew, so it costs as much as making the tables.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from vgf.results import policy_tables
 from vgf.results.table_text import FORMATS
 from vgf.results.tables import CHECKPOINTS, addresses, parse, read_study
 from vgf.support.files import written_whole
+from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder, project_folder
 
 TOLERANCE = 1e-5  # relative: tables keep six digits
@@ -34,8 +34,8 @@ def glued(folder: Path) -> Iterator[tuple[str, str, float]]:
     """
     for path in sorted(folder.glob("*.ipynb")):
         try:
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        except (ValueError, KeyError) as error:
+            cells = read_facts(path, cells=list)["cells"]
+        except ValueError as error:
             raise ValueError(f"{path}: not an executed chapter, or one still being written ({error})") from None
         for cell in cells:
             for output in cell.get("outputs", []):

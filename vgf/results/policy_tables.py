@@ -8,14 +8,15 @@ module that makes one runs as.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from vgf import records
 from vgf.support.files import sha256, write_bytes, write_json
+from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 from vgf.support.provenance import code_provenance
 
@@ -44,10 +45,10 @@ def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -
     if path.exists():
         for line in faults(path.parent, path.name):
             raise ValueError(f"{line}; remove it, and make it anew with all policies")
-        before = pd.read_csv(path)
+        before = records.read_csv(path)
         other = ~(before["task"] + "/" + before["method"]).isin(made)
         table = pd.concat([before[other], table])
-        made = {**json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["made"], **made}
+        made = {**read_facts(path.with_suffix(".json"), made=dict)["made"], **made}
     write_bytes(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
     write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": dict(made)})
     log(f"{path}: {len(table)} rows")
@@ -60,7 +61,7 @@ def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:
         if not facts.exists():
             yield f"{path}: there is no {facts.name} beside it with its checksum"
             continue
-        content = json.loads(facts.read_text(encoding="utf-8"))
+        content = read_facts(facts, "make the table anew", sha256=str, made=dict)
         if content["sha256"] != sha256(path):
             yield f"{path}: changed since it was made (its checksum is not the one in {facts.name})"
         for name, made in content["made"].items():

@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from vgf import records
 from vgf.datasets import get_task
 from vgf.results.study_text import short
 from vgf.results.tables import Key, MethodScores, Study
@@ -144,7 +145,7 @@ def rankings(study: Study, method: str = "vgf") -> dict[str, pd.DataFrame]:
     """
     path, found = study.sources[0].record.folder.parents[1] / RANKING, {}
     if path.exists():
-        rows = pd.read_csv(path)
+        rows = records.read_csv(path)
         for task, own in rows[rows["method"] == method].groupby("task"):
             found[str(task)] = _of_few(own[own["updates"] == own["updates"].max()])
     for source in study.sources:

@@ -8,7 +8,6 @@ reading the weights once a process.
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from vgf.rlhf.parts.hub import local_or_hub
 from vgf.rlhf.parts.registry import PARTS, cache_folder
 from vgf.support.content import content_of
+from vgf.support.json_text import read_facts
 from vgf.support.provenance import fingerprint
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
@@ -57,7 +57,7 @@ def task_of(task: str, preferences: Path | None) -> Any:
 def _is_prepared(folder: Path, part: str) -> bool:
     """Return whether a folder holds what `vgf rlhf prepare` made of today's archive, byte for byte."""
     try:
-        facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        facts = read_facts(folder / "manifest.json", files=dict)
         kept = all(content_of(folder / name) == row["sha256"] for name, row in facts["files"].items())
         return kept and facts["archive"] == PARTS[part].sha256
     except (OSError, ValueError, KeyError, TypeError):

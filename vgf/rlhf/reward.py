@@ -14,7 +14,6 @@ gradient hardly ranks token swaps. The price is a little accuracy.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.sampling import joined, positions_of
 from vgf.support.files import write_json, written_whole
+from vgf.support.json_text import read_facts
 
 NOISE = 1.0  # standard deviation of the training noise, in standardised embedding units
 MARGINS = (0.5, 1.0, 2.0)
@@ -98,7 +98,7 @@ def load_reward(folder: Path, policy: Policy) -> RewardModel:
     path = folder / "reward.json"
     if not path.exists():
         raise ValueError(f"no reward model in {folder}; `vgf rlhf reward` trains it")
-    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts = read_facts(path, "remove its folder, and train it again", vocabulary=str, model_type=str, config=dict)
     if facts["vocabulary"] != policy.vocabulary_digest:
         raise ValueError(
             f"{folder}: the reward model reads another vocabulary than the policy writes (digests "

@@ -20,9 +20,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from vgf.support.content import content_of
 from vgf.support.files import write_json
+from vgf.support.json_text import read_facts
 from vgf.support.places import check_writable
 from vgf.support.progress import log
+from vgf.support.provenance import fingerprint
 from vgf.training.checkpoints import load_checkpoint, save_checkpoint
 
 DONE = "done.json"
@@ -121,14 +124,30 @@ def duration(seconds: float) -> str:
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
-    """Return what a finished stage said of itself, or None if it is not finished."""
-    path = folder / DONE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """Return what a finished stage said of itself, or None if it is not finished.
+
+    Raises:
+        ValueError: if a file of the stage is not as it was written, naming it. Stages of before had no checksums.
+    """
+    path, remedy = folder / DONE, f"remove {folder.name}, and do this stage again"
+    if not path.exists():
+        return None
+    facts = read_facts(path, remedy)
+    if len({"files", "seal"} & facts.keys()) == 1 or ("seal" in facts and facts.pop("seal") != fingerprint(facts)):
+        raise ValueError(f"{path}: changed since it was written; {remedy}")
+    for name, sealed in facts.get("files", {}).items():
+        if not (folder / name).is_file() or content_of(folder / name) != sealed:
+            raise ValueError(f"{folder / name}: missing, or changed since it was written; {remedy}")
+    return facts
 
 
 def write_done(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Mark a stage as finished and drop its checkpoints."""
-    write_json(folder / DONE, dict(facts))
+    """Mark a stage as finished, with the checksums of what it leaves, and drop its checkpoints."""
+    left = [
+        path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "checkpoint-", DONE))
+    ]
+    told = dict(facts) | {"files": {path.name: content_of(path) for path in sorted(left)}}
+    write_json(folder / DONE, told | {"seal": fingerprint(json.loads(json.dumps(told)))})
     for path in folder.glob("checkpoint-*"):
         path.unlink()
 

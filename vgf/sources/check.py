@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -18,6 +17,7 @@ from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
 from vgf.support.content import content_of, files_of
 from vgf.support.errors import DataError
 from vgf.support.files import sha256
+from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
 
@@ -167,7 +167,7 @@ def recorded_files() -> dict[str, dict[str, Any]]:
     register = data_folder() / "datasets.json"
     if not register.exists():
         return {}
-    return {entry["file"]: entry for entry in json.loads(register.read_text(encoding="utf-8"))["regenerated"]}
+    return {entry["file"]: entry for entry in read_facts(register, regenerated=list)["regenerated"]}
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -178,8 +178,8 @@ def _facts(path: Path) -> dict[str, Any]:
     """
     beside = sidecar(_training(path))
     try:
-        facts: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+        facts = read_facts(beside, dataset=str)
         get_dataset(facts["dataset"])
         return facts
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise DataError(f"{beside}: damaged; remove it and {path.name}, and get them again") from error

@@ -26,6 +26,7 @@ from vgf.datasets.files import Arrays, content_digest, sidecar, validation_path
 from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json, written_whole
+from vgf.support.json_text import read_facts
 from vgf.support.paths import checkout_data, data_folder
 from vgf.support.provenance import blas_kernel, fingerprint
 
@@ -142,7 +143,7 @@ def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> boo
         if resuming or any(path.parent.glob(f"{path.stem}.parts-*/*.npz")):
             return False
         raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
-    there = json.loads(sidecar(path).read_text(encoding="utf-8"))
+    there = read_facts(sidecar(path), f"remove it and {path.name}, and run again", sha256=str)
     if "engine" in there:  # files made before modules moved hold a whole path
         there["engine"] = str(there["engine"]).split(".")[-1]
     unequal = [name for name in facts if name != "versions" and there.get(name) != facts[name]]

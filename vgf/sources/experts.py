@@ -12,6 +12,7 @@ torch nor JAX; the trade-off is a second implementation, held equal to the train
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,8 +24,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from vgf.datasets.files import content_digest
 from vgf.support.errors import DataError
 from vgf.support.files import written_whole
+from vgf.support.json_text import parse_json
+from vgf.support.strict import known
 
 LOG_STD_RANGE = (-20.0, 2.0)
 
@@ -111,7 +115,13 @@ def save_expert(path: Path, expert: Expert) -> None:
         tensors[f"{name}.weight"] = np.ascontiguousarray(weight, np.float32)
         tensors[f"{name}.bias"] = np.ascontiguousarray(bias, np.float32)
     with written_whole(Path(path)) as stream:
-        stream.write(save(tensors, metadata={"facts": json.dumps(dict(expert.facts), sort_keys=True)}))
+        facts = json.dumps(dict(expert.facts), sort_keys=True)
+        stream.write(save(tensors, metadata={"facts": facts, "sha256": _digest(facts, tensors)}))
+
+
+def _digest(facts: str, tensors: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of all that is in a file, which safetensors does not keep."""
+    return hashlib.sha256(f"{facts} {content_digest(dict(tensors))}".encode()).hexdigest()
 
 
 def load_expert(path: Path) -> Expert:
@@ -126,12 +136,16 @@ def load_expert(path: Path) -> Expert:
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+            told = file.metadata() or {}
+        known(told, ("facts", "sha256"), "its header")
+        if "sha256" in told and told["sha256"] != _digest(told.get("facts", ""), tensors):
+            raise ValueError("its bytes are not those that were written")
+        facts = parse_json(told.get("facts", "{}"))
         pairs = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in _names(tensors)}
         layers = tuple(pairs[f"layer{i}"] for i in range(len(pairs) - 2))
         expert = Expert(layers, pairs["mean"], pairs["log_std"], MappingProxyType(facts))
-    except (SafetensorError, KeyError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: not a policy ({error}); get it again") from error
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a policy ({' '.join(str(error).split())}); get it again") from error
     _check(path, expert)
     return expert
 

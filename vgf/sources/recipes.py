@@ -23,6 +23,7 @@ from vgf.datasets.tasks import DATASETS, Recipe, get_dataset
 from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json
+from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 from vgf.support.provenance import blas_kernel
 
@@ -155,7 +156,7 @@ def _is_made(path: Path, settings: Settings, resuming: bool = False) -> bool:
         if resuming or any(path.parent.glob(f"{path.stem}.parts-{settings.key}/*.npz")):
             return False
         raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
-    facts = json.loads(sidecar(path).read_text(encoding="utf-8"))
+    facts = read_facts(sidecar(path), f"remove it and {path.name}, and run again", sha256=str)
     wanted = settings.facts
     unequal = [name for name in wanted if name != "versions" and facts.get(name) != wanted[name]]
     if unequal:

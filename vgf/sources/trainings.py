@@ -6,7 +6,6 @@ choice of a level are needed without the training library.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from vgf.datasets.tasks import TASKS
 from vgf.sources.experts import Expert, load_expert, save_expert
 from vgf.support.errors import DataError
 from vgf.support.files import written_whole
+from vgf.support.json_text import read_json
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def medium_chunk(training: Training, log: list[dict[str, Any]]) -> int | None:
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """Return a training's log, one row per chunk; empty where there is none."""
     path = folder / "log.json"
-    log: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    log: list[dict[str, Any]] = read_json(path) if path.exists() else []
     return log
 
 

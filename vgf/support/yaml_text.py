@@ -23,6 +23,10 @@ def read_yaml(text: str) -> Any:
         root = loader.get_single_node()
         _refuse_twins(root)
         return None if root is None else loader.construct_document(root)
+    except (LookupError, AttributeError, TypeError) as error:  # of a value that is not of the type its tag says
+        raise ValueError(f"a value is not of the type that its tag says ({type(error).__name__}: {error})") from None
+    except RecursionError:
+        raise ValueError("it nests too deep, or holds itself") from None
     finally:
         loader.dispose()
 

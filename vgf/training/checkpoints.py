@@ -7,6 +7,7 @@ file carries its agent's name, config and sizes in its header and is complete on
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,13 +20,17 @@ import torch
 from torch import Tensor
 
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims
+from vgf.datasets.transitions import digest
 from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.given import whole
+from vgf.support.json_text import parse_json, read_facts
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
-from vgf.support.strict import build
+from vgf.support.strict import build, known
 
 KEPT = 2
 POLICY = "policy.safetensors"
+POLICY_FACTS = ("agent", "config", "dims", "seeds", "task", "updates", "sha256")  # of its header
 
 
 class Checkpoint(NamedTuple):
@@ -60,11 +65,11 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     for path in sorted(folder.glob("checkpoint-*.json"), reverse=True):
         tensors = path.with_suffix(".safetensors")
         try:
-            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            facts = read_facts(path, sha256=str, seal=str, update=int)
             if facts.pop("seal") != fingerprint(facts) or sha256(tensors) != facts["sha256"]:
                 raise ValueError("its bytes are not those that were written")
             return Checkpoint(safetensors.torch.load_file(tensors), facts, tensors)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
             log(f"{tensors}: damaged checkpoint, not used ({' '.join(str(error).split())})")
     return None
 
@@ -79,7 +84,16 @@ def save_policy(path: Path, agent: Agent, task: str) -> None:
         "task": task,
         "updates": agent.updates,
     }
-    _write(path, agent.policy(), {"policy": json.dumps(facts)})
+    tensors = agent.policy()
+    facts["sha256"] = _policy_digest(facts, tensors)  # safetensors keep no checksum of their own
+    _write(path, tensors, {"policy": json.dumps(facts)})
+
+
+def _policy_digest(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of a policy file's facts and tensors."""
+    names = sorted(tensors)
+    told = json.dumps([{key: value for key, value in facts.items() if key != "sha256"}, names], sort_keys=True)
+    return hashlib.sha256(f"{told} {digest(*(tensors[name] for name in names))}".encode()).hexdigest()
 
 
 def add_policy(folder: Path, agent: Agent, task: str) -> None:
@@ -165,15 +179,18 @@ def load_agent(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, s
         raise ValueError(f"no policy at {path}; `vgf train` makes it (weights are not in git)")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["policy"])
+            facts = parse_json((file.metadata() or {})["policy"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
+        known(facts, POLICY_FACTS, "its header")
+        if "sha256" in facts and facts["sha256"] != _policy_digest(facts, tensors):
+            raise ValueError("its bytes are not those that were written")
         config = build(type(CONFIGS[facts["agent"]]["default"]), facts["config"], "config")
         agent = AGENTS[facts["agent"]].create(config, Dims(*facts["dims"]), facts["seeds"], device)
         agent.load_policy(tensors)
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        agent.updates, task = whole("updates", facts["updates"], 0), str(facts["task"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise ValueError(f"{path}: not a policy of this version ({' '.join(str(error).split())})") from None
-    agent.updates = facts["updates"]
-    return agent, facts["task"]
+    return agent, task
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:

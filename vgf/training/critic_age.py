@@ -102,7 +102,7 @@ def facts(folder: Path, settings: Mapping[str, Any], seeds: Sequence[int]) -> di
         `critic`: `updates` it has had, `share` after the last, `value` and `asymptote` by seed, over the last logged
         stretch; and `overestimation` by seed, `against` the record of L_train = 0, where one is at hand.
     """
-    curves = [pd.read_csv(records.seed_file(folder, seed, curve=True)).assign(seed=seed) for seed in seeds]
+    curves = [records.read_csv(records.seed_file(folder, seed, curve=True)).assign(seed=seed) for seed in seeds]
     table = ages(settings, pd.concat(curves))
     if table.empty:
         return {}

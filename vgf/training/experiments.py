@@ -127,8 +127,10 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
                 at = f"tasks.{means[plan.name]}.dataset.{scale}"
                 raise ValueError(f"scales.{scale}.dataset is missing, and so is {at}")
         return Experiment(path.stem, str(table["about"]), chosen, scale, sizes)
-    except (ValueError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: it nests too deep, or holds itself") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
 

@@ -114,7 +114,7 @@ def add_rows(source: Path, folder: Path, seeds: Sequence[int]) -> list[records.K
     kinds = [kind for kind in records.KEYS if kind == "curve" or records.kind_file(source, seeds[0], kind).exists()]
     for seed in seeds:
         for kind in kinds:
-            rows = pd.read_csv(records.kind_file(source, seed, kind))
+            rows = records.read_csv(records.kind_file(source, seed, kind))
             records.append_rows(records.kind_file(folder, seed, kind), rows, records.KEYS[kind])
     return kinds
 
@@ -171,7 +171,7 @@ def is_done(run: Run, replace: bool) -> bool:
 
 def joins(run: Run, entries: Sequence[dict[str, Any]]) -> bool:
     """Say whether every entry of a record is of the run's settings, so that the run's seeds may stand beside theirs."""
-    return all(entry["fingerprint"] == fingerprint(run.settings) for entry in entries)
+    return all(entry.get("fingerprint") == fingerprint(run.settings) for entry in entries)
 
 
 def summary(folders: Sequence[Path]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from vgf.support.files import sha256, write_json
+from vgf.support.json_text import read_json
 
 Split = Literal["sft", "reward", "judge", "test"]
 SHARES: dict[Split, float] = {"sft": 0.22, "reward": 0.33, "judge": 0.33, "test": 0.12}
@@ -123,7 +124,7 @@ def read_reviews(path: Path, tokenizer: Any, tokens: int) -> Splits:
     if not path.exists():
         raise ValueError(f"no snippets at {path}; `vgf rlhf prepare` fetches them")
     splits = Splits([], [], [], [])
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = _snippets(path)
     chosen = [row for row in rows if row["split"] != "judge"]
     splits.judge.extend((row["text"], row["rating"]) for row in rows if row["split"] == "judge")
     ids = tokenizer([row["text"] for row in chosen], add_special_tokens=False)["input_ids"]
@@ -134,6 +135,17 @@ def read_reviews(path: Path, tokenizer: Any, tokens: int) -> Splits:
         item = Row(f"review-{row['number']}", tuple(words[:PROMPT_TOKENS]), tuple(response), (), row["rating"])
         getattr(splits, row["split"]).append(item)
     return splits
+
+
+def _snippets(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of snippets in a file; ValueError for one that `write_snippets` did not write."""
+    remedy, kinds = "`vgf rlhf prepare` fetches them again", {"split": str, "text": str, "rating": float, "number": int}
+    rows = read_json(path, remedy)
+    for at, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        fine = isinstance(row, dict) and all(type(row.get(key)) is kind for key, kind in kinds.items())
+        if not fine or row["split"] not in SHARES or not isinstance(rows, list):
+            raise ValueError(f"{path}, row {at}: no snippet; {remedy}")
+    return rows
 
 
 def evaluation_prompts(

@@ -8,7 +8,6 @@ of it should be read without the perplexity beside it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from vgf.rlhf.parts.hub import silence_transformers
 from vgf.support.files import write_json, written_whole
+from vgf.support.json_text import read_facts
 
 LAYERS = (2, 4, 6)
 PENALTIES = tuple(float(x) for x in np.logspace(-2, 4, 25))
@@ -117,7 +117,7 @@ def load_judge(folder: Path, encoder_folder: Path) -> Judge:
     """Return the judge in a folder; ValueError with the remedy where there is none."""
     if not (folder / "judge.json").exists():
         raise ValueError(f"no judge in {folder}; `vgf rlhf judge` trains it")
-    facts = json.loads((folder / "judge.json").read_text(encoding="utf-8"))
+    facts = read_facts(folder / "judge.json", "remove its folder, and train it again", intercept=float)
     arrays = safetensors.numpy.load_file(folder / "judge.safetensors")
     return Judge(*load_encoder(encoder_folder), arrays["weights"], facts["intercept"], arrays["centre"])
 

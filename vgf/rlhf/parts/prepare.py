@@ -8,7 +8,6 @@ found again by it; a run that was killed goes on with what is missing. Weights e
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from vgf.rlhf.parts.data import parse_snippets, write_snippets
 from vgf.rlhf.parts.hub import silence_transformers
 from vgf.rlhf.parts.registry import PARTS, cache_folder, fetch, member, nested
 from vgf.support.files import locked, sha256, write_json
+from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 
 MANIFEST = "manifest.json"
@@ -69,7 +69,7 @@ def prepare() -> list[str]:
 def manifest(folder: Path) -> dict[str, Any] | None:
     """Return what was made in a folder, or None where nothing whole is; sizes are checked, digests are on record."""
     try:
-        facts: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = read_facts(folder / MANIFEST, files=dict)
         whole = all((folder / name).stat().st_size == row["bytes"] for name, row in facts["files"].items())
     except (OSError, ValueError, KeyError, TypeError):
         return None

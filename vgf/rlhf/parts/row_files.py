@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from vgf.support.json_text import parse_json
+
 WANTED = "give a jsonl of prompt, chosen, rejected"
 GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 OTHER = {  # first bytes of what is not read
@@ -60,10 +62,10 @@ def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
     for at, line in enumerate(text.split("\n" if "\n" in text else "\r"), 1):
         if line.strip():
             try:
-                yield f"{path}, line {at}", json.loads(line)
-            except json.JSONDecodeError as error:
+                yield f"{path}, line {at}", parse_json(line)
+            except ValueError as error:
                 whole = " (one object over several lines; write each row on one)" * (line.strip() == "{")
-                raise ValueError(f"{path}, line {at}: not JSON ({error.msg}){whole}; {WANTED}") from None
+                raise ValueError(f"{path}, line {at}: not JSON ({_reason(error)}){whole}; {WANTED}") from None
 
 
 def _text(content: bytes, path: Path) -> str:
@@ -88,12 +90,18 @@ def _list(text: str, path: Path) -> list[Any] | None:
     if not text.lstrip().startswith("["):
         return None
     try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
+        rows = parse_json(text)
+    except ValueError as error:
         if text.lstrip()[1:].lstrip().startswith("{"):
-            raise ValueError(f"{path}, line {error.lineno}: not JSON ({error.msg}); {WANTED}") from None
+            line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+            raise ValueError(f"{path}{line}: not JSON ({_reason(error)}); {WANTED}") from None
         return None
     return rows if rows and all(isinstance(row, dict) for row in rows) else None
+
+
+def _reason(error: ValueError) -> str:
+    """Return what is wrong, without the place where the reader has one."""
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _parquet(content: bytes, path: Path) -> Iterator[tuple[str, Any]]:
@@ -104,7 +112,7 @@ def _parquet(content: bytes, path: Path) -> Iterator[tuple[str, Any]]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(io.BytesIO(content)).read()
+        table = parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True).read()
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(
             f"{path}: not a readable parquet file ({' '.join(str(error).split())[:120]}); get it again"

@@ -24,9 +24,9 @@ from vgf.rlhf.settings import SMOLLM2, Setup
 from vgf.rlhf.stages import load_splits, open_policy, open_sft
 from vgf.rlhf.study.group import AlignmentContext, open_group, rows_of
 from vgf.rlhf.study.methods import Method
-from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, read_rows, seal
+from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, mark_of, read_rows, seal
 from vgf.rlhf.training import duration, read_done
-from vgf.support.files import sha256
+from vgf.support.files import sha256, write_bytes
 from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
@@ -76,8 +76,9 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
     settings = {method.name: settings_of(setup, method) for method in methods}
     stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
     _check_siblings(list(folders.values()), setup.seed, fingerprint(stages), replace)
+    wanted = {name: (fingerprint(settings[name]), fingerprint(stages)) for name in folders}
     for name, folder in folders.items():
-        _check_settings(folder, setup.seed, (fingerprint(settings[name]), fingerprint(stages)), replace)
+        _check_settings(folder, setup.seed, wanted[name], replace)
     size = max(1, setup.sizes.together // setup.sizes.particles)
     parts = [rows[at : at + size] for at in range(0, len(rows), size)]
     started, worked, spent = time.monotonic(), 0, dict.fromkeys(folders, 0.0)
@@ -88,6 +89,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         group = open_group(context, part, max((m.candidates for m in missing if m.kind == "best"), default=0))
         for method in missing:
             begun = time.monotonic()
+            _unseal(folders[method.name], setup.seed, wanted[method.name])
             append(folders[method.name], setup.seed, rows_of(context, group, method))
             spent[method.name] += time.monotonic() - begun
         worked += 1
@@ -98,7 +100,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         method.name: {method.stage: read_done(setup.folder(method.stage))} if method.stage else {} for method in methods
     }
     for name, folder in folders.items():
-        if spent[name] or _mark(folder, setup.seed).exists():
+        if spent[name] or mark_of(folder, setup.seed).exists():
             facts = {
                 "scale": setup.scale,
                 "stages": stages | own[name],
@@ -106,7 +108,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
                 "seconds": round(spent[name], 1),
             }
             seal(folder, setup.seed, settings[name], facts)
-            _mark(folder, setup.seed).unlink(missing_ok=True)
+            mark_of(folder, setup.seed).unlink(missing_ok=True)
     return list(folders.values())
 
 
@@ -119,6 +121,8 @@ def complete(setup: Setup, methods: Sequence[Method], root: Path | None = None) 
     }
     for method in methods:
         folder = folder_of(setup.scale, setup.task_name, method.name, root)
+        if mark_of(folder, setup.seed).exists():
+            return False
         made = made_from(folder, setup.seed)
         if not made or made[0] != fingerprint(settings_of(setup, method)) or names - _recorded(folder, setup.seed):
             return False
@@ -157,17 +161,19 @@ def _check_siblings(folders: Sequence[Path], seed: int, models: str, replace: bo
 
 def _check_settings(folder: Path, seed: int, wanted: tuple[str, str], replace: bool) -> None:
     """Refuse or remove rows of other settings or models; until a run is sealed a side file says which it has."""
-    path, mark = records.seed_file(folder, seed), _mark(folder, seed)
+    path, mark = records.seed_file(folder, seed), mark_of(folder, seed)
     made = tuple(mark.read_text(encoding="utf-8").split()) if mark.exists() else made_from(folder, seed)
-    if path.exists() and made != wanted:
-        if not replace:
+    if made != wanted:
+        if path.exists() and not replace:
             other = "with other settings" if not made or made[0] != wanted[0] else "from other models"
             raise ValueError(f"{path}: made {other}; --replace removes it")
-        path.unlink()
+        path.unlink(missing_ok=True)
+        mark.unlink(missing_ok=True)  # after the rows: they must not pass for those of another mark
     if made_from(folder, seed) != wanted or not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(" ".join(wanted), encoding="utf-8")
+        _unseal(folder, seed, wanted)
 
 
-def _mark(folder: Path, seed: int) -> Path:
-    return folder / f".seed{seed}.unsealed"
+def _unseal(folder: Path, seed: int, wanted: tuple[str, str]) -> None:
+    """Say what a seed's rows are made with, until they are sealed; whole or not at all, as a kill may come here."""
+    if not mark_of(folder, seed).exists():
+        write_bytes(mark_of(folder, seed), " ".join(wanted).encode())

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vgf.records import append_rows
+from vgf.records import append_rows, read_csv
 from vgf.rlhf.study.asking import KEY, ApiJudge, api_key, ask, parse
 from vgf.support.places import check_writable
 from vgf.support.progress import log
@@ -89,7 +89,7 @@ def outcome(path: Path, model: str, pairs: Sequence[Pair]) -> pd.DataFrame:
     Raises:
         ValueError: if too many answers were unclear to mean anything.
     """
-    table = pd.read_csv(path, dtype={"pair": str}) if path.exists() else pd.DataFrame()
+    table = read_csv(path, dtype={"pair": str}) if path.exists() else pd.DataFrame()
     wanted = {(*key, _digest(text)) for key, text in _questions(pairs).items()}
     if len(table):
         table = table[(table["model"] == model) & np.array([key in wanted for key in _keys(table)], bool)]
@@ -138,7 +138,7 @@ def _answered(path: Path, model: str) -> set[tuple[str, int, str]]:
     """Return pair, order and digest of the questions that have an answer of this model."""
     if not path.exists():
         return set()
-    table = pd.read_csv(path, dtype={"pair": str})
+    table = read_csv(path, dtype={"pair": str})
     return set(_keys(table[table["model"] == model]))
 
 

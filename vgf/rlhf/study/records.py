@@ -74,11 +74,21 @@ def folder_of(scale: str, task: str, method: str, root: Path | None = None) -> P
 
 
 def read_rows(folder: Path, seed: int) -> pd.DataFrame:
-    """Return the rows of one seed; none where it has no record."""
+    """Return the rows of one seed; none where it has no record.
+
+    Raises:
+        ValueError: if they are damaged, or changed since they were sealed, naming the file.
+    """
     path = records.seed_file(folder, seed)
     if not path.exists():
         return pd.DataFrame(columns=list(COLUMNS))
-    return pd.read_csv(path, dtype={"prompt": str, "response": str}, keep_default_na=True)
+    sealed = None if mark_of(folder, seed).exists() else records.checksums(folder).get(path.name)
+    return records.read_csv(path, sealed, dtype={"prompt": str, "response": str}, keep_default_na=True)
+
+
+def mark_of(folder: Path, seed: int) -> Path:
+    """Return the file that says, until a seed's rows are sealed, what they are made with."""
+    return folder / f".seed{seed}.unsealed"
 
 
 def append(folder: Path, seed: int, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -104,8 +114,9 @@ def made_from(folder: Path, seed: int) -> tuple[str, str] | None:
     runs = [run for run in records.read_runs(folder) if seed in run["seeds"]]
     if not runs:
         return None
-    stages = {stage: runs[-1]["stages"].get(stage) for stage in SHARED}
-    return str(runs[-1]["digest"]), fingerprint(stages)
+    told = runs[-1].get("stages")
+    stages = {stage: told.get(stage) if isinstance(told, dict) else None for stage in SHARED}
+    return str(runs[-1].get("digest")), fingerprint(stages)
 
 
 def faults(folder: Path) -> list[str]:
