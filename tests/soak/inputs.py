@@ -1,7 +1,4 @@
-"""Mangled files for every reader. Each is read in a process that was forked for it and some others: a crash is seen.
-
-python -m tests.soak.inputs READER COUNT SEED FOLDER    prints what came of it as JSON
-"""
+"""Mangled files for every reader. Each is read in a process that was forked for it and some others: a crash is seen."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import json
 import os
 import resource
 import shutil
-import sys
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -145,10 +141,3 @@ def _returned(
     if same(found, says):
         return {"outcome": "read as it says"}
     return {"outcome": "fault", "why": "other content than the file says"}
-
-
-if __name__ == "__main__":
-    chosen = next(reader for reader in READERS if reader.name == sys.argv[1])
-    with contextlib.redirect_stdout(sys.stderr):
-        result = tried(chosen, int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
-    print(json.dumps(result))
