@@ -244,8 +244,61 @@ def test_what_is_missing_or_damaged_is_named_in_one_line(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="schema 99, this version reads 1"):
         records.read_runs(tmp_path)
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(ValueError, match=r"run.json: not a run.json"):
+    with pytest.raises(ValueError, match=r"run.json: not JSON"):
         records.read_runs(tmp_path)
+
+
+SHAPES = [
+    ('{"schema": 1}', "runs must be a list, and is missing"),
+    ('{"schema": 1, "runs": {}}', "runs must be a list"),
+    ('{"schema": 1, "runs": [3]}', "run 0 has no id or no list of seeds"),
+    ('{"schema": 1, "runs": [{"id": "a"}]}', "run 0 has no id or no list of seeds"),
+    ('{"schema": 1, "runs": [{"id": 3, "seeds": []}]}', "run 0 has no id or no list of seeds"),
+    ('{"schema": 1, "runs": [{"id": "a", "seeds": 0}]}', "run 0 has no id or no list of seeds"),
+    ('{"schema": 1, "runs": [{"id": "a", "seeds": ["0"]}]}', "run 0 has no id or no list of seeds"),
+    ('{"schema": 1, "runs": [{"id": "a", "seeds": [true]}]}', "run 0 has no id or no list of seeds"),
+    ('{"schema": 1, "runs": [], "sha256": []}', "sha256 is no mapping of checksums"),
+    ('{"schema": 1, "runs": [], "sha256": {"seed0.csv": 3}}', "sha256 is no mapping of checksums"),
+    ('{"schema": 1, "schema": 1, "runs": []}', "'schema' is named twice"),
+    ("[]", "it holds a list, not a mapping"),
+]
+
+
+@pytest.mark.parametrize(("content", "fault"), SHAPES)
+def test_a_run_json_of_another_shape_is_named(content: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(content)
+    for read in (records.read_record, records.read_runs, records.checksums, records.faults):
+        with pytest.raises(ValueError, match=f"{tmp_path}/run.json: .*{fault}"):
+            read(tmp_path)
+
+
+CHANGES: list[tuple[str, bytes, bytes]] = [
+    ("seed0.csv", b"-1", b"-3"),
+    ("seed1.csv", b"-2", b"-2\xff"),
+    ("seed0.curve.csv", b"update", b"updates"),
+    ("seed1.curve.csv", b"\n", b"\n\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), CHANGES)
+def test_rows_that_are_not_as_their_run_left_them_are_not_read(
+    name: str, old: bytes, new: bytes, tmp_path: Path
+) -> None:
+    write_record(tmp_path)
+    path = tmp_path / name
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with pytest.raises(ValueError, match=f"{path}: changed since its run wrote it"):
+        records.read_record(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2,3\n1,2,3,4\n", b"\xff\xfe", b'a,b\n"1,2\n'])
+def test_a_csv_that_is_none_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "seed0.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{path}: not a csv of this package") as told:
+        records.read_csv(path)
+    assert "\n" not in str(told.value)
 
 
 def test_a_fingerprint_depends_on_values_and_not_on_order() -> None:

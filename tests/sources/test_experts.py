@@ -107,12 +107,25 @@ def test_file_gives_back_weights_and_facts_and_equal_policies_equal_bytes(tmp_pa
     np.testing.assert_array_equal(again.act(np.ones((3, 29))), expert.act(np.ones((3, 29))))
 
 
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 4
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
         (lambda path: path.unlink(), "no such policy"),
         (lambda path: path.write_bytes(path.read_bytes()[:100]), "not a policy"),
         (lambda path: path.write_bytes(b""), "not a policy"),
+        (lambda path: flip(path, -5), "its bytes are not those that were written"),
+        (lambda path: flip(path, -400), "its bytes are not those that were written"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"steps", b"stepz")), "not those that were written"),
+        (
+            lambda path: path.write_bytes(path.read_bytes().replace(b'"sha256"', b'"sha257"')),
+            "its header has no 'sha25",
+        ),
         (lambda path: save_file({"x.weight": np.ones(3, np.float32)}, path), "not a policy"),
     ],
 )

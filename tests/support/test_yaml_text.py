@@ -61,3 +61,31 @@ def test_a_method_and_a_scale_named_twice_are_refused_with_the_file(tmp_path: Pa
         path.write_text(text + "\nabout: again\n")
         with pytest.raises(ValueError, match=rf"{name}\.yaml: line \d+: about is named twice"):
             reader(path, "cpu")
+
+
+ODD = [
+    "!!int ''",
+    "!!int x",
+    "!!bool x",
+    "!!float x",
+    "!!timestamp x",
+    "2001-13-45",
+    "!!python/object:os.system {}",
+    "!!set [a]",
+    "!!omap {a: 1}",
+    "!!binary \u00e9",
+    "? [a]\n: b",
+    "&a [*a]",
+    "&a {b: *a}",
+]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_value_that_is_not_of_its_type_is_refused_with_the_file(value: str, tmp_path: Path) -> None:
+    """PyYAML raises a KeyError, an IndexError or an AttributeError for some of these."""
+    path = tmp_path / "mine.yaml"
+    inner = value.replace("\n", "\n  ")
+    path.write_text(f"about: a test\ntasks:\n  {inner}\nmethods: {{bc: {{}}}}\nscales: {{quick: {{}}}}\n")
+    with pytest.raises(ValueError, match=str(path)) as told:
+        read_experiment(path)
+    assert "\n" not in str(told.value)

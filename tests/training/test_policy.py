@@ -95,6 +95,37 @@ def test_what_is_wrong_is_said(record: Path, tmp_path: Path) -> None:
         policy.act(np.zeros(3), -1)
 
 
+def flip(content: bytes, at: int) -> bytes:
+    changed = bytearray(content)
+    changed[at] ^= 4
+    return bytes(changed)
+
+
+DAMAGE = {
+    "a bit of the last weight": lambda content: flip(content, -1),
+    "a bit of some weight": lambda content: flip(content, len(content) // 2),
+    "a block of zeros": lambda content: content[:-64] + bytes(64),
+    "how long it was trained": lambda content: content.replace(b'\\"updates\\": ', b'\\"updates\\":-'),
+    "the name of the checksum": lambda content: content.replace(b'\\"sha256\\"', b'\\"sha257\\"'),
+    "a seed": lambda content: content.replace(b"[0, 3]", b"[0, 7]"),
+    "its end": lambda content: content[:-3],
+    "something behind it": lambda content: content + b"x",
+    "no header": lambda content: content[8:],
+    "nothing": lambda content: b"",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_policy_that_is_not_as_it_was_written_is_refused(kind: str, record: Path, tmp_path: Path) -> None:
+    """Safetensors keep no checksum: a bit that flips in a weight acts otherwise, and nothing tells."""
+    whole, path = (record / "policy.safetensors").read_bytes(), tmp_path / "mine.safetensors"
+    path.write_bytes(DAMAGE[kind](whole))
+    assert path.read_bytes() != whole
+    with pytest.raises(ValueError, match=f"{path}: not a policy of this version") as told:
+        load_policy(path, seed=0)
+    assert "\n" not in str(told.value)
+
+
 EXPORT = ["--export", "{out}", "--method", "mine", "--export-seed", "3"]
 
 

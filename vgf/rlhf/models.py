@@ -109,7 +109,7 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16, device: torch.
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # transformers and safetensors raise many types for a damaged folder
         reason = " ".join(str(error).split())[:140]
         raise ValueError(f"{folder}: no causal language model with safetensors weights ({reason})") from None
     return model.to(device).eval().requires_grad_(False)

@@ -112,8 +112,12 @@ def load_reward(folder: Path, policy: Policy) -> RewardModel:
     config.vocab_size, config.pad_token_id = 1, None
     body = AutoModel.from_config(config, trust_remote_code=False)
     model = RewardModel(body, policy.inputs.centre, policy.inputs.scale, facts["vocabulary"])
-    state = safetensors.torch.load_file(folder / "reward.safetensors")
-    missing, unknown = model.load_state_dict(state, strict=False)
+    try:
+        state = safetensors.torch.load_file(folder / "reward.safetensors")
+        missing, unknown = model.load_state_dict(state, strict=False)
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = " ".join(str(error).split())[:140]
+        raise ValueError(f"{folder}: the reward model is damaged ({reason}); train it again") from None
     if unknown or any("embed" not in name for name in missing):
         raise ValueError(f"{folder}: the reward model's weights are not those of its config; train it again")
     return model.float().to(policy.device).eval().requires_grad_(False)

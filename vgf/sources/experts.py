@@ -115,13 +115,14 @@ def save_expert(path: Path, expert: Expert) -> None:
         tensors[f"{name}.weight"] = np.ascontiguousarray(weight, np.float32)
         tensors[f"{name}.bias"] = np.ascontiguousarray(bias, np.float32)
     with written_whole(Path(path)) as stream:
-        facts = json.dumps(dict(expert.facts), sort_keys=True)
-        stream.write(save(tensors, metadata={"facts": facts, "sha256": _digest(facts, tensors)}))
+        facts = dict(expert.facts)
+        told = json.dumps({"facts": facts, "sha256": _digest(facts, tensors)}, sort_keys=True)
+        stream.write(save(tensors, metadata={"sealed": told}))  # safetensors writes two entries in an order of chance
 
 
-def _digest(facts: str, tensors: Mapping[str, np.ndarray]) -> str:
+def _digest(facts: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
     """Return the SHA-256 of all that is in a file, which safetensors does not keep."""
-    return hashlib.sha256(f"{facts} {content_digest(dict(tensors))}".encode()).hexdigest()
+    return hashlib.sha256(f"{json.dumps(facts, sort_keys=True)} {content_digest(dict(tensors))}".encode()).hexdigest()
 
 
 def load_expert(path: Path) -> Expert:
@@ -137,10 +138,13 @@ def load_expert(path: Path) -> Expert:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
             told = file.metadata() or {}
-        known(told, ("facts", "sha256"), "its header")
-        if "sha256" in told and told["sha256"] != _digest(told.get("facts", ""), tensors):
-            raise ValueError("its bytes are not those that were written")
+        known(told, ("facts", "sealed"), "its header")  # files of before have their facts alone
         facts = parse_json(told.get("facts", "{}"))
+        if "sealed" in told:
+            sealed = parse_json(told["sealed"])
+            facts = sealed["facts"]
+            if sealed["sha256"] != _digest(facts, tensors):
+                raise ValueError("its bytes are not those that were written")
         pairs = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in _names(tensors)}
         layers = tuple(pairs[f"layer{i}"] for i in range(len(pairs) - 2))
         expert = Expert(layers, pairs["mean"], pairs["log_std"], MappingProxyType(facts))

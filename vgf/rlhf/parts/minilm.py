@@ -56,8 +56,14 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     silence_transformers()
     from transformers import AutoModel, AutoTokenizer
 
-    encoder = AutoModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    try:
+        encoder = AutoModel.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # transformers and safetensors raise many types for a damaged folder
+        reason = " ".join(str(error).split())[:140]
+        raise ValueError(f"{folder}: no sentence encoder ({reason}); `vgf rlhf prepare` fetches it") from None
     return encoder.float().eval().requires_grad_(False), tokenizer
 
 
@@ -118,8 +124,12 @@ def load_judge(folder: Path, encoder_folder: Path) -> Judge:
     if not (folder / "judge.json").exists():
         raise ValueError(f"no judge in {folder}; `vgf rlhf judge` trains it")
     facts = read_facts(folder / "judge.json", "remove its folder, and train it again", intercept=float)
-    arrays = safetensors.numpy.load_file(folder / "judge.safetensors")
-    return Judge(*load_encoder(encoder_folder), arrays["weights"], facts["intercept"], arrays["centre"])
+    try:
+        arrays = safetensors.numpy.load_file(folder / "judge.safetensors")
+        own = arrays["weights"], facts["intercept"], arrays["centre"]
+    except (OSError, KeyError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{folder}: the judge is damaged ({error}); remove its folder, and train it again") from None
+    return Judge(*load_encoder(encoder_folder), *own)
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:
