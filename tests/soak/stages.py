@@ -236,7 +236,8 @@ def book(folder: Path) -> None:
         with plots.style():
             figure, axes = plots.plt.subplots(figsize=(2, 2))
             axes.scatter(table["x"], table["y"])
-            plots.save_figure(figure, f"figure-{number}", "Words.", "Words.", table, directory=folder / "figures")
+            words = {"caption": "Words.", "alt": "Words.", "data": table}
+            plots.save_figure(figure, f"figure-{number}", **words, directory=folder / "figures")
         verdict("boltzmann", "reproduced", f"as figure {number} says", "quick", directory=folder / "verdicts")
 
 

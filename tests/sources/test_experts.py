@@ -123,8 +123,8 @@ def flip(path: Path, at: int) -> None:
         (lambda path: flip(path, -400), "its bytes are not those that were written"),
         (lambda path: path.write_bytes(path.read_bytes().replace(b"steps", b"stepz")), "not those that were written"),
         (
-            lambda path: path.write_bytes(path.read_bytes().replace(b'"sha256"', b'"sha257"')),
-            "its header has no 'sha25",
+            lambda path: path.write_bytes(path.read_bytes().replace(b"sealed", b"sealex")),
+            "its header has no 'sealex'",
         ),
         (lambda path: save_file({"x.weight": np.ones(3, np.float32)}, path), "not a policy"),
     ],
