@@ -38,7 +38,7 @@ define REPRODUCE
 	@vgf tables $(LABEL) --results $(RESULTS)
 endef
 
-.PHONY: help setup book browser pdf release test test-all lint format lock chapter reproduce test-slurm clean distclean
+.PHONY: help setup book browser pdf release test test-all soak lint format lock chapter reproduce test-slurm clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -70,6 +70,9 @@ test: book browser ## the tests, the built book in a browser included
 
 test-all: book browser ## every test, long repetitions of the same included
 	@python -m pytest -n $(WORKERS) --dist loadfile
+
+soak: $(READY) ## half an hour of kills, mangled files, full disks and shared folders; goes on where it was
+	@OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore nice -n 10 python -m tests.soak
 
 lint: $(READY) ## ruff (chapters' cells too), mypy, import-linter, no outputs in git
 	@pre-commit run --all-files

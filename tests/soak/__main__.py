@@ -56,7 +56,8 @@ def apart(work: Callable[[Path], dict[str, Any]], home: Path, done: Path) -> dic
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
             found = work(home)
-            write_json(done, found | {"seconds": round(time.monotonic() - began, 1)})
+            of = {"seconds": round(time.monotonic() - began, 1), "commit": code_provenance()["commit"]}
+            write_json(done, found | of)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -81,6 +82,21 @@ def figures(rows: dict[str, list[dict[str, Any]]], share: float, whole: bool) ->
     return {"complete": whole, "share": share, "finished": finished, "sum": told, **rows, **code_provenance()}
 
 
+def place(asked: argparse.Namespace, part: str, name: str) -> Path:
+    """Return where the result of a job is kept."""
+    slug = "".join(letter if letter.isalnum() else "-" for letter in name)
+    return asked.home / f"share{asked.share:g}-seed{asked.seed}" / f"{part}-{slug}.json"
+
+
+def collected(asked: argparse.Namespace, every: list[Job]) -> tuple[dict[str, list[dict[str, Any]]], bool]:
+    """Return the results there are, by part, and whether those are all."""
+    rows: dict[str, list[dict[str, Any]]] = {"inputs": [], "kills": [], "writes": [], "writers": []}
+    for part, name, _ in every:
+        if (done := place(asked, part, name)).exists():
+            rows[part].append(read_facts(done))
+    return rows, sum(map(len, rows.values())) == len(every)
+
+
 def main() -> int:
     """Do what is missing; return 1 if there were faults."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
@@ -89,22 +105,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--home", type=Path, default=ROOT / "_build" / "soak", help="where it works and goes on from")
     parser.add_argument("--record", type=Path, default=RECORD)
+    parser.add_argument("--again", action="store_true", help="do the chosen parts anew, after faults were mended")
     asked = parser.parse_args()
     every = list(jobs(asked.share, asked.seed))
     chosen = [job for job in every if not asked.only or any(word in (job[0], job[1]) for word in asked.only)]
-    commit = code_provenance()["commit"][:12]
-    rows: dict[str, list[dict[str, Any]]] = {"inputs": [], "kills": [], "writes": [], "writers": []}
     with Progress("soak", len(chosen), "job") as progress:
         for part, name, work in chosen:
-            slug = "".join(letter if letter.isalnum() else "-" for letter in name)
-            done = asked.home / f"{commit}-{asked.share:g}-{asked.seed}" / f"{part}-{slug}.json"
-            found = read_facts(done) if done.exists() else apart(work, asked.home / "work" / f"{part}-{slug}", done)
-            rows[part].append(found)
-            log(f"{part}, {name}: {found['faults']} faults in {found['seconds']} s")
-            for line in found["examples"]:
-                log(f"    {line}")
+            done = place(asked, part, name)
+            if asked.again or not done.exists():
+                found = apart(work, asked.home / "work" / done.stem, done)
+                log(f"{part}, {name}: {found['faults']} faults in {found['seconds']} s")
+                for line in found["examples"]:
+                    log(f"    {line}")
             progress.update()
-            write_json(asked.record, figures(rows, asked.share, sum(map(len, rows.values())) == len(every)))
+            rows, whole = collected(asked, every)
+            write_json(asked.record, figures(rows, asked.share, whole))
+    rows, _ = collected(asked, every)
     total = figures(rows, asked.share, False)["sum"]
     print(json.dumps(total))
     return int(total["faults"] > 0)

@@ -35,9 +35,13 @@ def render_soak(record: Path | None = None) -> str:
 
 def _sums(told: Row) -> Iterator[str]:
     """Yield what came of all of it."""
-    whole, date, commit = told["sum"], told["finished"][:10], told["commit"][:7] + "+" * bool(told["dirty"])
+    whole, date = told["sum"], told["finished"][:10]
+    commits = dict.fromkeys(
+        row["commit"][:7] for part in ("inputs", "kills", "writes", "writers") for row in told[part]
+    )
+    commit = "`, `".join(commits)
     yield (
-        f"The record is of {date} and of commit `{commit}`: **{whole['kills']:,} kills**, "
+        f"The record is of {date} and of code at `{commit}`: **{whole['kills']:,} kills**, "
         f"**{whole['inputs']:,} mangled files**, **{whole['denied']:,} denied writes**, "
         f"up to **{whole['processes']} processes** in one folder, {whole['seconds'] / 60:.0f} minutes; "
         f"**{whole['faults']:,} faults**."
