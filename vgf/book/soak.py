@@ -13,6 +13,7 @@ from typing import Any
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
+PARTS = ("inputs", "kills", "writes", "writers")
 OUTCOMES = ("refused", "read as the good one", "read as it says")
 Row = Mapping[str, Any]
 
@@ -99,7 +100,7 @@ def _disks(told: Row) -> Iterator[str]:
 
 def _faults(told: Row) -> Iterator[str]:
     """Yield every fault that is told in full."""
-    parts = [(part, row) for part in ("kills", "inputs", "writes", "writers") for row in told[part]]
+    parts = [(part, row) for part in PARTS for row in told[part]]
     lines = [(part, row.get("stage", row.get("reader")), line) for part, row in parts for line in row["examples"]]
     if lines:
         yield from ("## Faults that are left", "")
