@@ -113,7 +113,11 @@ def main() -> int:
         for part, name, work in chosen:
             done = place(asked, part, name)
             if asked.again or not done.exists():
-                found = apart(work, asked.home / "work" / done.stem, done)
+                try:
+                    found = apart(work, asked.home / "work" / done.stem, done)
+                except ValueError as error:
+                    log(f"{part}, {name}: {error}")
+                    continue
                 log(f"{part}, {name}: {found['faults']} faults in {found['seconds']} s")
                 for line in found["examples"]:
                     log(f"    {line}")

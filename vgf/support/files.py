@@ -1,7 +1,8 @@
 """Writing files so that a reader never sees half of one, and locking a folder against other processes.
 
 A file is written to a temporary neighbour, flushed to the disk and renamed. The trade-off of waiting for the disk is
-a few milliseconds for each file. The lock is released when its process exits, even if it is killed.
+a few milliseconds for each file. What a killed writer left is removed by the next one. The lock is released when its
+process exits, even if it is killed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import IO
 
@@ -26,9 +30,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         DataError: when the folder cannot be written or the disk is full; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_machine()}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(path)
         with temporary.open("wb") as stream:
             yield stream
             stream.flush()
@@ -39,6 +44,29 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+@cache
+def _machine() -> str:
+    """Return a short digest of where process numbers mean what they mean here: machine, start and namespace."""
+    told = [platform.node()]
+    for where in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with suppress(OSError):
+            told.append(
+                str(Path(where).readlink()) if where.endswith("pid") else Path(where).read_text(encoding="utf-8")
+            )
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what writers of a path that were killed on this machine left half-written; those at work keep theirs."""
+    for leftover in path.parent.glob(f".{escape(path.name)}.{_machine()}.*.tmp"):
+        with suppress(OSError, ValueError):
+            pid = int(leftover.name.split(".")[-2])
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                leftover.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
