@@ -50,11 +50,9 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 def _machine() -> str:
     """Return a short digest of where process numbers mean what they mean here: machine, start and namespace."""
     told = [platform.node()]
-    for where in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        with suppress(OSError):
-            told.append(
-                str(Path(where).readlink()) if where.endswith("pid") else Path(where).read_text(encoding="utf-8")
-            )
+    with suppress(OSError):
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
+        told.append(str(Path("/proc/self/ns/pid").readlink()))
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
 
 
