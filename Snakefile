@@ -159,7 +159,7 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-localrules: table, paper_map, gallery, results_index, runtimes, book, reproduce
+localrules: table, paper_map, gallery, results_index, soak, runtimes, book, reproduce
 
 
 rule book:
@@ -182,6 +182,7 @@ rule book:
         "data/figures/gallery.md",
         "data/figures/runtimes.md",
         "data/figures/results_index.md",
+        "data/figures/soak.md",
         EXPLORER,
     output:
         expand("_build/html/{page}.html", page=PAGES),
@@ -285,6 +286,16 @@ rule results_index:
         "data/figures/results_index.md",
     shell:
         "python -c 'from vgf.book.index import render_results_index; print(render_results_index(), end=\"\")' >{output}"
+
+
+rule soak:
+    input:
+        "data/results/soak/soak.json",
+        "vgf/book/soak.py",
+    output:
+        "data/figures/soak.md",
+    shell:
+        "python -c 'from vgf.book.soak import render_soak; print(render_soak(), end=\"\")' >{output}"
 
 
 rule runtimes:
