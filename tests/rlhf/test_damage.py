@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 from tests.helpers.language import LITTLE, little_cache
 from vgf import cli, records
 from vgf.rlhf import settings
+from vgf.rlhf.models import save_model
 from vgf.rlhf.parts.minilm import load_judge
 from vgf.rlhf.parts.prepare import minilm_folder
 from vgf.rlhf.reward import load_reward
@@ -123,6 +126,19 @@ def test_killed_while_it_notes_what_rows_are_made_with_a_comparison_goes_on(
         folder = folder_of("cpu", "reviews", method, tmp_path / "r")
         assert len(read_rows(folder, 0)) == LITTLE.prompts
         assert not mark_of(folder, 0).exists()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("I/O error: no space left")])
+def test_a_model_that_cannot_be_written_is_told_in_one_line(error: Exception, tmp_path: Path) -> None:
+    """Of a full disk safetensors raises an error of its own, which was a traceback."""
+
+    class Model:
+        def save_pretrained(self, *_: Any, **__: Any) -> None:
+            raise error
+
+    with pytest.raises(ValueError, match=rf"{tmp_path}: cannot be written \(.*pace left.*\); make room") as told:
+        save_model(Model(), tmp_path)
+    assert "\n" not in str(told.value)
 
 
 def test_rows_on_language_that_were_changed_are_not_read(world: Setup, tmp_path: Path) -> None:

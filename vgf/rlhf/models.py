@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from vgf.rlhf.parts.data import Row
@@ -113,6 +114,19 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16, device: torch.
         reason = " ".join(str(error).split())[:140]
         raise ValueError(f"{folder}: no causal language model with safetensors weights ({reason})") from None
     return model.to(device).eval().requires_grad_(False)
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write a language model into a folder; what is half-written there counts for nothing until the stage is done.
+
+    Raises:
+        ValueError: if it cannot be written, naming the folder.
+    """
+    try:
+        model.save_pretrained(folder, safe_serialization=True)
+    except (OSError, SafetensorError) as error:  # of a full disk safetensors raises an error of its own
+        reason = " ".join(str(error).split())[-140:]
+        raise ValueError(f"{folder}: cannot be written ({reason}); make room, or choose another place") from None
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vgf.rlhf.lora import add_low_rank, merge_low_rank
-from vgf.rlhf.models import Policy, check_rows, find_model, load_model, load_tokenizer, make_policy
+from vgf.rlhf.models import Policy, check_rows, find_model, load_model, load_tokenizer, make_policy, save_model
 from vgf.rlhf.parts.data import Row, Splits, read_reviews
 from vgf.rlhf.parts.minilm import load_encoder, save_judge, train_judge
 from vgf.rlhf.parts.preferences import read_preferences
@@ -111,7 +111,7 @@ def sft(setup: Setup) -> dict[str, Any]:
         facts = train("sft", folder, parameters, loss_of, sizes.sft_steps, sizes.sft_rate, sizes.save_every)
         merge_low_rank(policy.model)
         after = perplexity(policy, splits.test[:HELD_OUT])
-        policy.model.save_pretrained(folder)
+        save_model(policy.model, folder)
         facts |= {"perplexity_before": before, "perplexity": after, "rows": len(splits.sft)}
         facts |= {"vocabulary": len(policy.vocabulary), "steps": sizes.sft_steps}
         facts |= {"made_of": setup.made_of}
@@ -216,7 +216,7 @@ def weighted_cloning(setup: Setup) -> dict[str, Any]:
             "weighted cloning", folder, parameters, loss_of, sizes.bc_steps, sizes.sft_rate / 2, sizes.save_every
         )
         merge_low_rank(policy.model)
-        policy.model.save_pretrained(folder)
+        save_model(policy.model, folder)
         effective = float(weights.sum() ** 2 / weights.square().sum() / len(weights))
         facts |= {"responses": len(rows), "effective_share": effective}
         facts |= {"made_of": setup.made_of}

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from vgf.rlhf.models import Policy
+from vgf.rlhf.models import Policy, save_model
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import RewardModel, load_reward, padded, rewards_of
 from vgf.rlhf.rivals.trainers import run, silence_libraries, within_vocabulary
@@ -70,7 +70,7 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         torch.manual_seed(seed_of(method, setup.seed))  # adapters and value heads are made before TRL seeds anything
         with within_vocabulary(policy):
             model = {"dpo": _dpo, "rloo": _rloo, "ppo": _ppo}[method](setup, policy, reward, rows, folder)
-        model.save_pretrained(folder)
+        save_model(model, folder)
         shutil.rmtree(folder / "trl", ignore_errors=True)
         facts = {"prompts": len(rows), "steps": setup.sizes.bc_steps, "trl": TRL}
         facts |= {"seconds": round(time.monotonic() - started, 1)}
