@@ -347,3 +347,32 @@ def test_numbers_of_any_precision_become_float32(dtype: torch.dtype) -> None:
         Transitions(**as_ogbench_loads())
     with pytest.raises(ValueError, match="rewards must be floating point"):
         Transitions(**{name: value.long() for name, value in tensors.items()})
+
+
+@pytest.mark.parametrize("sign", [b"PK\x01\x02", b"PK\x05\x06"])
+def test_an_archive_with_damage_in_its_directory_is_named(sign: bytes, tmp_path: Path) -> None:
+    """Zipfile opens some of these and raises when names are asked for."""
+    path = npz(tmp_path / "mine.npz", with_last_rows())
+    whole = path.read_bytes()
+    for at in range(whole.find(sign), whole.find(sign) + 20):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            found = own_transitions(path)
+        except DataError as error:
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+        else:
+            assert len(found) == COUNT * STEPS
+
+
+def test_the_checksums_of_a_parquet_files_pages_are_looked_at(tmp_path: Path) -> None:
+    path = columns(tmp_path / "mine.parquet")
+    rows, numbers = parquet.read_table(path), as_ogbench_loads()["rewards"].astype(np.float32)
+    table = rows.set_column(rows.schema.get_field_index("rewards"), "rewards", pa.array(numbers))
+    parquet.write_table(table, path, compression="NONE", use_dictionary=False, write_page_checksum=True)
+    whole = path.read_bytes()
+    at = whole.find(numbers.tobytes())
+    assert at > 0
+    path.write_bytes(whole[:at] + b"\x01" + whole[at + 1 :])
+    with pytest.raises(DataError, match=f"{path}: not a readable parquet file"):
+        own_transitions(path)

@@ -66,6 +66,13 @@ UNREADABLE = {
     "mine.csv": (b"prompt,chosen,rejected\na,b,c\n", "line 1: not JSON"),
     "pretty.jsonl": (json.dumps(ROWS[0], indent=1).encode(), "one object over several lines; write each row on one"),
     "cut.json": (json.dumps(ROWS, indent=1).encode()[:-20], "not JSON"),
+    "twice.jsonl": (
+        b'{"prompt": "a", "chosen": "b", "rejected": "c", "chosen": "d"}',
+        "line 1: not JSON ('chosen' is named",
+    ),
+    "half_a_sign.jsonl": (b'{"prompt": "\\ud800", "chosen": "b", "rejected": "c"}', "half of a surrogate pair"),
+    "deep.jsonl": (b"[" * 100_000, "it nests too deep"),
+    "long_number.jsonl": (b'{"prompt": ' + b"1" * 5000 + b"}", "line 1: not JSON (Exceeds the limit"),
     "empty.jsonl": (b"\n \n", "empty; give a jsonl"),
     "none.jsonl": (None, "no such file; give a jsonl"),
 }

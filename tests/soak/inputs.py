@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.soak.mangle import mangle
 from tests.soak.readers import Content, Reader, Unsure, same
 
 READERS = (*data_readers.READERS, *work_readers.READERS)
+PATIENCE = 600  # seconds for a batch; a reader that takes longer hangs
 BATCH = 50  # mangled files that one process reads
 MEMORY = 24 * 2**30  # bytes of address space, so that a length of nonsense is a refusal and not an eaten machine
 EXAMPLES = 12  # faults that are told in full
@@ -79,6 +81,7 @@ def _in_a_process(
     pid = os.fork()
     if not pid:
         try:
+            signal.alarm(PATIENCE)  # ends the process also where a library in C never comes back
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             with told.open("w") as stream:
                 for number in range(*which):
