@@ -68,7 +68,7 @@ UNREADABLE = {
     "cut.json": (json.dumps(ROWS, indent=1).encode()[:-20], "not JSON"),
     "twice.jsonl": (
         b'{"prompt": "a", "chosen": "b", "rejected": "c", "chosen": "d"}',
-        "line 1: not JSON ('chosen' is named",
+        "'chosen' is named twice",
     ),
     "half_a_sign.jsonl": (b'{"prompt": "\\ud800", "chosen": "b", "rejected": "c"}', "half of a surrogate pair"),
     "deep.jsonl": (b"[" * 100_000, "it nests too deep"),
