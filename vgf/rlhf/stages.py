@@ -115,7 +115,7 @@ def sft(setup: Setup) -> dict[str, Any]:
         facts |= {"perplexity_before": before, "perplexity": after, "rows": len(splits.sft)}
         facts |= {"vocabulary": len(policy.vocabulary), "steps": sizes.sft_steps}
         facts |= {"made_of": setup.made_of}
-        write_done(folder, facts)
+        facts = write_done(folder, facts)
     return facts
 
 
@@ -140,7 +140,7 @@ def reward(setup: Setup) -> dict[str, Any]:
         facts |= {"accuracy": reward_accuracy(model, policy, splits.test), "rows": len(splits.reward)}
         model.save(folder)
         facts |= {"made_of": setup.made_of}
-        write_done(folder, facts)
+        facts = write_done(folder, facts)
     return facts
 
 
@@ -179,7 +179,7 @@ def judge(setup: Setup) -> dict[str, Any]:
         save_judge(trained, folder)
         told = {**facts, "accuracy": pair_accuracy(scores.tolist(), ratings), "correlation": correlation}
         told |= {"made_of": setup.made_of}
-        write_done(folder, told)
+        told = write_done(folder, told)
     return told
 
 
@@ -220,5 +220,5 @@ def weighted_cloning(setup: Setup) -> dict[str, Any]:
         effective = float(weights.sum() ** 2 / weights.square().sum() / len(weights))
         facts |= {"responses": len(rows), "effective_share": effective}
         facts |= {"made_of": setup.made_of}
-        write_done(folder, facts)
+        facts = write_done(folder, facts)
     return facts

@@ -141,15 +141,17 @@ def read_done(folder: Path) -> dict[str, Any] | None:
     return facts
 
 
-def write_done(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Mark a stage as finished, with the checksums of what it leaves, and drop its checkpoints."""
+def write_done(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Mark a stage as finished, with the checksums of what it leaves; drop its checkpoints, and return what it says."""
     left = [
         path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "checkpoint-", DONE))
     ]
     told = dict(facts) | {"files": {path.name: content_of(path) for path in sorted(left)}}
-    write_json(folder / DONE, told | {"seal": fingerprint(json.loads(json.dumps(told)))})
+    told = json.loads(json.dumps(told))
+    write_json(folder / DONE, told | {"seal": fingerprint(told)})
     for path in folder.glob("checkpoint-*"):
         path.unlink()
+    return told
 
 
 def _state(parameters: Mapping[str, nn.Parameter], adam: torch.optim.AdamW) -> dict[str, Tensor]:

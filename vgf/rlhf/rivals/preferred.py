@@ -75,7 +75,7 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
         facts = {"prompts": len(rows), "steps": setup.sizes.bc_steps, "trl": TRL}
         facts |= {"seconds": round(time.monotonic() - started, 1)}
         facts |= {"made_of": setup.made_of}
-        write_done(folder, facts)
+        facts = write_done(folder, facts)
     return facts
 
 
