@@ -16,9 +16,10 @@ from pyarrow import parquet
 from tests.helpers import layouts
 from tests.helpers.language import little_tokenizer
 from tests.helpers.site import ROOT
+from vgf.book import known_layouts
 from vgf.book.known_layouts import LAYOUTS, ROWS, markdown
 from vgf.datasets.own_rows import read_own
-from vgf.rlhf.parts.preferences import TURN, read_jsonl
+from vgf.rlhf.parts.preferences import KEYS, TURN, read_jsonl
 
 FILES: dict[str, Callable[[Path], Any]] = {
     "trajectories, npz": lambda path: layouts.npz(path / "a.npz", layouts.with_last_rows()),
@@ -91,3 +92,7 @@ def test_the_chapter_shows_both_tables() -> None:
         lines = markdown(rows).splitlines()
         assert len(lines) == len(rows) + 2
         assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_names_of_rows_are_those_of_their_reader() -> None:
+    assert (known_layouts.KEYS, known_layouts.TURN) == (KEYS, TURN.strip())

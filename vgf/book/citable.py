@@ -150,10 +150,8 @@ def bibtex(ident: str, caption: str, source: dict[str, Any]) -> str:
     parts = re.split(r"(\$[^$]*\$)", found)  # mathematics stays as it is
     found = "".join(part if part.startswith("$") else re.sub(r"([%&#_])", r"\\\1", part) for part in parts)
     title = ident.replace("-", " ").capitalize()
-    note = f"Figure {ident}, version {source['version']}" + (
-        f", commit {source['commit'][:10]}" * bool(source["commit"])
-    )
-    note += f": {found}"
+    commit = f", commit {source['commit'][:10]}" * bool(source["commit"])
+    note = f"Figure {ident}, version {source['version']}{commit}: {found}"
     fields = {
         "author": f"{{{AUTHOR}}}",
         "title": f"{{{title}}}",

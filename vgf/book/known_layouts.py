@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from vgf.datasets import lerobot, minari, robomimic
 from vgf.datasets.array_names import EXTRA, STATE
-from vgf.rlhf.parts.preferences import KEYS, TURN
+
+
+KEYS, TURN = ("prompt", "chosen", "rejected"), "Assistant:"  # as vgf.rlhf reads them, a room of the same floor
 
 
 class Layout(NamedTuple):
@@ -105,7 +107,7 @@ ROWS = (
     ),
     Rows(
         "implicit prompt",
-        f"`chosen` and `rejected` alone, with a turn `{TURN.strip()}`",
+        f"`chosen` and `rejected` alone, with a turn `{TURN}`",
         "split after the last turn, which both must share",
     ),
     Rows("a JSON list, or parquet", "the first bytes", "one row an object"),

@@ -2,8 +2,7 @@
 
 The episodes are parts on disk (`parts`), so a collection resumes after a kill and does not depend on the number of
 workers. What comes out is OGBench's npz with its validation file (park2025ogbench), or D4RL's hdf5 (fu2020d4rl): an
-array per key, gzip, `metadata/` beside them. HDF5 stores no time of writing here, so equal arrays give equal bytes. A
-sidecar says how the file was made; the policy's digest is part of it, since another policy gives other data.
+array per key, gzip, `metadata/` beside them. HDF5 stores no time of writing here, so equal arrays give equal bytes.
 """
 
 from __future__ import annotations
@@ -71,8 +70,8 @@ class Collection:
 
 def policy_path(file: str) -> Path:
     """Return where a policy lies: in the data folder, which VGF_DATA may move, else where the checkout ships it."""
-    own, shipped = (folder / "policies" / file for folder in (data_folder(), checkout_data()))
-    return own if own.exists() or not shipped.exists() else shipped
+    places = [folder / "policies" / file for folder in (data_folder(), checkout_data())]
+    return next(filter(Path.exists, places), places[0])
 
 
 def collected_path(dataset: str, suite: str, seed: int, episodes: int | None) -> Path:
