@@ -95,4 +95,4 @@ def test_the_chapter_shows_both_tables() -> None:
 
 
 def test_the_names_of_rows_are_those_of_their_reader() -> None:
-    assert (known_layouts.KEYS, known_layouts.TURN) == (KEYS, TURN.strip())
+    assert (KEYS, TURN.strip()) == (known_layouts.KEYS, known_layouts.TURN)

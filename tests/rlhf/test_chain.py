@@ -23,6 +23,7 @@ from vgf.rlhf.study import align as align_module
 from vgf.rlhf.study import methods, table
 from vgf.rlhf.study.api_judge import KEY
 from vgf.rlhf.study.records import COLUMNS, faults, read_rows
+from vgf.rlhf.training import read_done
 from vgf.support.provenance import fingerprint
 
 torch.set_num_threads(1)
@@ -168,7 +169,8 @@ def test_rows_of_another_policy_do_not_come_beside_those_of_a_seed(
     wanted = fingerprint(align_module.settings_of(setup, method))
     (half / ".seed0.unsealed").write_text(f"{wanted} {'0' * 12}")
     try:
-        done.write_text(json.dumps(json.loads(before) | {"loss": 1.25}))
+        told = (read_done(done.parent) or {}) | {"loss": 1.25}
+        done.write_text(json.dumps(told | {"seal": fingerprint(told)}))
         assert run(*words, "swaps_L4") == 2
         assert "best_of_16: seed 0 was made from another policy, reward model or judge" in capsys.readouterr().err
         before_rows = (sibling / "seed0.csv").stat().st_mtime_ns

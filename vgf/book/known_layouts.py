@@ -11,7 +11,6 @@ from typing import NamedTuple
 from vgf.datasets import lerobot, minari, robomimic
 from vgf.datasets.array_names import EXTRA, STATE
 
-
 KEYS, TURN = ("prompt", "chosen", "rejected"), "Assistant:"  # as vgf.rlhf reads them, a room of the same floor
 
 

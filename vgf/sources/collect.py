@@ -143,8 +143,7 @@ def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> boo
             return False
         raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
     there = read_facts(sidecar(path), f"remove it and {path.name}, and run again", sha256=str)
-    if "engine" in there:  # files made before modules moved hold a whole path
-        there["engine"] = str(there["engine"]).split(".")[-1]
+    there["engine"] = str(there.get("engine")).split(".")[-1]  # before modules moved it was a whole path
     unequal = [name for name in facts if name != "versions" and there.get(name) != facts[name]]
     if unequal:
         raise DataError(f"{path}: already there with other {', '.join(unequal)}; choose another --out or remove it")
