@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +131,17 @@ class Estimates:
         if place not in self._steps:
             envs = make_envs(task.name, len(scale.seeds) * scale.episodes_at_once)
             try:
-                sizes = {"episodes": scale.episodes_at_once, "episode_steps": STEPS}
-                evaluate(agent, envs, test_steps=scale.test_steps, **sizes)  # the simulators start
+                play = partial(
+                    evaluate,
+                    agent,
+                    envs,
+                    test_steps=scale.test_steps,
+                    episodes=scale.episodes_at_once,
+                    episode_steps=STEPS,
+                )
+                play()  # the simulators start
                 started = time.monotonic()
-                evaluate(agent, envs, test_steps=scale.test_steps, **sizes)
+                play()
                 self._steps[place] = (time.monotonic() - started) / STEPS
             finally:
                 close(envs)

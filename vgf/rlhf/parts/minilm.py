@@ -126,10 +126,10 @@ def load_judge(folder: Path, encoder_folder: Path) -> Judge:
     facts = read_facts(folder / "judge.json", "remove its folder, and train it again", intercept=float)
     try:
         arrays = safetensors.numpy.load_file(folder / "judge.safetensors")
-        own = arrays["weights"], facts["intercept"], arrays["centre"]
+        weights, centre = arrays["weights"], arrays["centre"]
     except (OSError, KeyError, safetensors.SafetensorError) as error:
         raise ValueError(f"{folder}: the judge is damaged ({error}); remove its folder, and train it again") from None
-    return Judge(*load_encoder(encoder_folder), *own)
+    return Judge(*load_encoder(encoder_folder), weights, facts["intercept"], centre)
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:
