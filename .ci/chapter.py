@@ -24,9 +24,11 @@ from vgf.bench.machine import machine
 from vgf.book import guard
 from vgf.book.declared import chapter_file, code, declared, from_root, label, matching, records
 from vgf.book.imports import Imports, with_data
+from vgf.datasets.files import sidecar
 from vgf.support.files import write_bytes
 from vgf.support.paths import data_folder, project_folder
 
+DATASETS = (".npz", ".hdf5")
 STARTUP = "from vgf.book.guard import start as _start\n_start()\ndel _start\n"  # what the kernel does before its cells
 
 
@@ -36,6 +38,7 @@ def plan(chapter: str, scale: str, log: Path) -> dict[str, Any]:
     modules = imports.reached([code(chapter)], own.modules) | imports.reached([], ["vgf.book.guard"])
     patterns = [*own.files, *(records(label(study, scale)) for study in own.studies)]
     files = [path for pattern in patterns for path in matching(pattern)]
+    files += [sidecar(path) for path in files if path.suffix in DATASETS]  # how it was made, a part of a dataset
     files += [*with_data(modules.values()), chapter_file(chapter), chapter_file(chapter).with_name("chapters.yaml")]
     figures = [f"data/figures/{figure}{end}" for figure in own.figures for end in (".", "-dark.")]
     return {
