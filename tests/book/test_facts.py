@@ -1,4 +1,4 @@
-"""Facts come from the records and from what chapters glue; costs follow from measured times."""
+"""Facts come from the records and from what chapters glue."""
 
 from __future__ import annotations
 
