@@ -256,7 +256,8 @@ def test_the_scoreboard_shows_every_claim() -> None:
     claims = (ROOT / "data" / "paper" / "claims.csv").read_text().splitlines()[1:]
     html = (SITE / "book" / "intro.html").read_text()
     statuses = re.findall(
-        r"sd-badge[^>]*>(held in part|held|did not hold|undecided|condition not met|untested)<", html.replace("\n", "")
+        r"sd-badge[^>]*>(held in part|held|did not hold|undecided|condition not met|untested)<",
+        html[html.index("<table") :].replace("\n", ""),  # the legend stands before the tables
     )
     assert len(statuses) == len(claims)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, TimeoutError
 
 from tests.helpers.site import CHAPTERS, PAGES, SITE
 
@@ -62,6 +63,11 @@ class Opened:
     faults: list[str] = field(default_factory=list)
 
 
+SCROLLS_BY_KEY = """() => [...document.querySelectorAll('[tabindex="-1"]')].every(
+  part => part.matches('a, button, input, dialog *') || !part.clientWidth ||
+  (part.scrollWidth <= part.clientWidth && part.scrollHeight <= part.clientHeight))"""
+
+
 @dataclass
 class Visit:
     """A page in one view."""
@@ -76,6 +82,8 @@ class Visit:
             theme, size = VIEWS[self.view]
             self.opened.page.set_viewport_size(size)  # type: ignore[arg-type]
             self.opened.page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            with suppress(TimeoutError):  # the theme does this some time after the size has changed; axe-core judges it
+                self.opened.page.wait_for_function(SCROLLS_BY_KEY, timeout=5_000)
             self.opened.view = self.view
         return self.opened.page
 

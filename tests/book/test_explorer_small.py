@@ -40,7 +40,9 @@ def test_its_slider_moves_the_walk_and_its_link_keeps_the_state(browser: Browser
         at_rest(page)
         worth = page.locator(".vgf-number").all_inner_texts()
         expect(page.locator(".vgf-verdict")).to_contain_text("gains")
-        page.get_by_role("link", name="Open the explorer").click()
+        link = page.get_by_role("link", name="Open the explorer")
+        expect(link).to_have_attribute("href", re.compile(r"explore\.html#L=9&"))
+        link.click()
         page.wait_for_function("window.vgfExplorer?.page && !vgfExplorer.page.busy")
         assert re.search(r"explore\.html#L=9&", page.url)
         assert page.evaluate("vgfExplorer.page.settings.steps") == 9

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
-from tests.helpers.site import CHROMIUM
-
 WANTED = {
     "reward hacking": "notebooks/03_bandit.html",
     "overestimation": "notebooks/21_choosing_a_budget.html",
@@ -35,13 +33,11 @@ def first(browser: Browser, site_url: str, query: str) -> str:
     return address.removeprefix(f"{site_url}/").split("#")[0].split("?")[0]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="test_browser fails where there is no Chromium")
 @pytest.mark.parametrize(("query", "page"), WANTED.items())
 def test_a_search_finds_the_right_page_first(browser: Browser, site_url: str, query: str, page: str) -> None:
     assert first(browser, site_url, query) == page
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="test_browser fails where there is no Chromium")
 def test_a_word_that_is_nowhere_is_not_found(browser: Browser, site_url: str) -> None:
     page = browser.new_page()
     page.goto(f"{site_url}/search.html?q=zzyzxqqq")
