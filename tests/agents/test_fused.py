@@ -213,11 +213,12 @@ def test_lower_precision_moves_the_weights_a_little_and_targets_hardly(case: str
         start = {key: value.clone() for key, value in agent.policy().items()}
         found = numbers(agent.update_many(data(), index))
         ends[precision] = torch.cat([(v - start[k]).flatten() for k, v in agent.policy().items()])
-        targets[precision] = torch.stack([value for (_, key), value in found.items() if key == "critic/q"])
+        targets[precision] = torch.stack([found[at] for at in sorted(found) if at[1] == "critic/q"])
     for precision in ("bfloat16", "bfloat16_all"):
         assert 0 <= relative(ends[precision], ends["float32"]) < 0.4
         torch.testing.assert_close(targets[precision], targets["float32"], rtol=0.02, atol=0.02)
-    assert relative(ends["bfloat16_all"], ends["float32"]) > 0
+    if fused.fault(fused.PRECISIONS["bfloat16_all"]) is None:  # where there is no product, all is done in float32
+        assert relative(ends["bfloat16_all"], ends["float32"]) > 0
 
 
 def test_a_large_value_keeps_its_digits_in_bfloat16() -> None:

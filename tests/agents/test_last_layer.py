@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.helpers.fused_agents import DIMS, data, rows_of
-from vgf.agents import VGF, VGFConfig, fused
+from tests.helpers.fused_agents import BFLOAT16, DIMS, data, rows_of
+from vgf.agents import VGF, VGFConfig
 from vgf.agents.best_of_n import BestOfN
 from vgf.agents.fast import Core
 
@@ -85,7 +85,7 @@ def test_the_best_of_five_is_another_where_values_are_rounded() -> None:
 
 
 @pytest.mark.parametrize("level", [-100.0, -150.0, -400.0])
-@pytest.mark.skipif(fused.reason() is not None, reason=f"no fused core here: {fused.reason()}")
+@BFLOAT16
 def test_the_fused_core_s_targets_are_float32_s_at_any_level(level: float) -> None:
     """The mean TD target of a batch: nearer than a tenth of what one rounding to bfloat16 could shift it by."""
     found = {}

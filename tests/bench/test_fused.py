@@ -90,7 +90,8 @@ def test_a_path_has_the_precisions_its_updates_have() -> None:
     }
     assert found["vgf", "fast"] == ["float32", "bfloat16"]
     assert found["fql", "fast"] == ["float32"]
-    assert found["vgf", "fused"] == found["fql", "fused"] == [*every]
+    here = [p for p in every if fused.reason() is not None or fused.fault(fused.PRECISIONS[p]) is None]
+    assert found["vgf", "fused"] == found["fql", "fused"] == here
 
 
 @pytest.mark.parametrize("preset", TIMED)
@@ -120,7 +121,7 @@ def test_update_prints_the_fused_rows_and_what_all_cores_do(
     assert [(row["agent"], row["preset"], row["path"], row["precision"]) for row in found] == [
         ("bc", "default", "fast", "float32"),
         ("bc", "default", "fused", "float32"),
-        ("bc", "default", "fused", "bfloat16_all"),
+        *([("bc", "default", "fused", "bfloat16_all")] if Case("default", "tiny", "fused", agent="bc").exists else []),
     ]
     assert len({row["flop_per_update"] for row in found}) == 1
     assert "seconds_per_100k_updates_all_cores" not in found[0]  # training takes the fused path
@@ -178,7 +179,7 @@ def test_the_kind_of_a_processor_is_its_best_instructions(monkeypatch: pytest.Mo
 @CORE
 def test_what_is_paid_once_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < start.import_seconds(1) < 60
-    row = Case("banked", "tiny", "fused")
+    row = Case("banked", "tiny", "fused", precision="float32")
     assert start.process_bytes(row) > 50e6
     monkeypatch.setattr(start, "BUILD", "import sys; sys.exit('no compiler')")
     with pytest.raises(ValueError, match="the fused core cannot be built: no compiler"):

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
-from vgf.agents import AGENTS, CONFIGS, Agent, Dims, VGFConfig
+from vgf.agents import AGENTS, CONFIGS, Agent, Dims, VGFConfig, fused
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
 from vgf.training.batches import draw_rows
 
 DIMS = Dims(7, 3)
 BASE = VGFConfig(hidden=(24, 17), particles=5, train_steps=3, flow_steps=4, step_size=0.05)
+
+MISSING = fused.reason() or fused.fault(fused.PRECISIONS["bfloat16"])
+BFLOAT16 = pytest.mark.skipif(MISSING is not None, reason=f"no fused core in bfloat16 here: {MISSING}")
 
 
 def data(rows: int = 300) -> Transitions:

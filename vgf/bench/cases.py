@@ -131,7 +131,9 @@ class Case:
 
     @property
     def exists(self) -> bool:
-        """Whether the path has the precision: `update` has fewer of them than the fused core."""
+        """Whether the path has the precision: `update` and some processors have fewer of them."""
+        if self.path == "fused" and self.device == "cpu" and fused.reason() is None:
+            return fused.fault(fused.PRECISIONS[self.precision]) is None
         if self.path in ("eager", "fused"):
             return True
         return self.precision in AGENTS[self.agent].eager_precisions
