@@ -66,6 +66,7 @@ def test_the_best_checkpoint_is_never_the_untrained_one_and_never_below_the_last
         rows = pd.read_csv(path)
         rows.loc[rows["update"] == 0, "return"] = 1e6
         path.write_text(rows.to_csv(index=False))
+    records.merge_run(folder, records.read_runs(folder)[-1])  # sealed again
     numbers = tables.numbers("untrained", "cpu", results)
     assert numbers[f"untrained.cpu/best/mean/{HOPPER}/bc/0"] < 1000
     numbers = tables.numbers("both", "cpu", results)
@@ -126,6 +127,7 @@ def test_a_run_fine_tuned_online_is_reported_before_and_after(results: Path) -> 
         rows = pd.read_csv(records.seed_file(folder, seed))
         rows.insert(2, "environment_steps", (rows["update"] - 50).clip(lower=0) * 2)
         records.seed_file(folder, seed).write_text(rows.to_csv(index=False))
+    records.merge_run(folder, records.read_runs(folder)[-1])  # sealed again
     numbers = tables.numbers("both", "cpu", results)
     for steps in BUDGETS["vgf"]:
         row = get_task(HOPPER)
@@ -226,10 +228,7 @@ def test_a_changed_episode_fails_and_names_its_cell(
     alter(path, line, "return", rows.loc[line, "return"] + 1)
     status, out, err = run(capsys, results, "--check")
     assert (status, out) == (2, "")
-    assert err.startswith(f"vgf: both.cpu/last/mean/{HOPPER}/vgf/1: shown as ")
-    assert err.count("\n") == 1
-    lines = list(check([("both", "cpu")], results, shown, results))
-    assert f"{path}: changed since its run wrote it (its checksum is not the one in run.json)" in lines
+    assert err == f"vgf: {path}: changed since its run wrote it (its checksum is not the one in run.json)\n"
     assert run(capsys, results, "--out", str(shown))[0] == 2  # no table is made of it either
 
 

@@ -130,6 +130,8 @@ def test_start_gain_and_end_of_going_online(study: tables.Study, tmp_path: Path)
             rows["environment_steps"] = rows["update"] * 2
             rows["return"] = 1000.0 + rows["update"] * (2 if method == "vgf" else 1)
             path.write_text(rows.to_csv(index=False))
+        folder = tmp_path / "both.cpu" / HOPPER / method
+        records.merge_run(folder, records.read_runs(folder)[-1])  # sealed again
     study = tables.read_study("both", "cpu", tmp_path)
     (found,) = (u for u in units.fine_tuned(study, ("vgf", 0), ("bc", 0)) if u.name == "hopper-medium")
     scale = get_task(HOPPER).normalised(1.0) - get_task(HOPPER).normalised(0.0)

@@ -224,6 +224,7 @@ def test_refusals_name_the_remedy_and_leave_nothing(tmp_path: Path, monkeypatch:
     with pytest.raises(DataError, match="workers must be >= 1"):
         make(tmp_path / "set.hdf5", workers=0)
     monkeypatch.setenv("VGF_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("vgf.sources.collect.checkout_data", lambda: tmp_path / "no checkout")
     with pytest.raises(DataError, match="no such policy"):
         make(tmp_path / "set.hdf5")
     assert not list(tmp_path.iterdir())

@@ -264,6 +264,7 @@ def test_refusals_name_the_remedy_and_leave_nothing(tmp_path: Path, monkeypatch:
         with pytest.raises(DataError, match=words):
             make(tmp_path / "set.hdf5", GOAL, **settings)
     monkeypatch.setenv("VGF_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("vgf.sources.collect.checkout_data", lambda: tmp_path / "no checkout")
     with pytest.raises(DataError, match=r"no such policy; data/policies/README.md"):
         make(tmp_path / "set.hdf5", GOAL)
     assert not list(tmp_path.iterdir())

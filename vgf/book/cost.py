@@ -8,7 +8,6 @@ gradient flow, which overstates the light ones, and simulators and evaluation ar
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from vgf import records
 from vgf.book.facts import PAPER, plan
 from vgf.results.judgement import SEEDS, TASKS
+from vgf.support.json_text import read_json
 from vgf.training.runs import own_scale
 
 SPEED = "avx512-bf16"  # the kind of processor whose times count, and the part with the work of a whole update
@@ -71,7 +71,7 @@ def hours(updates: int, seconds: float) -> float:
 
 def _measured(folder: Path, name: str = "*") -> list[dict[str, Any]]:
     """Return the rows of measurements in a folder, none where it is not there."""
-    return [row for path in sorted(folder.glob(f"{name}.json")) for row in json.loads(path.read_text())["rows"]]
+    return [row for path in sorted(folder.glob(f"{name}.json")) for row in read_json(path)["rows"]]
 
 
 def seconds_per_update() -> tuple[float, float, bool]:

@@ -8,7 +8,6 @@ The trade-off is a second reader of the chapters' outputs; it reads the same nam
 from __future__ import annotations
 
 import ast
-import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -21,6 +20,7 @@ from vgf import records
 from vgf.results import comparison, step_verdicts, tables, units
 from vgf.results.judgement import TASKS, WORTH
 from vgf.results.study_text import short
+from vgf.support.json_text import read_json
 from vgf.support.paths import data_folder, project_folder
 from vgf.training.experiments import Experiment, read_experiment
 
@@ -46,7 +46,7 @@ def glued(folder: Path) -> dict[str, Fact]:
     found: dict[str, Fact] = {}
     for path in sorted(folder.glob("*.ipynb")):
         try:
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            cells = read_json(path)["cells"]
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path.name}: not an executed chapter ({error}); run it with `make chapter`") from None
         for output in (output for cell in cells for output in cell.get("outputs", [])):
@@ -157,7 +157,7 @@ def _others() -> dict[str, Fact]:
     hours = sum(
         run["seconds"].get("training", math.nan)
         for path in sorted(records.results_folder().glob(f"*.{CPU}/*/*/run.json"))
-        for run in json.loads(path.read_text())["runs"]
+        for run in read_json(path)["runs"]
     )
     return {
         "online-vgf": _mean(online, ("vgf", acting), task),

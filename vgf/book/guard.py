@@ -10,13 +10,14 @@ reader's own run is free.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from vgf.support.json_text import read_json
 
 VARIABLE = "VGF_CHAPTER_PLAN"  # the environment variable that holds the plan's path
 WATCHED = ("book", "data", "findings", "notebooks", "tests", "vgf")  # folders of the project, as declarations name them
@@ -83,7 +84,7 @@ def undeclared(name: str) -> str:
 def start() -> None:
     """Watch this process from now on, if it was started with a plan."""
     if VARIABLE in os.environ:
-        sys.addaudithook(Guard(json.loads(Path(os.environ[VARIABLE]).read_text(encoding="utf-8"))))
+        sys.addaudithook(Guard(read_json(Path(os.environ[VARIABLE]))))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ an upper end. A run whose record is there costs nothing more; what it took is th
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from vgf.agents import AGENTS, VGF, Agent, Dims
 from vgf.datasets import Task, Transitions, get_dataset, get_task
 from vgf.networks import SeedStreams
 from vgf.sources.check import recorded_files
+from vgf.support.json_text import read_json
 from vgf.support.provenance import fingerprint
 from vgf.support.strict import told
 from vgf.training.batches import draw_rows, next_count
@@ -163,7 +163,7 @@ def data_cost(name: str, source: DatasetSource, results: Path) -> DataCost:
     speeds = [
         facts["seconds"] / facts["episodes"]
         for path in sorted(results.glob(f"*/{dataset.name.removesuffix('-v0')}*/*/run.json"))
-        for facts in (run["dataset"] for run in json.loads(path.read_text(encoding="utf-8"))["runs"])
+        for facts in (run["dataset"] for run in read_json(path)["runs"])
         if facts.get("seconds") and facts.get("episodes") and facts.get("dataset") == dataset.name
     ]
     return DataCost(dataset.name, speeds[-1] * episodes / HOUR if speeds and episodes else float("nan"), size)
@@ -172,7 +172,7 @@ def data_cost(name: str, source: DatasetSource, results: Path) -> DataCost:
 def _recorded(folder: Path) -> tuple[float, float] | None:
     """Return the hours of training and evaluation that a record took, or None where there is none."""
     with suppress(FileNotFoundError):
-        runs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["runs"]
+        runs = read_json(folder / "run.json")["runs"]
         seconds = [run.get("seconds", {}) for run in runs]
         training = sum(own.get("training", 0.0) for own in seconds)
         return training / HOUR, sum(sum(own.values()) for own in seconds) / HOUR - training / HOUR
