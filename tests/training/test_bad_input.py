@@ -39,7 +39,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--task", "cube-singel"], {}, "unknown task 'cube-singel'; nearest: cube-single-play"),
         ([], {"methods": {"td3bc": {}}}, "study.yaml: methods has no 'td3bc'; nearest: td3_bc"),
         ([], {"methods": {"x": {"agent": "vfg"}}}, "study.yaml: methods has no 'vfg'; nearest: vgf"),
-        ([], {"tasks": {"hoper-medium": {}}}, "study.yaml: unknown task 'hoper-medium'; nearest: hopper-medium"),
+        ([], {"tasks": {"hoper-medium": {}}}, "study.yaml: tasks: unknown task 'hoper-medium'; nearest: hopper-medium"),
         (["--scale", "cpu"], {}, "study.yaml: no scale 'cpu'; it has quick"),
     ],
 )
