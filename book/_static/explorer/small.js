@@ -27,10 +27,23 @@
   function build(root, data) {
     const { settings, edits } = vgf.state.fromPreset(data, data.presets[0].ident), cache = {}, { words, still } = vgf;
     const scene = vgf.state.scene(data, settings.error, edits);
-    const { map, values, verdict, steps, play, link } = layout(root, data, settings, playOrPause, step => player.go(step));
+    const { map, values, verdict, steps, play, link } = layout(root, data, settings, playOrPause, chooseStep);
     const player = new vgf.Player(settings.steps, draw, rest);
 
+    // The film starts when the map comes into view, but not once the reader has chosen a step or pressed the button.
+    const watch = new IntersectionObserver(entries => {
+      if (!entries.some(entry => entry.isIntersecting)) return;
+      watch.disconnect();
+      player.go(settings.steps, "film");
+    }, { threshold: 0.6 });
+
+    function chooseStep(step) {
+      watch.disconnect();
+      player.go(step);
+    }
+
     function playOrPause() {
+      watch.disconnect();
       if (player.at.playing) player.pause();
       else if (player.at.shown >= settings.steps) player.replay(settings.steps);
       else player.go(settings.steps, "film");
@@ -61,11 +74,7 @@
     player.go(still.matches ? settings.steps : 0);
     new ResizeObserver(redraw).observe(map);
     new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    new IntersectionObserver((entries, observer) => {
-      if (!entries.some(entry => entry.isIntersecting)) return;
-      observer.disconnect();
-      player.go(settings.steps, "film");
-    }, { threshold: 0.6 }).observe(map);
+    watch.observe(map);
     paint(root, data);
     return player;
   }
