@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from vgf.agents import AGENTS, CONFIGS, Dims, VGFConfig, fused
 from vgf.agents.base import Precision
+from vgf.agents.fused.build import fault
+from vgf.agents.fused.job import PRECISIONS
 from vgf.agents.graph import UPDATES
 from vgf.agents.vgf_config import PRESETS
 
@@ -133,7 +135,7 @@ class Case:
     def exists(self) -> bool:
         """Whether the path has the precision: `update` and some processors have fewer of them."""
         if self.path == "fused" and self.device == "cpu" and fused.reason() is None:
-            return fused.fault(fused.PRECISIONS[self.precision]) is None
+            return fault(PRECISIONS[self.precision]) is None
         if self.path in ("eager", "fused"):
             return True
         return self.precision in AGENTS[self.agent].eager_precisions
