@@ -1,0 +1,132 @@
+"""Figures of `data/experiments/critic.yaml`: scores over a critic's age, and its values over the floor of a maze.
+
+Both are small multiples on shared axes, one panel for each way to train, so that panels can be compared without a
+legend for each. Values are drawn as they are less the highest in the panel: how far a critic's favourite place is ahead
+of others is comparable between ages, its level is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from vgf.book import plots
+from vgf.datasets.maze_layouts import UNIT, Layout, middle
+from vgf.results import collapse, stats
+from vgf.results.tables import Study
+
+BUDGETS = {0: ("green", "o", "-"), 1: ("blue", "s", "--"), 3: ("orange", "D", ":")}  # L_test: colour, marker, line
+ACROSS = 2  # panels in a row, so that a figure can be read on a phone
+
+
+def draw_ages(study: Study, words: Mapping[str, str], clone: float) -> tuple[Figure, pd.DataFrame]:
+    """Draw the score over the critic's updates, a panel for each way to train and a line for each test budget.
+
+    Args:
+        study: the records, of one task.
+        words: for each method drawn, what its panel is called.
+        clone: score of the reference alone, a dashed line.
+
+    Returns:
+        The figure, and what is drawn: method, test_steps, update, mean, low, high, seeds.
+    """
+    rows, drawn = -(-len(words) // ACROSS), []
+    with plots.style():
+        figure, axes = plt.subplots(
+            rows, min(ACROSS, len(words)), figsize=(plots.WIDTH, 2.2 * rows + 0.4), layout="constrained",
+            squeeze=False, sharex=True, sharey=True,
+        )  # fmt: skip
+        for ax in axes.flat[len(words) :]:
+            ax.remove()
+        for ax, (method, title) in zip(axes.flat, words.items(), strict=False):
+            (source,) = (s for s in study.sources if s.method == method)
+            ax.axhline(clone, color=plots.MUTED, lw=1, ls="--", label="the clone")
+            for steps in sorted(set(source.scores["test_steps"]) & set(BUDGETS)):
+                line = _with_intervals(collapse.ages(source, int(steps)))
+                name, marker, dashes = BUDGETS[int(steps)]
+                colour, text = plots.PALETTE[name], f"L = {steps}"
+                ax.fill_between(line["update"], line["low"], line["high"], color=colour, alpha=0.12, lw=0)
+                ax.plot(line["update"], line["mean"], dashes, color=colour, marker=marker, ms=4, label=text)
+                drawn.append(line.assign(method=method, test_steps=steps))
+            ax.set_title(title, fontsize=9)
+            ax.set_ylim(-4, 104)
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
+        for ax in axes[:, 0]:
+            ax.set_ylabel("success, %")
+        figure.supxlabel("updates of the critic", fontsize=9)
+        marks, texts = axes[0, 0].get_legend_handles_labels()
+        figure.legend(marks, texts, loc="outside lower center", ncols=4, fontsize=8)
+    return figure, pd.concat(drawn, ignore_index=True)
+
+
+def _with_intervals(ages: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, interval over seeds and number of seeds for each age."""
+    found = []
+    for update, own in ages.groupby("update"):
+        score = stats.of_mean([own["score"].to_numpy()], (0, 100))
+        found.append({"update": update, "mean": score.value, "low": score.low, "high": score.high, "seeds": len(own)})
+    return pd.DataFrame(found)
+
+
+def draw_floor(
+    maps: pd.DataFrame, layout: Layout, goal: tuple[int, int], words: Mapping[str, str], side: float
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw the data over a maze's floor, and beside them what critics say of it.
+
+    Args:
+        maps: as `vgf.results.value_map` leaves them, of one task.
+        layout: the maze.
+        goal: cell of it.
+        words: for each method drawn, what its panel is called.
+        side: of a square, in metres.
+
+    Returns:
+        The figure, and what is drawn: method, x, y, rows, value, below (the panel's highest value less this one).
+    """
+    panels: Sequence[str] = ["data", *words]
+    rows, drawn = -(-len(panels) // ACROSS), []
+    with plots.style():
+        figure, axes = plt.subplots(
+            rows, ACROSS, figsize=(plots.WIDTH, 2.5 * rows), layout="constrained", squeeze=False
+        )  # fmt: skip
+        for ax in axes.flat[len(panels) :]:
+            ax.remove()
+        first = maps[maps["method"] == next(iter(words))]
+        picture = _floor(axes.flat[0], first, np.log10(first["rows"]), layout, goal, side, "Greys")
+        figure.colorbar(picture, ax=axes.flat[0], shrink=0.8, label="rows of data, log10")
+        axes.flat[0].set_title("the data", fontsize=9)
+        for ax, (method, title) in zip(list(axes.flat)[1:], words.items(), strict=False):
+            own = maps[maps["method"] == method]
+            own = own.assign(below=own["value"].max() - own["value"])
+            picture = _floor(ax, own, own["below"], layout, goal, side, "viridis_r")
+            figure.colorbar(picture, ax=ax, shrink=0.8, label="value below the highest")
+            ax.set_title(title, fontsize=9)
+            drawn.append(own[["method", "x", "y", "rows", "value", "below"]])
+    return figure, pd.concat(drawn, ignore_index=True)
+
+
+def _floor(
+    ax: Axes, rows: pd.DataFrame, shown: pd.Series, layout: Layout, goal: tuple[int, int], side: float, colours: str
+) -> plt.cm.ScalarMappable:
+    """Draw one panel and return what its colour bar is of."""
+    high, wide = len(layout), len(layout[0])
+    for i in range(high):
+        for j in range(wide):
+            if layout[i][j] == "#":
+                corner = middle((i, j)) - UNIT / 2
+                ax.add_patch(Rectangle((float(corner[0]), float(corner[1])), UNIT, UNIT, color=plots.GRID, lw=0))
+    x, y = (np.round(rows[axis] / side - 0.5).astype(int) for axis in ("x", "y"))
+    picture = np.full((y.max() - y.min() + 1, x.max() - x.min() + 1), np.nan)
+    picture[y - y.min(), x - x.min()] = shown
+    ends = (x.min() * side, (x.max() + 1) * side, y.min() * side, (y.max() + 1) * side)
+    image = ax.imshow(picture, origin="lower", extent=ends, cmap=colours, interpolation="nearest", zorder=2)
+    ax.plot(*middle(goal), marker="*", ms=11, color=plots.PALETTE["orange"], mec="white", mew=0.8, zorder=3)
+    low, top = middle((0, 0)) - UNIT / 4, middle((high - 1, wide - 1)) + UNIT / 4
+    ax.set(xlim=(low[0], top[0]), ylim=(low[1], top[1]), aspect="equal", xticks=[], yticks=[])
+    return image
