@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,7 +14,7 @@ import pytest
 from tests.helpers.site import ROOT
 from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
 from vgf.book import index, plots, result_figures
-from vgf.records import read_runs
+from vgf.records import merge_run, read_runs
 from vgf.results import study_text, tables
 
 
@@ -60,6 +61,33 @@ def test_where_the_paper_has_no_number_a_sentence_says_so_and_no_empty_table(stu
     text = study_text.beside_paper(study, {"gait": 1, "goal": 1})
     assert "no number" in text
     assert "|" not in text
+
+
+def test_a_task_on_which_nobody_scores_is_a_sentence_and_no_column(tmp_path: Path) -> None:
+    for task, method in ((HOPPER, "bc"), (HOPPER, "vgf"), (CUBE, "bc"), (CUBE, "vgf")):
+        write_record(tmp_path, task, method)
+    for file in tmp_path.glob(f"both.cpu/{CUBE}/*/seed*.csv"):
+        if not file.name.endswith("curve.csv"):
+            pd.read_csv(file).assign(success=0).to_csv(file, index=False)
+    for method in ("bc", "vgf"):
+        folder = tmp_path / "both.cpu" / CUBE / method
+        merge_run(folder, read_runs(folder)[-1])  # sealed again
+    study = tables.read_study("both", "cpu", tmp_path)
+    assert study_text.telling(study) == [HOPPER]
+    text = study_text.score_table(study)
+    head, last = text.splitlines()[0], text.splitlines()[-1]
+    assert study_text.short(CUBE) not in head
+    assert "mean over 2 tasks" in head
+    assert last.startswith(f"{study_text.short(CUBE)} is left out")
+    assert last.endswith("0.0.")
+    assert study_text.short(CUBE) not in study_text.beside_paper(study, {"gait": 1, "goal": 1})
+    figure, drawn = result_figures.draw_scores(study)
+    assert set(drawn["task"]) == {HOPPER}
+    plt.close(figure)
+    shutil.rmtree(tmp_path / "both.cpu" / HOPPER)
+    alone = tables.read_study("both", "cpu", tmp_path)
+    assert study_text.telling(alone) == [CUBE], "where nobody scores anywhere, there is nothing else to show"
+    assert study_text.short(CUBE) in study_text.score_table(alone).splitlines()[0]
 
 
 def test_starts_are_of_the_untrained_policy(study: tables.Study) -> None:

@@ -7,7 +7,6 @@ them. The paper's numbers stand at the updates of its release, because the paper
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +16,7 @@ from vgf.book import plots
 from vgf.book.facts import CPU, PAPER, plan
 from vgf.book.result_figures import panels
 from vgf.results import comparison, tables
-from vgf.results.judgement import WORTH
-from vgf.results.study_text import NAMES, SCORE, short
+from vgf.results.study_text import NAMES, SCORE, short, silent
 
 STUDIES = ("d4rl", "ogbench", "medium_maze")
 MARKERS = dict(zip(NAMES.values(), "os^vPXD*h", strict=True))  # of methods, which share the muted colour
@@ -55,9 +53,9 @@ def write(directory: Path = plots.FIGURES) -> None:
 
 def learning(study: tables.Study) -> pd.DataFrame:
     """Return mean scores over updates on tasks where somebody scores: columns task, method, update, score, measure."""
-    found = []
+    found, nothing = [], silent(study)
     for source in study.sources:
-        if max(study.runs("last", key)[source.task.name].mean() for key in _keys(study, source.task.name)) < WORTH:
+        if source.task.name in nothing:
             continue
         own = source.scores[source.scores["test_steps"] == 0].groupby("update")["score"].mean().reset_index()
         found.append(
@@ -66,10 +64,6 @@ def learning(study: tables.Study) -> pd.DataFrame:
             )
         )
     return pd.concat(found) if found else pd.DataFrame()
-
-
-def _keys(study: tables.Study, task: str) -> list[tables.Key]:
-    return [key for key in study.keys if task in study.runs("last", key)]
 
 
 def draw_learning(curves: pd.DataFrame) -> Figure:
@@ -130,14 +124,6 @@ def draw_beside(beside: pd.DataFrame) -> Figure:
         entries = {t: m for ax in axes for m, t in zip(*ax.get_legend_handles_labels(), strict=True)}
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, fontsize=8)
     return figure
-
-
-def silent(studies: Sequence[str] = STUDIES) -> Iterator[str]:
-    """Yield the names of tasks on which no method reaches the score from which on it counts."""
-    for name in studies:
-        study = tables.read_study(name, CPU)
-        shown = set(learning(study).get("task", []))
-        yield from (short(task) for task in study.tasks if short(task) not in shown)
 
 
 def _in_order(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -18,8 +18,9 @@ import pandas as pd
 
 from vgf import records
 from vgf.results import comparison, step_verdicts, tables, units
-from vgf.results.judgement import TASKS, WORTH
-from vgf.results.study_text import short
+from vgf.results.judgement import TASKS
+from vgf.results.stats import WORTH
+from vgf.results.study_text import short, silent
 from vgf.support.json_text import read_json
 from vgf.support.paths import data_folder, project_folder
 from vgf.training.experiments import Experiment, read_experiment
@@ -103,7 +104,7 @@ def _tables(d4rl: tables.Study, ogbench: tables.Study) -> dict[str, Fact]:
     own = [_mean(d4rl, ("vgf", budgets[kinds[task]]), task) for task in d4rl.shared]
     clone = [_mean(d4rl, ("bc", 0), task) for task in d4rl.shared]
     most = max(_mean(ogbench, key, task) for key in ogbench.keys for task in ogbench.runs("last", key))
-    none = sum(_nobody(ogbench, task) for task in ogbench.tasks)
+    none = len(silent(ogbench))
     return {
         "d4rl-tasks": len(d4rl.shared),
         "d4rl-methods": len({key[0] for key in d4rl.keys}),
@@ -117,11 +118,6 @@ def _tables(d4rl: tables.Study, ogbench: tables.Study) -> dict[str, Fact]:
 
 def _mean(study: tables.Study, key: tables.Key, task: str) -> float:
     return float(study.runs("last", key)[task].mean())
-
-
-def _nobody(study: tables.Study, task: str) -> bool:
-    """Say whether no method reaches on a task the score from which on it counts."""
-    return all(_mean(study, key, task) < WORTH for key in study.keys if task in study.runs("last", key))
 
 
 def _steps(studies: Sequence[tables.Study]) -> dict[str, Fact]:

@@ -2,7 +2,8 @@
 
 A chapter reads records through `vgf.results.tables`, whose numbers have addresses that `vgf tables --check` computes
 again; nothing here computes a statistic of its own. The trade-off of one set of figures is that no chapter can tune its
-picture to its message: the same methods, in the same order and colours, on the same axes.
+picture to its message: the same methods, in the same order and colours, on the same axes. Tasks on which nobody scores
+are drawn by none of them; `study_text.score_table` has a sentence on each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vgf.book import plots
-from vgf.results.study_text import NAMES, SCORE, label, ordered, short
+from vgf.results.study_text import NAMES, SCORE, label, ordered, short, telling
 from vgf.results.tables import Key, Study, table_cell
 
 MARKERS, LINES = "osD^vP", ("-", "--", ":", "-.")  # of budgets of one method, which have one colour
@@ -26,8 +27,9 @@ def draw_scores(study: Study, names: Mapping[str, str] = NAMES) -> tuple[Figure,
     """Draw a panel a task: methods and budgets down, seeds as dots, mean and interval as a bar; and what is drawn."""
     rows, table = ordered(study, names), []
     with plots.style():
-        figure, axes = panels(study.tasks, height=0.24 * len(rows) + 0.9)
-        for ax, task in zip(axes, study.tasks, strict=True):
+        tasks = telling(study)
+        figure, axes = panels(tasks, height=0.24 * len(rows) + 0.9)
+        for ax, task in zip(axes, tasks, strict=True):
             for place, (key, text) in enumerate(reversed(rows)):
                 cell = table_cell(study, task, key)
                 if cell is None:
@@ -49,8 +51,9 @@ def draw_budgets(study: Study, methods: Sequence[str], names: Mapping[str, str] 
     """Draw a panel a task: the score over the test budget L_test, a line a method, bars its interval."""
     table = []
     with plots.style():
-        figure, axes = panels(study.tasks, height=2.6)
-        for ax, task in zip(axes, study.tasks, strict=True):
+        tasks = telling(study)
+        figure, axes = panels(tasks, height=2.6)
+        for ax, task in zip(axes, tasks, strict=True):
             for i, method in enumerate(methods):
                 steps = sorted(k[1] for k in study.keys if k[0] == method)
                 cells = [(s, cell) for s in steps if (cell := table_cell(study, task, (method, s))) is not None]
@@ -86,8 +89,9 @@ def draw_curves(
     """
     table = []
     with plots.style():
-        figure, axes = panels(study.tasks, height=2.6)
-        for ax, task in zip(axes, study.tasks, strict=True):
+        tasks = telling(study)
+        figure, axes = panels(tasks, height=2.6)
+        for ax, task in zip(axes, tasks, strict=True):
             for i, (method, steps) in enumerate(keys):
                 source = next((s for s in study.sources if (s.task.name, s.method) == (task, method)), None)
                 if source is None:
@@ -107,7 +111,7 @@ def draw_curves(
             ax.locator_params(axis="x", nbins=4)
             _name(ax, study, task, "y")
         marks, texts = axes[0].get_legend_handles_labels()
-        figure.legend(marks, texts, loc="outside lower center", ncols=min(3, len(study.tasks) + 1), fontsize=8)
+        figure.legend(marks, texts, loc="outside lower center", ncols=min(3, len(tasks) + 1), fontsize=8)
     return figure, pd.concat(table)
 
 

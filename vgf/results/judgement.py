@@ -26,12 +26,11 @@ from typing import Literal, get_type_hints
 
 import numpy as np
 
-from vgf.results.stats import Student, student
+from vgf.results.stats import WORTH, Student, student
 from vgf.results.units import Unit
 
 Status = Literal["held", "held in part", "did not hold", "undecided", "condition not met"]
 LEVEL = 0.05  # of a verdict: of saying anything where there is nothing
-WORTH = 5.0  # points of score: a smaller difference counts as none, and a task on which nobody reaches it is not judged
 TASKS = 3  # fewest tasks of a verdict, an environment's tasks counting as one
 SEEDS = 5  # fewest runs of each method on a task; an environment's tasks together have so many with `LEAST` seeds
 LEAST = 3  # fewest seeds in any case

@@ -15,7 +15,6 @@ import numpy as np
 from vgf.results.judgement import (
     LEVEL,
     SEEDS,
-    WORTH,
     Status,
     Verdict,
     between,
@@ -29,7 +28,7 @@ from vgf.results.judgement import (
     points,
     scores,
 )
-from vgf.results.stats import student
+from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 
 GATE = 1.15  # most perplexity, in that of the rival, at which a win on language counts as one

@@ -35,6 +35,7 @@ Scores = Sequence[np.ndarray]  # one array a task, [..., K_m]; the leading axes 
 
 DRAWS = 10_000
 LEVEL = 0.95
+WORTH = 5.0  # points of score: a smaller difference counts as none, and a task on which nobody reaches it is not judged
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from vgf.results import permutation
 from vgf.results.judgement import (
     LEVEL,
     TASKS,
-    WORTH,
     Verdict,
     decide,
     enough,
@@ -26,7 +25,7 @@ from vgf.results.judgement import (
     plural,
     scores,
 )
-from vgf.results.stats import student
+from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 
 Task = tuple[Unit, Unit | None]  # scores at every budget, and of the critic's choice where it was ranked

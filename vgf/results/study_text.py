@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vgf.datasets import get_task
+from vgf.results.stats import WORTH
 from vgf.results.tables import ALL, Key, Study, table_cell
 
 NAMES = {  # of agents, as the literature writes them
@@ -52,14 +53,42 @@ def with_interval(row: pd.Series) -> str:
     return f"{row.value:.1f}" if np.isnan(row.low) else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]"
 
 
+def silent(study: Study) -> dict[str, tuple[Key, float]]:
+    """Return the tasks that tell nothing, since no method reaches `WORTH` points: the highest there, and its mean."""
+    found = {}
+    for task in study.tasks:
+        means = {key: float(runs[task].mean()) for key in study.keys if task in (runs := study.runs("last", key))}
+        best = max(means, key=lambda key: means[key])
+        if means[best] < WORTH:
+            found[task] = (best, means[best])
+    return found
+
+
+def telling(study: Study) -> list[str]:
+    """Return the tasks on which some method scores; all of them where none does."""
+    nothing = silent(study)
+    return [task for task in study.tasks if task not in nothing] or study.tasks
+
+
+def silent_in_words(study: Study, names: Mapping[str, str] = NAMES) -> str:
+    """Return a sentence for each task that is left out because nobody scores there; empty where there is none."""
+    left, drawn = silent(study), telling(study)
+    labels = dict(ordered(study, names))
+    return " ".join(
+        f"{short(task)} is left out: no method reaches {WORTH:g} points there; the highest: {labels[key]}, {mean:.1f}."
+        for task, (key, mean) in left.items()
+        if task not in drawn
+    )
+
+
 def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str = "last") -> str:
     """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell.
 
-    Several tasks of an environment are one column, their mean.
+    Several tasks of an environment are one column, their mean. A task on which nobody scores is a sentence below it.
     """
     shared = {task: dataset for dataset, tasks in study.environments.items() for task in tasks}
-    rows = list(dict.fromkeys(shared.get(task, task) for task in study.tasks))
-    tasks = [*rows, *([ALL] if len(rows) > 1 and len(study.shared) > 1 else [])]
+    rows = list(dict.fromkeys(shared.get(task, task) for task in telling(study)))
+    tasks = [*rows, *([ALL] if len(study.tasks) > 1 and len(study.shared) > 1 else [])]
     titles = [f"mean over {len(study.shared)} tasks" if task == ALL else _title(study, task) for task in tasks]
     lines = [f"| method | {' | '.join(titles)} |", f"|---|{'--:|' * len(tasks)}"]
     for key, text in ordered(study, names):
@@ -67,8 +96,9 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
         for task in tasks:
             row = table_cell(study, task, key, checkpoint)
             cells.append("–" if row is None else with_interval(row))
-        lines.append(f"| {text} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        if any(cell != "–" for cell in cells):
+            lines.append(f"| {text} | {' | '.join(cells)} |")
+    return "\n".join([*lines, *(["", left] if (left := silent_in_words(study, names)) else [])])
 
 
 def _title(study: Study, row: str) -> str:
@@ -94,9 +124,12 @@ def budget_table(study: Study, task: str, names: Mapping[str, str], checkpoint: 
 def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, str] = NAMES) -> str:
     """Return a markdown table of ours and the paper's numbers where there are both; L_test by kind of task.
 
-    Without a task that both have, it is a sentence that says so.
+    Tasks on which nobody scores here are left out, as in `score_table`. Without a task that both have, it is a sentence
+    that says so.
     """
     n, lines = study.numbers, ["| task | method | ours | the paper's |", "|---|---|--:|--:|"]
+    drawn = set(telling(study))
+    n = n[n["task"].isin(drawn | {dataset for dataset, own in study.environments.items() if drawn & set(own)})]
     for row in n[n["checkpoint"] == "paper"].itertuples():
         keys = [key for key in study.keys if key[0] == row.method]
         key = next((k for k in keys if k[1] == budgets[get_task(row.task).kind]), keys[0])
@@ -104,7 +137,7 @@ def beside_paper(study: Study, budgets: Mapping[str, int], names: Mapping[str, s
         if own is not None:
             text = label(key, len(keys) > 1, names)
             lines.append(f"| {_title(study, row.task)} | {text} | {with_interval(own)} | {row.value:g} |")
-    return "\n".join(lines) if len(lines) > 2 else "The paper has no number for any task that was run here."
+    return "\n".join(lines) if len(lines) > 2 else "The paper has no number for any task on which a method scores here."
 
 
 def starts(study: Study) -> pd.DataFrame:

@@ -17,7 +17,6 @@ from vgf.results import permutation
 from vgf.results.judgement import (
     LEVEL,
     TASKS,
-    WORTH,
     Status,
     Verdict,
     between,
@@ -32,7 +31,7 @@ from vgf.results.judgement import (
     points,
     scores,
 )
-from vgf.results.stats import student
+from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 
 MOVES = 0.25  # displacement in sigma below which a flow does too little for its direction to matter
