@@ -90,6 +90,17 @@ def test_a_task_on_which_nobody_scores_is_a_sentence_and_no_column(tmp_path: Pat
     assert study_text.short(CUBE) in study_text.score_table(alone).splitlines()[0]
 
 
+def test_the_price_of_a_task_is_what_its_records_took() -> None:
+    core = tables.read_study("core", "cpu")
+    (task,) = core.tasks
+    runs = {s.method: read_runs(core.sources[0].record.folder.parent / s.method)[-1] for s in core.sources}
+    each = {method: sum(run["seconds"].values()) / len(run["seeds"]) for method, run in runs.items()}
+    assert f"{sum(each.values()) * 50 / 3600:.1f} core-hours" in study_text.price_in_words([core], 50)
+    one = next(iter(each))
+    assert f"{each[one] * 500 / 3600:.1f} core-hours" in study_text.price_in_words([core], 500, [one])
+    assert task == "hopper-medium-v2"
+
+
 def test_starts_are_of_the_untrained_policy(study: tables.Study) -> None:
     table = study_text.starts(study).set_index(["task", "method"])
     assert len(table) == 5

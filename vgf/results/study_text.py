@@ -8,7 +8,7 @@ its rows: the same methods stand in the same order everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,25 @@ def silent_in_words(study: Study, names: Mapping[str, str] = NAMES) -> str:
         f"{short(task)} is left out: no method reaches {WORTH:g} points there; the highest: {labels[key]}, {mean:.1f}."
         for task, (key, mean) in left.items()
         if task not in drawn
+    )
+
+
+def price_in_words(studies: Sequence[Study], seeds: int, keys: Sequence[str] = ()) -> str:
+    """Return a sentence on the core-hours of one more task with the methods of some studies, as their records took.
+
+    Args:
+        studies: whose runs are counted, training and evaluation; a run is one process on one core.
+        seeds: of each method.
+        keys: these methods alone; all when empty.
+    """
+    hours = []
+    for study in studies:
+        for task in study.tasks:
+            own = [s.record.runs[-1] for s in study.sources if s.task.name == task and (not keys or s.method in keys)]
+            hours.append(sum(sum(run["seconds"].values()) / len(run["seeds"]) for run in own) * seeds / 3600)
+    return (
+        f"By the times of these records, one more task with {seeds} seeds of each method takes about "
+        f"{max(hours):.1f} core-hours at this size of training, and in proportion more with more updates."
     )
 
 
