@@ -12,6 +12,7 @@ import pytest
 
 from vgf.book import critic_figures
 from vgf.datasets.maze_layouts import EVALUATION_GOALS, U_MAZE
+from vgf.results import collapse, tables
 from vgf.results.value_map import SQUARE
 
 WORDS = {"vgf": "a step in the target", "best_of_n": "none"}
@@ -43,6 +44,21 @@ def test_ages_have_a_line_for_each_budget_and_the_clone_s() -> None:
     row = drawn.query("method == 'vgf' and update == 10 and test_steps == 1").iloc[0]
     assert row["mean"] == pytest.approx(own.mean())
     assert row["low"] <= row["mean"] <= row["high"]
+    plt.close(figure)
+
+
+def test_orders_have_a_line_for_each_choice_at_every_age() -> None:
+    study = tables.read_study("critic", "cpu")
+    figure, drawn = critic_figures.draw_orders(study, {"best_of_n": "none"})
+    (ax,) = figure.axes
+    assert len(ax.lines) == len(critic_figures.CHOICES)
+    (source,) = (s for s in study.sources if s.method == "best_of_n")
+    rows = source.record.ranking
+    for row in drawn.itertuples():
+        own = rows[(rows["choice"] == row.choice) & (rows["particles"] == row.particles)]
+        own = own[own["update"] == row.update + source.record.runs[-1]["settings"]["config"]["pretrain"]]
+        assert row.mean == pytest.approx(100 * own.groupby("seed")["success"].mean().mean())
+    assert sorted(drawn["update"].unique()) == sorted(collapse.ages(source)["update"].unique())
     plt.close(figure)
 
 

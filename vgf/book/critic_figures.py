@@ -22,6 +22,13 @@ from vgf.results import collapse, stats
 from vgf.results.tables import Study
 
 BUDGETS = {0: ("green", "o", "-"), 1: ("blue", "s", "--"), 3: ("orange", "D", ":")}  # L_test: colour, marker, line
+CHOICES = {  # of the reference's actions, by the critic: colour, marker, line
+    ("any", 5): (None, "x", "--"),
+    ("best", 5): ("blue", "o", "-"),
+    ("best", 32): ("blue", "s", ":"),
+    ("worst", 5): ("orange", "o", "-"),
+    ("worst", 32): ("orange", "s", ":"),
+}
 ACROSS = 2  # panels in a row, so that a figure can be read on a phone
 
 
@@ -57,12 +64,21 @@ def draw_ages(study: Study, words: Mapping[str, str], clone: float) -> tuple[Fig
             ax.set_title(title, fontsize=9)
             ax.set_ylim(-4, 104)
             ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
-        for ax in axes[:, 0]:
-            ax.set_ylabel("success, %")
-        figure.supxlabel("updates of the critic", fontsize=9)
+        _name_axes(axes, len(words), drawn[0]["update"])
         marks, texts = axes[0, 0].get_legend_handles_labels()
         figure.legend(marks, texts, loc="outside lower center", ncols=4, fontsize=8)
     return figure, pd.concat(drawn, ignore_index=True)
+
+
+def _name_axes(axes: np.ndarray, count: int, updates: pd.Series) -> None:
+    """Name the outer axes of panels, and put marks where there was an evaluation."""
+    for place, ax in enumerate(list(axes.flat)[:count]):
+        ax.set_xticks(list(updates))
+        if place % axes.shape[1] == 0:
+            ax.set_ylabel("success, %")
+        if place + axes.shape[1] >= count:
+            ax.set_xlabel("updates of the critic")
+            ax.xaxis.set_tick_params(labelbottom=True)
 
 
 def _with_intervals(ages: pd.DataFrame) -> pd.DataFrame:
@@ -72,6 +88,44 @@ def _with_intervals(ages: pd.DataFrame) -> pd.DataFrame:
         score = stats.of_mean([own["score"].to_numpy()], (0, 100))
         found.append({"update": update, "mean": score.value, "low": score.low, "high": score.high, "seeds": len(own)})
     return pd.DataFrame(found)
+
+
+def draw_orders(study: Study, words: Mapping[str, str]) -> tuple[Figure, pd.DataFrame]:
+    """Draw the score by which of the reference's unmoved actions is taken, over the critic's updates.
+
+    Args:
+        study: the records, of one task, with a ranking at every evaluation.
+        words: for each method drawn, what its panel is called.
+
+    Returns:
+        The figure, and what is drawn: method, choice, particles, update, mean, low, high, seeds.
+    """
+    rows, drawn = -(-len(words) // ACROSS), []
+    with plots.style():
+        figure, axes = plt.subplots(
+            rows, min(ACROSS, len(words)), figsize=(plots.WIDTH, 2.4 * rows + 0.4), layout="constrained",
+            squeeze=False, sharex=True, sharey=True,
+        )  # fmt: skip
+        for ax in axes.flat[len(words) :]:
+            ax.remove()
+        for ax, (method, title) in zip(axes.flat, words.items(), strict=False):
+            (source,) = (s for s in study.sources if s.method == method)
+            every = collapse.orders(source)
+            for (choice, count), (name, marker, dashes) in CHOICES.items():
+                line = _with_intervals(every[(every["choice"] == choice) & (every["particles"] == count)])
+                text = "any one" if choice == "any" else f"{choice} of {count}"
+                colour = plots.MUTED if name is None else plots.PALETTE[name]
+                if choice != "any":
+                    ax.fill_between(line["update"], line["low"], line["high"], color=colour, alpha=0.1, lw=0)
+                ax.plot(line["update"], line["mean"], dashes, color=colour, marker=marker, ms=4, label=text)
+                drawn.append(line.assign(method=method, choice=choice, particles=count))
+            ax.set_title(title, fontsize=9)
+            ax.set_ylim(-4, 104)
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
+        _name_axes(axes, len(words), drawn[0]["update"])
+        marks, texts = axes[0, 0].get_legend_handles_labels()
+        figure.legend(marks, texts, loc="outside lower center", ncols=3, fontsize=8)
+    return figure, pd.concat(drawn, ignore_index=True)
 
 
 def draw_floor(

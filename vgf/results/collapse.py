@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vgf.results import stats
+from vgf.results import critic_ranking, stats
 from vgf.results.tables import MethodScores
 
 Word = Literal["stays good", "falls", "collapses"]
@@ -47,6 +47,17 @@ def ages(source: MethodScores, test_steps: int = 0) -> pd.DataFrame:
     alone = int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
     own = source.scores[(source.scores["test_steps"] == test_steps) & (source.scores["update"] > alone)]
     return own.assign(update=own["update"] - alone)[[*PLACE, "score"]].sort_values(list(PLACE), ignore_index=True)
+
+
+def orders(source: MethodScores) -> pd.DataFrame:
+    """Return scores by which unmoved action is taken: columns update (of the critic), seed, choice, particles, score.
+
+    Args:
+        source: of a record with a ranking at every evaluation.
+    """
+    alone = int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
+    rows = critic_ranking.summed_up(source.record.ranking, source.task)
+    return rows.assign(update=rows["update"] - alone)[[*PLACE, "choice", "particles", "score"]]
 
 
 def fate(scores: pd.DataFrame) -> Fate:
