@@ -155,12 +155,14 @@ def test_a_critic_picks_where_the_best_is_ahead_of_any_one() -> None:
         [rows(HOPPER, [3.0, 5.0], [1.0, 2.2], [5.0, 7.0]), rows(CUBE, [1.0, 1.0], [5.0, 5.0], [0.0, 0.0])]
     )
     hopper, cube = study_text.short(HOPPER), study_text.short(CUBE)
-    assert study_text.ranking_in_words(ranked).split("; ") == [
-        f"on {hopper} the critic picks better than chance among 5 actions (4 for the best, 2 for any, 2 for the worst) "
-        "and better still among 32 (6 for the best)",
-        f"on {cube} the critic picks no better than chance among 5 actions "
-        "(1 for the best, 5 for any, 5 for the worst) and worse among 32 (0 for the best)",
+    assert study_text.ranking_in_words(ranked).split(". ") == [
+        f"On {hopper} the critic picks better than chance among 5 actions (4 for the best, 2 for any, 2 for the worst)",
+        "It picks better still among 32 (6 for the best)",
+        f"On {cube} the critic picks no better than chance among 5 actions "
+        "(1 for the best, 5 for any, 5 for the worst)",
+        "It picks worse among 32 (0 for the best).",
     ]
+    assert study_text.picked_in_words(ranked) == "1 of 2 tasks"
     figure = result_figures.draw_ranking(ranked, "return")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [
         *("worst\nof 32", "worst\nof 5", "any", "best\nof 5", "best\nof 32")
@@ -212,7 +214,8 @@ def test_a_critic_that_knows_only_what_is_bad_is_told_from_one_that_knows_nothin
     ranked = pd.DataFrame(
         [(c, n, 0, x) for (c, n), x in scores.items()], columns=["choice", "particles", "seed", "score"]
     )
-    (text,) = study_text.ranking_in_words(ranked.assign(task=HOPPER)).split("; ")
+    text = study_text.ranking_in_words(ranked.assign(task=HOPPER))
+    assert study_text.picked_in_words(ranked.assign(task=HOPPER)) == "0 of 1 task"
     assert (
         "tells the worst apart on every seed, but picks no better than chance among 5 actions (9 for the best" in text
     )

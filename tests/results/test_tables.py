@@ -110,7 +110,7 @@ def test_a_markdown_table_says_what_it_must_not_be_read_without(results: Path) -
         f"dataset of {CUBE}: regenerated, 20 episodes, sha256 {len(CUBE):02x}{len(CUBE):02x}",
         "chosen by the very score shown and so biased upwards",
         "score: return, normalised as D4RL does; percent of episodes that succeed",
-        "with 3 seeds Student's holds the true mean of a task 94 % of the time where scores are normal and 89 % where",
+        "With 3 seeds Student's holds the true mean of a task 94 % of the time where scores are normal and 89 % where",
         "they are skewed, percentiles 73 %",
         "| task | bc | iql | iql, paper | vgf, 0 steps | vgf, 1 step | vgf, paper |",
     ):
@@ -137,7 +137,7 @@ def test_a_run_fine_tuned_online_is_reported_before_and_after(results: Path) -> 
         assert numbers[f"both.cpu/last/mean/{HOPPER}/vgf/{steps}"] == pytest.approx(after, rel=1e-5)
     text = FORMATS["md"](tables.read_study("both", "cpu", results))
     assert "**both.cpu, offline checkpoint**" in text
-    assert "100 updates; the last of them online, over 0 to 100 environment steps a seed; 4 evaluation" in text
+    assert "\n- online: the last of these updates, over 0 to 100 environment steps a seed\n" in text
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def render_costs() -> str:
     how = (
         "as measured"
         if measured
-        else f"which assumes {ASSUMED / 1e12:.0f} TFLOP/s; no GPU was measured, and twice the rate halves the hours"
+        else f"which assumes {ASSUMED / 1e12:.0f} TFLOP/s. No GPU was measured, and twice the rate halves the hours"
     )
     lines = [
         f"One update of VGF at the paper's size takes {1e3 * core:.0f} ms on one core, as measured "

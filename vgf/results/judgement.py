@@ -119,7 +119,7 @@ def needs(units: Sequence[Unit], judged: Sequence[Unit], kind: str = "that count
         also: another thing that a task needs to count, as "a ranking".
     """
     text = f"{TASKS} tasks {kind}, each with {SEEDS} seeds{f', {also}' if also else ''} and a method that scores "
-    text += f"{WORTH:g} points; now {len(judged)} of {len(units)} are such tasks"
+    text += f"{WORTH:g} points. Now {len(judged)} of {len(units)} are such tasks"
     few = {n: [u.name for u in units if not enough(u) and u.seeds == n] for n in sorted({u.seeds for u in units})}
     silent = [unit.name for unit in units if enough(unit) and not scores(unit)]
     why = [f"{plural(n, 'seed')} on {_these(own, units)}" for n, own in few.items() if own]

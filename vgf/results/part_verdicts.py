@@ -37,10 +37,10 @@ GATE = 1.15  # most perplexity, in that of the rival, at which a win on language
 def online(units: Sequence[Unit], own: str = "VGF", rival: str = "FQL") -> Verdict:
     """Fine-tuned online, the one method starts higher than the other, adapts faster and ends higher.
 
-    Three parts, each a difference seed by seed, judged by Student over tasks: the offline policy's score; the mean
-    score of the evaluations online less that of the offline policy; the score after the last update. A part holds where
-    its difference is clearly above zero; it does not where that is clearly below five points (`WORTH`) and not above
-    zero.
+    Three parts, each a difference seed by seed, are judged by Student over tasks. *Start* is the offline policy's
+    score, *gain* the mean score of the evaluations online less the start, *end* the score after the last update. A part
+    holds where its difference is clearly above zero. It does not hold where the difference is clearly below five points
+    (`WORTH`) and not above zero.
 
     - held: all three hold.
     - held in part: at least one holds once three are corrected for (Holm), and not all.
@@ -116,7 +116,7 @@ class Contrast:
     def words(self, other: str) -> str:
         """Return the differences in words."""
         wins = points(student([self.wins.mean(1)]))
-        return f"{wins} of wins against {other} at {self.ratio:.2f} times its perplexity"
+        return f"Against {other}, VGF has {wins} of wins at {self.ratio:.2f} times its perplexity"
 
 
 def against(contrast: Contrast) -> Verdict:
@@ -142,12 +142,12 @@ def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -
     """On language, the method wins more often than its rivals, and it does because of the flow.
 
     Wins are those against responses of the tuned policy, as the judge sees them, on the same prompts and seeds. Against
-    a rival the method wins where its win rate is clearly higher, over seeds and over prompts, and its perplexity is
-    at most 1.15 times the rival's (`GATE`), as measured, for its tilt was chosen at that limit on other prompts. It
-    does not where the win rate is clearly less than five points (`WORTH`) higher, or the perplexity is clearly above
-    the limit. A control is the same without what is said to be at work: one constant direction for every response, or
-    no kernel between the particles. The method is ahead of a control where it clearly wins more often, within the
-    same limit.
+    a rival the method wins where its win rate is clearly higher, over seeds and over prompts, and its measured
+    perplexity is at most 1.15 times the rival's (`GATE`). Its tilt was chosen at that limit on other prompts. It
+    does not win where the win rate is clearly less than five points (`WORTH`) higher, or the perplexity is clearly
+    above the limit. A control is the same without what is said to be at work: one constant direction for every
+    response, or no kernel between the particles. The method is ahead of a control where it clearly wins more often,
+    within the same limit.
 
     - held: it wins against all rivals, and it is ahead of all controls.
     - held in part: it wins against at least one rival once their number is corrected for (Holm).
@@ -162,8 +162,8 @@ def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -
     parts = {name: against(contrast) for name, contrast in rivals.items()}
     judged = {name: part for name, part in parts.items() if part.status != "condition not met"}
     left = [name for name in parts if name not in judged]
-    said = f"VGF has {listed([c.words(name) for name, c in {**_of(rivals, judged), **controls}.items()])}"
-    said += f"; {listed(left)} {'was' if len(left) == 1 else 'were'} not trained to the end" if left else ""
+    said = ". ".join(c.words(name) for name, c in {**_of(rivals, judged), **controls}.items())
+    said += f". {listed(left)} {'was' if len(left) == 1 else 'were'} not trained to the end" if left else ""
     also = f"{listed(left)} trained to the end" if left else ""
     if not judged:
         return Verdict("condition not met", said, also)
@@ -178,7 +178,7 @@ def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -
         return Verdict("held", said, chance=max(*chances, *flow.values()))
     if won:
         behind = [name for name in controls if name not in flow]
-        said += f"; it is not clearly ahead of {listed(behind)}" if behind else ""
+        said += f". It is not clearly ahead of {listed(behind)}" if behind else ""
         return Verdict("held in part", said, chance=len(judged) * min(part.chance for part in won.values()))
     if all(part.status == "did not hold" for part in judged.values()):
         return Verdict("did not hold", said, chance=max(chances))

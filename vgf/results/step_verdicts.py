@@ -58,14 +58,14 @@ def generalises(ranking: Unit | None) -> Kind:
 def steps_help(tasks: Sequence[Task]) -> Verdict:
     """More test steps raise the score where the value function generalises.
 
-    Judged only on tasks where it does: acting by the action that the critic values most of a few unmoved ones scores
-    clearly above acting by any one, and that clearly above acting by the one it values least. The gain of a number of
+    Judged only on tasks where it does. There the action of highest value among a few unmoved ones scores clearly above
+    any one of them, and any one clearly above the action of lowest value. The gain of a number of
     steps is the score with it less the score with none, seed by seed. Each task has its own best number, and the chance
     counts the search for it: signs of a seed's gains are flipped, all numbers of steps together.
 
     - held: the gain, averaged over tasks, is clearly above zero.
-    - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks
-      where each seed's number of steps is the one that is best on the other seeds.
+    - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
+      There each seed has the number of steps that is best on the other seeds.
     - did not hold: it is clearly below five points and not clearly above zero.
     - undecided: neither, or fewer than three such tasks.
     - condition not met: three tasks or more tell whether the critic generalises, and on none it does.
@@ -82,8 +82,8 @@ def steps_help(tasks: Sequence[Task]) -> Verdict:
     up = sum(bool(chosen_elsewhere(own).mean() > 0) for own in gains)
     if status == "held" and 2 * up <= len(judged):
         status = "held in part"
-    said += f"; there the best number of steps gains {mean:+.1f} points on average, more than zero on {up} of "
-    said += f"{plural(len(judged))} where other seeds choose it, and as much comes about by chance with {chance:.2g}"
+    said += f". There the best number of steps gains {mean:+.1f} points on average, more than zero on {up} of "
+    said += f"{plural(len(judged))} where other seeds choose it. As much comes about by chance with {chance:.2g}"
     return Verdict(status, said, more_needed(status, judged), total, names(judged))
 
 
@@ -110,7 +110,7 @@ def zero_is_safe(tasks: Sequence[Task]) -> Verdict:
     mean, chance = permutation.best_gain(gains)
     below = _observed_best(gains)
     status, total = decide(below, chance)
-    said += f"; there even the best number of steps gains {mean:+.1f} points on average, so little by chance with "
+    said += f". There even the best number of steps gains {mean:+.1f} points on average: so little by chance with "
     said += f"{below:.2g} if it were {WORTH:g}, so much with {chance:.2g} if it were none"
     return Verdict(status, said, more_needed(status, judged), total, names(judged))
 
@@ -132,7 +132,7 @@ def _sorted(tasks: Sequence[Task], kind: Kind, wanted: str) -> tuple[list[Unit],
     kinds = [generalises(ranking) if enough(unit) else "unclear" for unit, ranking in telling]
     judged = [unit for (unit, _), own in zip(telling, kinds, strict=True) if own == kind]
     ranked = sum(ranking is not None for _, ranking in telling)
-    said = f"VGF scores on {plural(len(telling))}, of which {ranked} were ranked; its critic generalises on "
+    said = f"VGF scores on {plural(len(telling))}, of which {ranked} were ranked. Its critic generalises on "
     said += (
         f"{kinds.count('yes')}, does not on {kinds.count('no')}, and too little is known on {kinds.count('unclear')}"
     )

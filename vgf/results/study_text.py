@@ -194,7 +194,7 @@ def second_half_in_words(drawn: pd.DataFrame) -> str:
 
 
 def ranking_in_words(ranked: pd.DataFrame) -> str:
-    """Return, for each task, whether the critic picks among few and among many of the reference's actions.
+    """Return in sentences, task by task, whether the critic picks among few and many of the reference's actions.
 
     Args:
         ranked: rows as `vgf.results.critic_ranking` leaves them.
@@ -210,7 +210,18 @@ def ranking_in_words(ranked: pd.DataFrame) -> str:
             picks = f"tells the worst apart on every seed, but {picks}"
         then = "better still" if mean["best", many] > best else "worse"
         words.append(
-            f"on {short(task)} the critic {picks} among {few} actions ({best:.0f} for the best, {any_one:.0f} for any, "
-            f"{worst:.0f} for the worst) and {then} among {many} ({mean['best', many]:.0f} for the best)"
+            f"On {short(task)} the critic {picks} among {few} actions ({best:.0f} for the best, {any_one:.0f} for any, "
+            f"{worst:.0f} for the worst). It picks {then} among {many} ({mean['best', many]:.0f} for the best)."
         )
-    return "; ".join(words)
+    return " ".join(words)
+
+
+def picked_in_words(ranked: pd.DataFrame) -> str:
+    """Return on how many tasks the critic's best of a few actions scores above any one, and the worst not.
+
+    Args:
+        ranked: rows as `vgf.results.critic_ranking` leaves them.
+    """
+    sentences = ranking_in_words(ranked)
+    tasks = ranked["task"].nunique()
+    return f"{sentences.count('picks better than chance')} of {tasks} task{'s' * (tasks != 1)}"

@@ -157,23 +157,24 @@ def _run_lines(study: Study) -> list[str]:
     updates = sorted({int(s.scores["update"].max()) for s in study.sources})
     episodes = sorted({int(n) for s in study.sources for n in s.scores["episodes"].unique()})
     steps = [int(s.scores["environment_steps"].max()) for s in study.sources]
-    online = f"the last of them online, over {_span(steps)} environment steps a seed; " if max(steps) else ""
+    online = [f"online: the last of these updates, over {_span(steps)} environment steps a seed"] if max(steps) else []
     configs = [run["settings"].get("config", {}) for s in study.sources for run in s.record.runs]
     alone = sorted({config["pretrain"] for config in configs if config.get("pretrain")})
     first = f", of which the first {_span(alone)} train the reference alone where a method does so;" if alone else ";"
     return [
         f"scale {study.scale}: seeds {' or '.join(_listed(one) for one in seeds)}; {_span(updates)} updates{first} "
-        f"{online}{_span(episodes)} evaluation episodes for each seed and budget; "
+        f"{_span(episodes)} evaluation episodes for each seed and budget; "
         f"{_span([len(e) for e in _evaluated(study)])} evaluated checkpoints",
+        *online,
         f"in brackets, a {100 * stats.LEVEL:.0f} % interval over seeds: of a mean Student's, of the rest percentiles "
-        f"of {stats.DRAWS} bootstrap draws, stratified by task; {_coverage(min(len(one) for one in seeds))}",
+        f"of {stats.DRAWS} bootstrap draws, stratified by task. {_coverage(min(len(one) for one in seeds))}",
     ]
 
 
 def _coverage(seeds: int) -> str:
     """Say what an interval is worth with so many seeds."""
     if seeds < 2:
-        return "with 1 seed there is none"
+        return "With 1 seed there is none"
     normal, skewed, drawn = (
         100 * found
         for found in (
@@ -183,7 +184,7 @@ def _coverage(seeds: int) -> str:
         )
     )
     return (
-        f"with {seeds} seeds Student's holds the true mean of a task {normal:.0f} % of the time where scores are "
+        f"With {seeds} seeds Student's holds the true mean of a task {normal:.0f} % of the time where scores are "
         f"normal and {skewed:.0f} % where they are skewed, percentiles {drawn:.0f} %"
     )
 
@@ -215,7 +216,7 @@ def _paper_lines(study: Study) -> list[str]:
         return []
     return [
         "paper: the number of the paper's main results, on official data at its full scale, its test budget not "
-        "stated; an OGBench number of the paper is the mean over an environment's five tasks, ours that of the row"
+        "stated. An OGBench number of the paper is the mean over an environment's five tasks, ours that of the row"
     ]
 
 

@@ -65,12 +65,12 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
         evidence = (
             f"{own} is first of {count} methods on {first} of {plural(len(telling))} of the paper's table on which "
         )
-        evidence += f"any of them scores; its rank is {places}"
+        evidence += f"any of them scores. Its rank is {places}"
     else:
         nobody = f"nobody scores on the {plural(len(named))} of the paper's table that were run"
         evidence = nobody if named else "no task of the paper's table was run"
     rest = [unit for unit in others if scores(unit)]
-    evidence += f"; it is first on {sum(map(_first, rest))} of {plural(len(rest), 'other task')}" if rest else ""
+    evidence += f". It is first on {sum(map(_first, rest))} of {plural(len(rest), 'other task')}" if rest else ""
     if len(judged) < TASKS:
         met = judged or not any(map(enough, named))
         return Verdict("undecided" if met else "condition not met", evidence, needs(named, judged))
@@ -79,7 +79,7 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
     rare = permutation.at_most_half(tops, len(judged))
     against = min(high, rare)
     evidence += (
-        f"; a sum of ranks of {total:g} or less comes about by chance with {low:.2g}, one as high with {high:.2g}"
+        f". A sum of ranks of {total:g} or less comes about by chance with {low:.2g}, one as high with {high:.2g}"
     )
     status: Status = "undecided"
     chance = min(1.0, 2 * min(low, against))
@@ -167,8 +167,8 @@ def amortised_no_worse(units: Sequence[Unit], moved: Mapping[str, float]) -> Ver
 
     Judged only on tasks where the flow does something: with autograd its particles move, while training, by at least a
     quarter of the reference's spread. Otherwise any direction could replace the gradient. The difference is the score
-    with the network less that with autograd, seed by seed, averaged over all numbers of test steps above zero; no worse
-    is a test of its own (non-inferiority), with a margin of five points (`WORTH`), by Student over tasks.
+    with the network less that with autograd, seed by seed, averaged over all numbers of test steps above zero. *No
+    worse* is a test of its own (non-inferiority), with a margin of five points (`WORTH`), by Student over tasks.
 
     - held: the difference is clearly above minus five points.
     - held in part: it is, but it is clearly below zero: worse, by less than the margin.
