@@ -110,7 +110,7 @@ def test_more_critics_never_widen_harm() -> None:
         worth = truth(places.expand(len(SHORT), -1, -1), moved).mean(-1)
         for count in counts:
             chosen = decide(*evidence(critics[1 : count + 1], critics[0], held, seed)).chosen
-            gain = float(worth[SHORT.index(chosen)] - worth[SHORT.index(CLONE)])
+            gain = float(worth[SHORT.index(chosen)] - worth[SHORT.index(Rung(0.0, 5))])
             harm[count] += gain < 0
             gains[count] += gain
     assert harm[2] >= harm[4] >= harm[8]
@@ -163,15 +163,21 @@ def test_a_promise_counts_as_far_as_such_promises_were_kept() -> None:
     assert decide(gains, young, Rule(shrink="estimate")).lines[1].kept == 1.0
 
 
-def test_by_state_each_takes_its_own_rung_and_never_a_refused_one() -> None:
-    rungs = (CLONE, Rung(1.0, 5), Rung(2.0, 5))
-    sure, split = [2.0, 2.1, 1.9, 2.0], [9.0, -9.0, 9.0, -9.0]
-    table = np.zeros((4, 3, 2))
-    table[:, 1], table[:, 2] = np.array([sure, split]).T, 5.0
-    task = decide(Judged(rungs, table, np.arange(2)), reliable())
-    lines = (task.lines[0], replace(task.lines[1], fault="bound"), replace(task.lines[2], fault="radius"))
-    chosen = choose_by_state(Judged(rungs, table, np.arange(2)), replace(task, lines=lines))
-    assert chosen.tolist() == [1, 0]
+def test_without_evidence_it_is_the_best_of_n_and_against_it_the_clone() -> None:
+    gains, held = judged({CLONE: [0.0] * 4, Rung(0.0, 5): [-1.0] * 4, Rung(1.0, 5): [-2.0] * 4}), reliable()
+    assert decide(gains, held).chosen == Rung(0.0, 5)  # every bound is negative
+    few = replace(held, trajectory=held.trajectory // 20)
+    assert decide(gains, few).chosen == Rung(0.0, 5)  # too few trajectories for a slope
+    wrong = decide(gains, replace(held, predicted=-held.predicted))
+    assert (wrong.chosen, wrong.radius) == (CLONE, None)
+
+
+def test_by_state_each_takes_its_own_rung_and_a_split_vote_is_the_clone() -> None:
+    rungs, sure, split = (CLONE, Rung(1.0, 5)), [2.0, 2.1, 1.9, 2.0], [9.0, -9.0, 9.0, -9.0]
+    table = np.zeros((4, 2, 2))
+    table[:, 1] = np.array([sure, split]).T
+    here = Judged(rungs, table, np.arange(2))
+    assert choose_by_state(here, decide(here, reliable()), (0, 1)).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,6 @@ def ensemble(
         pretrain=max(policy.config.pretrain, 1),
         direction="autograd",
         step_unit="absolute",
-        bank=0,
     )
     seeds = range(first_seed, first_seed + members)
     agent = VGF.create(config, policy.dims, seeds, policy.device)

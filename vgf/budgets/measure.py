@@ -122,6 +122,21 @@ def actions_of(movers: Critics, observations: Tensor, rungs: tuple[Rung, ...], u
     return torch.stack(found, 1)
 
 
+class Evidence(NamedTuple):
+    """All that the rule decides by."""
+
+    judged: Judged
+    held: HeldOut
+    unit: Unit
+
+
+def evidence(movers: Critics, judges: Critics, held: HeldRows, rungs: tuple[Rung, ...]) -> Evidence:
+    """Return what critics that moved nothing say of every rung, and what came of what they said on held-out rows."""
+    unit = unit_of(movers, held.transitions.observations[:: max(1, len(held.trajectory) // MOST_STATES)])
+    judged = judge(movers, judges, held, rungs, unit, MOST_STATES)
+    return Evidence(judged, held_out(judges, held, unit), unit)
+
+
 @torch.no_grad()
 def judge(
     movers: Critics, judges: Critics | None, held: HeldRows, rungs: tuple[Rung, ...], unit: Unit, states: int

@@ -5,10 +5,11 @@ r"""The rule: from what critics say of each rung, and of the data's own actions,
 2. **Bound.** c(b) G(b) - kappa U(b): U is the standard error over judges and states, kappa from `vgf.budgets.slopes`,
    and c <= 1 what comes of a promise at that distance: the slope of the tail that 1 + x lies in, or its lower bound.
 3. **Radius.** A particle of the reference is one sigma from its mean (root mean square); moved by at most x sigma it
-   is at most 1 + x away (Minkowski). So x is trusted up to the reach less 1. Where no slope is positive nothing is
-   trusted, and choosing among N unmoved actions neither.
+   is at most 1 + x away (Minkowski). So x is trusted up to the reach less 1.
 4. **Gate.** What a step adds to the same N unmoved, times c, must be promised above the critics' TD noise.
-5. **Choice.** The largest positive bound of what is left, else the plain clone.
+5. **Choice.** The largest positive bound of what is left. Where none is left: L = 0, the best of the most particles,
+   for taking the best of the reference's own actions is what one does without evidence; but where the slope of all held
+   out actions is negative beyond doubt, the critics rank actions the wrong way round, and it is the plain clone.
 
 Each of 2, 3 and 4 can be left out, for ablations. Nothing depends on the rewards' scale or origin. Assumed: judges err
 independently of the mover and of each other; an error they share, and the data do not show within the reach, is seen by
@@ -17,6 +18,7 @@ none of the steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -125,6 +127,7 @@ class Decision:
         noise: TD noise of the judges, in units of value.
         kappa: standard errors between a gain and its bound.
         tails: slope of each tail of distance.
+        fallback: what is taken where no rung has a positive bound.
     """
 
     lines: tuple[Line, ...]
@@ -134,10 +137,11 @@ class Decision:
     noise: float
     kappa: float
     tails: tuple[Slope, ...]
+    fallback: Rung
 
 
 def decide(judged: Judged, held: HeldOut, rule: Rule | None = None) -> Decision:
-    """Return the rung with the largest lower bound within the radius and past the gate, else the plain clone.
+    """Return the rung with the largest lower bound within the radius and past the gate, else L = 0.
 
     Args:
         judged: gains by critics that did not move the particles.
@@ -158,28 +162,34 @@ def decide(judged: Judged, held: HeldOut, rule: Rule | None = None) -> Decision:
         added = gain - of.get(Rung(0.0, rung.particles), 0.0)
         fault = _fault(rung, bound if rule.has_bound else gain, share * added, radius, held.noise, rule)
         lines.append(Line(rung, gain, bound, share, added, mmd2_of(rung.displacement), fault))
-    left = [line for line in lines if not line.fault]
-    best = max(left, key=lambda line: line.bound if rule.has_bound else line.gain)
-    return Decision(tuple(lines), best.rung, reached, radius, held.noise, kappa, tails)
+    left = [line for line in lines if not line.fault and line.rung != CLONE]
+    fallback = fallback_of(judged.rungs, tails)
+    best = max(left, key=lambda line: line.bound if rule.has_bound else line.gain).rung if left else fallback
+    return Decision(tuple(lines), best, reached, radius, held.noise, kappa, tails, fallback)
 
 
-def choose_by_state(judged: Judged, decision: Decision) -> np.ndarray:
-    """Return for each state the number of the rung whose own lower bound is largest, [M], of those the rule left.
+def fallback_of(rungs: tuple[Rung, ...], tails: tuple[Slope, ...]) -> Rung:
+    """Return the best of the most particles, unmoved; the plain clone where the slope of all actions is below zero."""
+    still = Rung(0.0, max(rung.particles for rung in rungs))
+    is_wrong = 2 * tails[0].slope - tails[0].lower < 0  # the upper bound; NaN is no evidence
+    return CLONE if is_wrong or still not in rungs else still
+
+
+def choose_by_state(judged: Judged, decision: Decision, numbers: Sequence[int]) -> np.ndarray:
+    """Return for each state the place in `judged` of the rung whose own lower bound is largest, [M].
 
     A state has no trajectories to average over, so its standard error is that of the judges alone.
 
     Args:
-        judged: gains at these states, of the decision's ladder.
+        judged: gains at these states, of rungs that the decision leaves; its fallback is one.
         decision: taken on held-out data.
+        numbers: of those rungs on the decision's ladder.
     """
     error = np.asarray(slopes.standard_error(judged.gains, 0.0))  # [R, M]
-    kept = np.array([line.kept for line in decision.lines])[:, None]
+    kept = np.array([decision.lines[number].kept for number in numbers])[:, None]
     with np.errstate(invalid="ignore"):
         bounds = kept * judged.gains.mean(0) - np.where(error > 0, decision.kappa * error, 0.0)
-    left = np.array([line.fault in ("", "bound") for line in decision.lines])
-    bounds[~left] = -np.inf
-    bounds[judged.rungs.index(CLONE)] = 0.0
-    found: np.ndarray = bounds.argmax(0)
+    found: np.ndarray = np.where(bounds.max(0) > 0, bounds.argmax(0), judged.rungs.index(decision.fallback))
     return found
 
 

@@ -6,13 +6,14 @@
 
 The file is what `vgf train --export` writes, or the one in a record's folder. It holds numbers and names, never code,
 and is complete: method, config and sizes are in its header. The budget is chosen at each call, as the paper does at
-test time (xu2026vgf): more steps move the reference's actions further up the value, zero steps take the best of N.
+test time (xu2026vgf): more steps move the reference's actions further up the value, zero steps take the best of N. Once
+`vgf.choose_budget` has chosen one from data, `budget="auto"` takes it.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,10 +21,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vgf.agents import VGF, Agent
+from vgf.budgets.acting import act_by, policy_digest
+from vgf.budgets.report import BudgetReport, read_report, report_path
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.support.given import place, shown, whole
-from vgf.training.checkpoints import load_agent, one_seed, save_policy
+from vgf.training.checkpoints import POLICY, load_agent, one_seed, save_policy
 from vgf.training.device import choose_device
 
 
@@ -38,38 +41,77 @@ class Policy:
         budget: the transport budget it was trained with; `act` uses it unless told otherwise.
     """
 
-    def __init__(self, agent: Agent, task: str) -> None:
-        self._agent, self.task = agent, task
+    def __init__(self, agent: Agent, task: str, path: Path | None = None) -> None:
+        self._agent, self.task, self._path = agent, task, path
+        self._chosen: BudgetReport | None = None
         self.method, self.updates = agent.name, agent.updates
         self.observation_size, self.action_size = agent.dims
         self.budget: Budget = agent.budget(getattr(agent.config, "train_steps", 0))
 
     def act(
-        self, observations: ArrayLike | Tensor, budget: Budget | int | None = None, seed: int | None = None
+        self,
+        observations: ArrayLike | Tensor,
+        budget: Budget | int | Literal["auto"] | BudgetReport | None = None,
+        seed: int | None = None,
     ) -> np.ndarray:
         """Return actions in [-1, 1] for one observation or a batch.
 
         Args:
             observations: [observation_size] or [B, observation_size], numpy, nested lists or a tensor.
             budget: a `vgf.Budget`, a number of flow steps of the trained kind, or None for the trained budget. Methods
-                that move nothing ignore it.
+                that move nothing ignore it. "auto" is what `vgf.choose_budget` chose for this policy, particles
+                included; a report may be given itself.
             seed: makes the call repeatable: the same arguments give the same actions. None draws on.
 
         Returns:
             float32, [action_size] or [B, action_size].
 
         Raises:
-            ValueError: if observations have another size or are not finite, or the budget has no meaning.
+            ValueError: if observations have another size or are not finite, the budget has no meaning, or it is "auto"
+                and none was chosen for this policy.
         """
         agent, states = self._agent, self._rows("observations", observations, self.observation_size)
-        if budget is None:
-            budget = self.budget
-        elif not isinstance(budget, Budget):
-            budget = agent.budget(whole("budget", budget))
         streams = None if seed is None else SeedStreams((whole("seed", seed, 0),), "policy", agent.device)
-        actions = agent.act(states.reshape(1, -1, self.observation_size), budget, streams)
+        rows = states.reshape(1, -1, self.observation_size)
+        if isinstance(budget, str | BudgetReport):
+            report = self._belonging(budget) if isinstance(budget, BudgetReport) else self._auto(budget)
+            assert isinstance(agent, VGF)  # no other has a report
+            actions = act_by(agent, report, rows, streams)
+        else:
+            if budget is None:
+                budget = self.budget
+            elif not isinstance(budget, Budget):
+                budget = agent.budget(whole("budget", budget))
+            actions = agent.act(rows, budget, streams)
         found: np.ndarray = actions.reshape(*states.shape[:-1], self.action_size).cpu().numpy()
         return found
+
+    @property
+    def chosen(self) -> BudgetReport:
+        """The report of the budget that was chosen for this policy.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        return self._auto("auto")
+
+    def _auto(self, word: str) -> BudgetReport:
+        """Return the report beside the policy's file; ValueError where there is none."""
+        if word != "auto":
+            raise ValueError(f"budget must be a number of steps, a Budget, a BudgetReport or 'auto', got {shown(word)}")
+        if self._chosen is None:
+            path = None if self._path is None else report_path(self._path, self._agent.seeds[0])
+            if path is None or not path.exists():
+                where = "this policy" if self._path is None else str(self._path)
+                raise ValueError(f"no budget was chosen for {where}; vgf.choose_budget or `vgf budget` chooses one")
+            self._chosen = self._belonging(read_report(path))
+        return self._chosen
+
+    def _belonging(self, report: BudgetReport) -> BudgetReport:
+        """Return a report, unless it was made for another policy."""
+        if not isinstance(self._agent, VGF) or report.policy != policy_digest(self._agent):
+            raise ValueError("the report is another policy's, or this one was trained anew; choose the budget anew")
+        return report
 
     def values(self, observations: ArrayLike | Tensor, actions: ArrayLike | Tensor) -> np.ndarray:
         """Return what each critic of the ensemble predicts: the discounted return of an action and what follows.
@@ -129,7 +171,7 @@ def load_policy(path: Path | str, seed: int | None = None, device: torch.device 
     path, seed = place("path", path), None if seed is None else whole("seed", seed, 0)
     agent, task = load_agent(path, choose_device(device))
     try:
-        return Policy(one_seed(agent, seed), task)
+        return Policy(one_seed(agent, seed), task, path / POLICY if path.is_dir() else path)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -1,0 +1,137 @@
+"""Rules that choose a budget, side by side: what each takes in a cell, and regret, harm and capture over cells.
+
+A cell is one trained seed with every rung of the ladder judged from data and played in its world. Rules take one rung a
+cell; some look at the world and say so. How they are judged was written before (`data/rules/budget.yaml`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from vgf.budgets.ladder import CLONE, Rung, mmd2_of
+
+CELL = ["task", "method", "seed"]
+ZERO = Rung(0.0, 10)
+HEURISTIC_LIMIT, MMD_LIMIT = 1.5, 0.05
+REAL_GAIN = 2.0  # standard errors
+
+
+def simple_choices(ladder: pd.DataFrame, radius: float | None) -> dict[str, Rung]:
+    """Return what the rules without a calibration take in one cell.
+
+    Args:
+        ladder: a row a rung; columns displacement, particles, promise, disagreement, simulated and value.
+        radius: trusted displacement in sigma, None where nothing is.
+    """
+    most = ladder[ladder["particles"] == ZERO.particles].sort_values("displacement")
+    calm = (most["disagreement"] <= HEURISTIC_LIMIT * most["disagreement"].iloc[0]).to_numpy()
+    until = len(calm) if calm.all() else int(np.argmin(calm))
+    near = most[most["displacement"] <= (0.0 if radius is None else radius + 1e-9)]
+    bounded = most[[mmd2_of(x) <= MMD_LIMIT for x in most["displacement"]]]
+    rows = {
+        "promise": ladder.loc[ladder["promise"].idxmax()],
+        "heuristic": most.iloc[max(until - 1, 0)],
+        "simulator": ladder.loc[ladder["simulated"].idxmax()],
+        "radius": near.iloc[-1],
+        "mmd": bounded.iloc[-1],
+        "oracle": ladder.loc[ladder["value"].idxmax()],
+    }
+    return {"zero": ZERO, "clone": CLONE} | {name: rung_of(row) for name, row in rows.items()}
+
+
+def rung_of(row: pd.Series) -> Rung:
+    """Return the rung of a row with displacement and particles."""
+    return Rung(float(row["displacement"]), int(row["particles"]))
+
+
+def fixed_choices(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return each fixed rung in every cell, and for each world the one that was best in hindsight.
+
+    Args:
+        cells: a row a cell and rung, with value and error.
+
+    Returns:
+        Rows as of `cells` with a column rule: "fixed X sigma, N" or "hindsight".
+    """
+    named = cells.assign(
+        rule=[f"fixed {x:g} sigma, {n}" for x, n in zip(cells.displacement, cells.particles, strict=True)]
+    )
+    parts = [named]
+    for _, own in named.groupby(named["task"].map(world_of)):
+        best = own.groupby("rule")["regret"].mean().idxmin()
+        parts.append(own[own["rule"] == best].assign(rule="hindsight"))
+    return pd.concat(parts)
+
+
+def world_of(task: str) -> str:
+    """Return the world of a task: what stands before the first hyphen."""
+    return task.partition("-")[0]
+
+
+def with_regret(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return cells with a column regret: how far below the best rung, as a share of best less worst."""
+    group = cells.groupby(CELL)["value"]
+    best, worst = group.transform("max"), group.transform("min")
+    return cells.assign(regret=(best - cells["value"]) / (best - worst).where(best > worst, 1.0))
+
+
+def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
+    """Return how each rule did, over all cells and in each world.
+
+    Args:
+        cells: a row a cell and rung: task, method, seed, displacement, particles, value, and error, the standard error
+            of the paired difference to `ZERO`.
+        choices: a row a cell and rule: task, method, seed, rule, value, error.
+
+    Returns:
+        A row a world ("all" first) and rule: cells, regret, worst, harm, capture and gain_cells, the number of cells
+        with a real gain that capture is a mean over; NaN where there are none.
+    """
+    zero = cells[(cells.displacement == ZERO.displacement) & (cells.particles == ZERO.particles)].set_index(CELL)[
+        "value"
+    ]
+    group = cells.groupby(CELL)["value"]
+    best = cells.loc[group.idxmax()].set_index(CELL)
+    told = choices.set_index(CELL)
+    span = (group.max() - group.min()).where(lambda x: x > 0, 1.0)
+    real = (best["value"] - zero) > REAL_GAIN * best["error"]
+    gained = told["value"] - zero.reindex(told.index)
+    table = pd.DataFrame(
+        {
+            "world": [world_of(task) for task, *_ in told.index],
+            "rule": told["rule"].to_numpy(),
+            "regret": ((group.max().reindex(told.index) - told["value"]) / span.reindex(told.index)).to_numpy(),
+            "harm": (gained < -told["error"]).to_numpy(),
+            "capture": (gained / (best["value"] - zero).reindex(told.index)).where(real.reindex(told.index)).to_numpy(),
+        }
+    )
+    both = pd.concat([table.assign(world="all"), table])
+    found = both.groupby(["world", "rule"], sort=False).agg(
+        cells=("regret", "size"),
+        regret=("regret", "mean"),
+        worst=("regret", "max"),
+        harm=("harm", "mean"),
+        capture=("capture", "mean"),
+        gain_cells=("capture", "count"),
+    )
+    return found.reset_index()
+
+
+def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all") -> dict[str, bool]:
+    """Return which of the conditions of success hold for `ours`, of harm, capture and regret.
+
+    Args:
+        table: of `scores`.
+        success: most harm and least capture.
+        world: of the rows looked at.
+    """
+    own = table[table["world"] == world].set_index("rule")
+    ours = own.loc["ours"]
+    return {
+        "harm": bool(ours["harm"] <= success["harm"]),
+        "capture": bool(ours["capture"] >= success["capture"]),
+        "regret": bool(ours["regret"] < own.loc["hindsight", "regret"]),
+    }

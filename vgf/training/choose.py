@@ -1,0 +1,159 @@
+"""`vgf.choose_budget`: how far a trained policy should move, from data alone; no environment is touched.
+
+Judges are critics that did not move the particles: an ensemble that is trained for it, on trajectories of which some
+are held out, or the other seeds of the record, which cost nothing but have seen every trajectory. The report lies
+beside the policy, where `policy.act(..., budget="auto")` finds it, and so do the ensemble's networks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from vgf.agents import Agent
+from vgf.agents.vgf import VGF
+from vgf.budgets.acting import policy_digest
+from vgf.budgets.critics import AgentCritics, ensemble, split
+from vgf.budgets.ladder import Rung, ladder
+from vgf.budgets.measure import evidence, held_rows
+from vgf.budgets.report import BudgetReport, report_path
+from vgf.budgets.rule import Rule, decide
+from vgf.datasets.own import own_transitions
+from vgf.datasets.transitions import Transitions
+from vgf.records import Record
+from vgf.support.given import place, shown, whole
+from vgf.training.checkpoints import POLICY, join_seeds, load_agent, one_seed, save_policy
+from vgf.training.device import choose_device
+
+JudgesName = Literal["auto", "ensemble", "seeds"]
+JUDGES = "judges"  # names their noise
+HELD_SHARE = 0.25  # of the trajectories
+FEWEST_SEEDS = 4  # of a record whose other seeds can judge one
+
+
+def choose_budget(
+    policies: Record | Path | str,
+    data: Path | str | Mapping[str, ArrayLike] | Transitions,
+    *,
+    seed: int | None = None,
+    judges: JudgesName = "ensemble",
+    members: int = 5,
+    updates: int | None = None,
+    batch_size: int = 256,
+    rule: Rule | None = None,
+    rungs: tuple[Rung, ...] | None = None,
+    device: torch.device | str = "cpu",
+    save: bool = True,
+) -> BudgetReport:
+    """Choose how far a policy's particles should move, and how many they should be, from data alone.
+
+    A ladder of displacements in units of the reference's spread is judged by critics that did not move the particles;
+    what they promise is held to what came on held-out trajectories; see `vgf.budgets.rule`. It sees no error that all
+    critics share and the data do not show.
+
+    Args:
+        policies: a record, its folder, or a policy's file, of vgf.
+        data: what it was trained on, or other data of the same task: as `vgf.fit` takes it.
+        seed: of the policy to choose for; may be left out where there is one.
+        judges: "ensemble" trains critics on a bootstrap of trajectories; "seeds" takes the other seeds of the record,
+            at least three, at no cost but with trajectories that they have seen; "auto" takes them where there are.
+        members: critics of the ensemble, >= 2.
+        updates: of each of its critics; as many as the policy's critic had when None.
+        batch_size: of those updates.
+        rule: constants, those of `vgf.budgets.rule` when None.
+        rungs: the ladder; `vgf.budgets.ladder.ladder()` when None.
+        device: where it computes: cpu, cuda, cuda:N, or auto.
+        save: put the report beside the policy, in place of one that is there, with the ensemble it rests on.
+
+    Returns:
+        The report: its `budget`, `particles`, `table`, `slopes` and `sentence`.
+
+    Raises:
+        ValueError: naming what is wrong with the policy or the data, or that there is nothing to choose by.
+    """
+    if judges not in (words := ("auto", "ensemble", "seeds")):
+        raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
+    begun, where = time.monotonic(), choose_device(device)
+    path = policies.folder if isinstance(policies, Record) else place("policies", policies)
+    path = path / POLICY if path.is_dir() else path
+    agent, task = load_agent(path, where)
+    policy = _mover(path, agent, seed)
+    transitions = own_transitions(data, where)
+    _check_widths(policy, transitions)
+    learn, held = split(transitions, HELD_SHARE)
+    by_seeds = judges == "seeds" or (judges == "auto" and len(agent.seeds) >= FEWEST_SEEDS)
+    if by_seeds:
+        critics, told = _other_seeds(path, agent, policy.seeds[0])
+    else:
+        count = _critic_updates(policy) if updates is None else whole("updates", updates, 1)
+        critics = ensemble(policy, transitions, learn, whole("members", members, 2), count, batch_size)
+        told = f"{members} critics of {count} updates, each from a bootstrap of {len(learn)} trajectories"
+    rows = held_rows(transitions, held)
+    judged, came, unit = evidence(AgentCritics(policy), AgentCritics(critics, JUDGES), rows, rungs or ladder())
+    decision, count = decide(judged, came, rule), len(np.unique(rows.trajectory))
+    seconds = time.monotonic() - begun
+    report = BudgetReport(task, policy_digest(policy), unit, decision, told, not by_seeds, count, seconds)
+    if save:
+        target = report_path(path, policy.seeds[0])
+        if by_seeds:
+            judges_path(target).unlink(missing_ok=True)
+        else:
+            save_policy(judges_path(target), critics, task)
+        report.save(target)
+    return report
+
+
+def judges_path(report: Path) -> Path:
+    """Return where the ensemble lies that a report rests on."""
+    return report.with_name(report.name.replace(".budget.json", ".judges.safetensors"))
+
+
+def _mover(path: Path, agent: Agent, seed: Any) -> VGF:
+    """Return the seed whose particles move.
+
+    Raises:
+        ValueError: naming the file, and the seeds there are or what can be chosen for.
+    """
+    try:
+        policy = one_seed(agent, None if seed is None else whole("seed", seed, 0))
+        if not isinstance(policy, VGF) or not policy.transports:
+            raise ValueError(f"{policy.name} moves no particles, so it has no budget to choose; vgf has")
+        if _critic_updates(policy) < 1:
+            raise ValueError("its critic has learnt nothing yet; train it for more updates than its reference")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return policy
+
+
+def _other_seeds(path: Path, agent: Agent, seed: int) -> tuple[VGF, str]:
+    """Return the other seeds of a policy file as judges, and who they are in words.
+
+    Raises:
+        ValueError: if they are too few.
+    """
+    others = [one for one in agent.seeds if one != seed]
+    if len(agent.seeds) < FEWEST_SEEDS:
+        need = f"{len(others)} other seeds cannot judge one, {FEWEST_SEEDS - 1} can"
+        raise ValueError(f"{path}: {need}; judges='ensemble' trains critics for it")
+    joined = join_seeds([one_seed(agent, one) for one in others])
+    assert isinstance(joined, VGF)  # as the mover is
+    return joined, f"{len(others)} other seeds of the record, which have seen these trajectories"
+
+
+def _critic_updates(policy: VGF) -> int:
+    """Return how many updates the policy's critic has had."""
+    return policy.updates - policy.config.pretrain
+
+
+def _check_widths(policy: VGF, transitions: Transitions) -> None:
+    """Refuse data of other widths than the policy's."""
+    found = transitions.observations.shape[1], transitions.actions.shape[1]
+    if found != tuple(policy.dims):
+        takes = f"{policy.dims[0]} numbers and gives {policy.dims[1]}"
+        raise ValueError(f"the policy takes {takes}; the data have {found[0]} and {found[1]}")
