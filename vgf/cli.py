@@ -20,6 +20,7 @@ COMMANDS = {
     "train": ("vgf.training.commands:main", "train the methods of an experiment file and leave records"),
     "estimate": ("vgf.training.estimate_command:main", "say what an experiment costs here, in hours and disk"),
     "evaluate": ("vgf.training.evaluate_command:main", "evaluate a record's policy anew, at several test budgets"),
+    "budget": ("vgf.training.budget_command:main", "choose how far a policy should move, from data alone"),
     "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
     "rlhf": (
         "vgf.rlhf.study.commands:main",

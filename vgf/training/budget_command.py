@@ -1,0 +1,75 @@
+"""`vgf budget`: choose how far a record's policy should move, from data alone, and leave the report beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+
+from vgf import records
+from vgf.datasets import Transitions, get_task, load
+from vgf.support.errors import DataError
+from vgf.support.paths import data_folder
+from vgf.training.checkpoints import load_agent
+from vgf.training.choose import JudgesName, choose_budget
+
+
+def budget_command(
+    record: tyro.conf.Positional[Path],
+    data: Path | None = None,
+    seed: int | None = None,
+    judges: JudgesName = "ensemble",
+    members: int = 5,
+    updates: int | None = None,
+    device: str = "auto",
+    json: bool = False,
+) -> None:
+    """Choose how far the particles of a record's policy should move, from data alone; no environment is touched.
+
+    The report lies beside the policy, where `policy.act(..., budget="auto")` finds it.
+
+    Args:
+        record: folder that `vgf train` or `vgf.fit` made, or a policy's file.
+        data: what it was trained on; may be left out where the record says which file of the cache it was.
+        seed: of the policy; may be left out where there is one.
+        judges: train an ensemble of critics, or take the record's other seeds, or auto: those where there are enough.
+        members: critics of the ensemble.
+        updates: of each of them; as many as the policy's critic had by default.
+        device: cpu, cuda, or auto: cuda where there is one.
+        json: print a JSON list of the ladder's rows instead of a table.
+    """
+    found = _data(record, data)
+    report = choose_budget(record, found, seed=seed, judges=judges, members=members, updates=updates, device=device)
+    if json:
+        print(report.table.to_json(orient="records"))
+        return
+    print(report.table.to_string(index=False, float_format=lambda x: f"{x:.3g}"))
+    print(f"{report.task}: {report.sentence}")
+
+
+def _data(record: Path, data: Path | None) -> Transitions | Path:
+    """Return what the policy was trained on: a task's file with the task's rewards, or own data as they are.
+
+    Raises:
+        ValueError: if it is not said where they are, or they are gone.
+    """
+    _, task_name = load_agent(record)
+    try:
+        task = get_task(task_name)
+    except DataError:  # own data
+        if data is None:
+            raise ValueError(f"{record}: trained on data of your own; say which with --data") from None
+        return data
+    if data is None:
+        folder = record if record.is_dir() else record.parent
+        file = records.read_runs(folder)[-1]["dataset"].get("file")
+        data = data_folder() / "cache" / task.suite / str(file)
+        if file is None or not data.exists():
+            raise ValueError(f"{folder}: its data are not at {data}; `vgf data get {task.dataset}`, or say --data")
+    return load(task.name, data)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run `vgf budget` with its arguments."""
+    tyro.cli(budget_command, prog="vgf budget", args=list(arguments))
