@@ -8,23 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vgf.budgets.ladder import CLONE, Rung, Unit, budget_of, mmd2_of
-from vgf.budgets.report import BudgetReport, read_report, report_path
-from vgf.budgets.rule import Decision, Line
-from vgf.budgets.slopes import Slope
-
-STILL, STEP, LEAP = Rung(0.0, 5), Rung(0.5, 5), Rung(1.0, 5)
-
-
-def line(rung: Rung, bound: float, fault: str = "") -> Line:
-    return Line(rung, bound + 0.1, bound, 1.0, bound, mmd2_of(rung.displacement), fault)
-
-
-def a_report(chosen: Rung = STEP, beyond: str = "bound", radius: float | None = 1.0) -> BudgetReport:
-    lines = (line(CLONE, 0.0), line(STILL, 0.2), line(STEP, 0.5), line(LEAP, -0.5, beyond))
-    tails = (Slope(0.0, 1.0, 0.8, 100, 20), Slope(0.5, math.nan, math.nan, 3, 1))
-    decision = Decision(lines, chosen, radius and radius + 1, radius, 0.01, 2.0, tails, STILL)
-    return BudgetReport("drone", "f00", Unit(0.2, 3.0, 2), decision, "5 critics", True, 20, 1.5)
+from tests.helpers.budget_reports import LEAP, STEP, STILL, a_report
+from vgf.budgets.ladder import CLONE, budget_of
+from vgf.budgets.report import read_report, report_path
 
 
 def test_the_sentence_says_what_to_do_and_why_no_more() -> None:

@@ -1,0 +1,86 @@
+"""Rules and scores on cells made by hand: who takes what, and regret, harm and capture to the digit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vgf.budgets.ladder import CLONE, Rung, ladder
+from vgf.results import budget_rules
+from vgf.results.budget_rules import ZERO
+
+RUNGS = ladder((0.0, 0.1, 0.25, 1.0), (1, 10))
+
+
+def a_cell(value: dict[Rung, float], task: str = "drone-many", seed: int = 0) -> pd.DataFrame:
+    rows = [{**rung._asdict(), "value": value.get(rung, 0.0)} for rung in RUNGS]
+    table = pd.DataFrame(rows).assign(task=task, method="train2-500", seed=seed, error=0.5)
+    far = table["displacement"]
+    return table.assign(promise=far, disagreement=1 + far, simulated=-far - 0.01 * table["particles"])
+
+
+def test_each_rule_takes_its_rung() -> None:
+    table = a_cell({Rung(0.25, 1): 7.0})
+    taken = budget_rules.simple_choices(table, 0.5)
+    assert taken == {
+        "zero": ZERO,
+        "clone": CLONE,
+        "promise": Rung(1.0, 1),  # the first of equals
+        "heuristic": Rung(0.25, 10),  # 1.25 times, and at 1.0 twice
+        "simulator": CLONE,
+        "radius": Rung(0.25, 10),
+        "mmd": Rung(0.1, 10),  # 2 - 2 exp(-x^2 / 2) is 0.0100 there and 0.0615 at 0.25
+        "oracle": Rung(0.25, 1),
+    }
+    assert budget_rules.simple_choices(table, None)["radius"] == ZERO
+    calm = budget_rules.simple_choices(table.assign(disagreement=1.0), None)
+    assert calm["heuristic"] == Rung(1.0, 10)
+
+
+def test_the_heuristic_stops_at_the_first_rung_that_is_too_far() -> None:
+    table = a_cell({}).assign(disagreement=[9.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0])  # N = 1 four times, then N = 10
+    assert budget_rules.simple_choices(table, None)["heuristic"] == ZERO
+
+
+def scored() -> pd.DataFrame:
+    first = a_cell({ZERO: 1.0, Rung(0.25, 10): 5.0, Rung(1.0, 10): -3.0})
+    second = a_cell({ZERO: 2.0, Rung(0.25, 10): 2.5, Rung(1.0, 10): 1.0}, task="bandit-far-few")
+    cells = pd.concat([first, second], ignore_index=True)
+    rows = [
+        ("drone-many", "ours", 3.0, 0.5),
+        ("drone-many", "bold", -3.0, 0.5),
+        ("bandit-far-few", "ours", 1.6, 0.5),
+        ("bandit-far-few", "bold", 1.0, 0.5),
+    ]
+    choices = pd.DataFrame(rows, columns=["task", "rule", "value", "error"]).assign(method="train2-500", seed=0)
+    fixed = budget_rules.fixed_choices(budget_rules.with_regret(cells))
+    return budget_rules.scores(cells, pd.concat([choices, fixed])).set_index(["world", "rule"])
+
+
+def test_regret_harm_and_capture_to_the_digit() -> None:
+    table = scored()
+    ours = table.loc[("all", "ours")]
+    assert ours["regret"] == pytest.approx(np.mean([(5 - 3) / 8, (2.5 - 1.6) / 2.5]))
+    assert ours["worst"] == pytest.approx(0.36)
+    assert ours["harm"] == 0.0  # 0.4 below zero, within one standard error
+    assert (ours["capture"], ours["gain_cells"]) == (0.5, 1)  # the bandit's best is one error above zero, not two
+    assert table.loc[("all", "bold"), "harm"] == 1.0
+    assert np.isnan(table.loc[("bandit", "ours"), "capture"])
+
+
+def test_hindsight_is_the_best_fixed_rung_of_each_world() -> None:
+    table = scored()
+    assert table.loc[("drone", "hindsight"), "regret"] == table.loc[("drone", "fixed 0.25 sigma, 10"), "regret"] == 0.0
+    assert table.loc[("all", "fixed 1 sigma, 10"), "regret"] == pytest.approx(np.mean([1.0, 1.5 / 2.5]))
+
+
+def test_success_needs_all_three() -> None:
+    table = scored().reset_index()
+    assert budget_rules.verdict(table, {"harm": 0.05, "capture": 0.5}) == {
+        "harm": True,
+        "capture": True,
+        "regret": False,
+    }
+    strict = budget_rules.verdict(table, {"harm": 0.05, "capture": 0.6})
+    assert not strict["capture"]
