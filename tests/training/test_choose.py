@@ -9,28 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import vgf
+from tests.helpers.budget_records import DATA, SETTINGS, a_record
 from tests.helpers.own_runs import CONFIG, trajectories
-from vgf import cli
 from vgf.agents import VGF, Dims
-from vgf.budgets.acting import act_by, act_by_state, policy_digest
-from vgf.budgets.ladder import CLONE, Rung
-from vgf.budgets.report import read_report, report_path
-from vgf.networks import SeedStreams
+from vgf.budgets.acting import policy_digest
+from vgf.budgets.report import judges_path, read_report, report_path
 from vgf.training.checkpoints import POLICY, load_agent, one_seed, save_policy
-from vgf.training.choose import choose_budget, judges_path
+from vgf.training.choose import choose_budget
 
-DATA = trajectories(count=16, action=2)
-SETTINGS: dict[str, Any] = {"updates": 3, "batch_size": 8}
 STATES = np.random.default_rng(0).normal(size=(7, 3))
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("own") / "task"
-    return vgf.fit(DATA, folder, CONFIG, seeds=(0, 1, 2, 5), updates=4, batch_size=8).folder
+    return a_record(tmp_path_factory.mktemp("own"))
 
 
 @pytest.fixture
@@ -53,20 +47,9 @@ def test_a_budget_is_chosen_saved_and_acted_by(record: Path) -> None:
     assert actions.shape == (7, 2)
     assert np.array_equal(actions, policy.act(STATES, report, seed=3))
     assert policy.act(STATES[0], "auto", seed=3).shape == (2,)
+    assert policy.act(STATES, "auto-state", seed=3).shape == (7, 2)
     again = choose_budget(record, DATA, seed=1, save=False, **SETTINGS)
     assert again.table.equals(report.table)
-
-
-def test_the_rung_decides_how_many_particles_and_how_far(record: Path) -> None:
-    report = choose_budget(record, DATA, seed=0, save=False, **SETTINGS)
-    agent, rows = one_seed(load_agent(record)[0], 0), torch.as_tensor(STATES, dtype=torch.float32)[None]
-    acts = {}
-    for rung in (CLONE, Rung(0.0, 10), Rung(1.0, 10)):
-        chosen = replace(report, decision=replace(report.decision, chosen=rung))
-        acts[rung] = act_by(agent, chosen, rows, SeedStreams((0,), "test"))  # type: ignore[arg-type]
-        assert acts[rung].shape == (1, 7, 2)
-    values = [float(agent.value(rows, a, "mean").mean()) for a in acts.values()]  # type: ignore[attr-defined]
-    assert values[0] < values[1] < values[2]  # by the critic that moves
 
 
 def test_other_seeds_may_judge_and_say_that_they_have_seen_the_data(record: Path) -> None:
@@ -74,16 +57,8 @@ def test_other_seeds_may_judge_and_say_that_they_have_seen_the_data(record: Path
     assert not report.held_out
     assert "3 other seeds" in report.judges
     assert not judges_path(report_path(record / POLICY, 5)).exists()
-
-
-def test_by_state_each_state_has_a_rung_that_the_report_left(record: Path) -> None:
-    report = choose_budget(record, DATA, seed=0, **SETTINGS)
-    policy, judges = one_seed(load_agent(record)[0], 0), load_agent(judges_path(report_path(record / POLICY, 0)))[0]
-    rows = torch.as_tensor(STATES, dtype=torch.float32)[None]
-    actions, number = act_by_state(policy, judges, report, rows, SeedStreams((0,), "test"))  # type: ignore[arg-type]
-    assert (actions.shape, number.shape) == ((1, 7, 2), (7,))
-    lines = [report.decision.lines[int(n)] for n in number]
-    assert all(line.fault in ("", "bound") or line.rung == report.decision.fallback for line in lines)
+    with pytest.raises(ValueError, match="no ensemble at"):
+        vgf.load_policy(record, seed=5).act(STATES, "auto-state")
 
 
 def test_a_report_of_another_policy_is_refused(record: Path) -> None:
@@ -136,16 +111,3 @@ def test_methods_that_move_nothing_and_too_few_seeds_are_refused(tmp_path: Path)
     alone = vgf.fit(DATA, tmp_path / "lone", CONFIG, **SETTINGS)
     with pytest.raises(ValueError, match="0 other seeds cannot judge one, 3 can"):
         choose_budget(alone, DATA, judges="seeds")
-
-
-def test_the_command_says_one_sentence_or_one_line(
-    record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    np.savez(tmp_path / "data.npz", **DATA)  # type: ignore[arg-type]
-    words = ["budget", str(record), "--seed", "0", "--updates", "3", "--device", "cpu"]
-    assert cli.main([*words, "--data", str(tmp_path / "data.npz")]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1] == f"task: {read_report(report_path(record / POLICY, 0)).sentence}"
-    assert len(said) == 18 + 2
-    assert cli.main(words) == 2
-    assert capsys.readouterr().err.strip().endswith("say which with --data")

@@ -164,5 +164,10 @@ def report_path(policy: Path, seed: int) -> Path:
     return policy.with_suffix(f".seed{seed}.budget.json")
 
 
+def judges_path(report: Path) -> Path:
+    """Return where the ensemble lies that a report rests on."""
+    return report.with_name(report.name.replace(".budget.json", ".judges.safetensors"))
+
+
 def _rung(given: Mapping[str, Any]) -> Rung:
     return Rung(float(given["displacement"]), int(given["particles"]))

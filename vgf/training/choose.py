@@ -22,7 +22,7 @@ from vgf.budgets.acting import policy_digest
 from vgf.budgets.critics import AgentCritics, ensemble, split
 from vgf.budgets.ladder import Rung, ladder
 from vgf.budgets.measure import evidence, held_rows
-from vgf.budgets.report import BudgetReport, report_path
+from vgf.budgets.report import BudgetReport, judges_path, report_path
 from vgf.budgets.rule import Rule, decide
 from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
@@ -107,11 +107,6 @@ def choose_budget(
             save_policy(judges_path(target), critics, task)
         report.save(target)
     return report
-
-
-def judges_path(report: Path) -> Path:
-    """Return where the ensemble lies that a report rests on."""
-    return report.with_name(report.name.replace(".budget.json", ".judges.safetensors"))
 
 
 def _mover(path: Path, agent: Agent, seed: Any) -> VGF:

@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vgf.agents import VGF, Agent
-from vgf.budgets.acting import act_by, policy_digest
-from vgf.budgets.report import BudgetReport, read_report, report_path
+from vgf.budgets.acting import act_by, act_by_state, policy_digest
+from vgf.budgets.report import BudgetReport, judges_path, read_report, report_path
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.support.given import place, shown, whole
@@ -44,6 +44,7 @@ class Policy:
     def __init__(self, agent: Agent, task: str, path: Path | None = None) -> None:
         self._agent, self.task, self._path = agent, task, path
         self._chosen: BudgetReport | None = None
+        self._ensemble: VGF | None = None
         self.method, self.updates = agent.name, agent.updates
         self.observation_size, self.action_size = agent.dims
         self.budget: Budget = agent.budget(getattr(agent.config, "train_steps", 0))
@@ -51,7 +52,7 @@ class Policy:
     def act(
         self,
         observations: ArrayLike | Tensor,
-        budget: Budget | int | Literal["auto"] | BudgetReport | None = None,
+        budget: Budget | int | Literal["auto", "auto-state"] | BudgetReport | None = None,
         seed: int | None = None,
     ) -> np.ndarray:
         """Return actions in [-1, 1] for one observation or a batch.
@@ -60,7 +61,8 @@ class Policy:
             observations: [observation_size] or [B, observation_size], numpy, nested lists or a tensor.
             budget: a `vgf.Budget`, a number of flow steps of the trained kind, or None for the trained budget. Methods
                 that move nothing ignore it. "auto" is what `vgf.choose_budget` chose for this policy, particles
-                included; a report may be given itself.
+                included; "auto-state" chooses anew at each state among what the report left, by the ensemble that lies
+                beside it, at some ten times the work. A report may be given itself.
             seed: makes the call repeatable: the same arguments give the same actions. None draws on.
 
         Returns:
@@ -76,7 +78,10 @@ class Policy:
         if isinstance(budget, str | BudgetReport):
             report = self._belonging(budget) if isinstance(budget, BudgetReport) else self._auto(budget)
             assert isinstance(agent, VGF)  # no other has a report
-            actions = act_by(agent, report, rows, streams)
+            if budget == "auto-state":
+                actions = act_by_state(agent, self._judges(), report, rows, streams)[0]
+            else:
+                actions = act_by(agent, report, rows, streams)
         else:
             if budget is None:
                 budget = self.budget
@@ -97,8 +102,9 @@ class Policy:
 
     def _auto(self, word: str) -> BudgetReport:
         """Return the report beside the policy's file; ValueError where there is none."""
-        if word != "auto":
-            raise ValueError(f"budget must be a number of steps, a Budget, a BudgetReport or 'auto', got {shown(word)}")
+        if word not in ("auto", "auto-state"):
+            known = "a number of steps, a Budget, a BudgetReport, 'auto' or 'auto-state'"
+            raise ValueError(f"budget must be {known}, got {shown(word)}")
         if self._chosen is None:
             path = None if self._path is None else report_path(self._path, self._agent.seeds[0])
             if path is None or not path.exists():
@@ -106,6 +112,19 @@ class Policy:
                 raise ValueError(f"no budget was chosen for {where}; vgf.choose_budget or `vgf budget` chooses one")
             self._chosen = self._belonging(read_report(path))
         return self._chosen
+
+    def _judges(self) -> VGF:
+        """Return the ensemble beside the report; ValueError where there is none."""
+        if self._ensemble is None:
+            assert self._path is not None  # there is a report
+            path = judges_path(report_path(self._path, self._agent.seeds[0]))
+            if not path.exists():
+                raise ValueError(f"no ensemble at {path}; choose the budget with judges='ensemble', or act by 'auto'")
+            found = load_agent(path, self._agent.device)[0]
+            if not isinstance(found, VGF) or found.dims != self._agent.dims:
+                raise ValueError(f"{path}: not the ensemble of this policy; choose the budget anew")
+            self._ensemble = found
+        return self._ensemble
 
     def _belonging(self, report: BudgetReport) -> BudgetReport:
         """Return a report, unless it was made for another policy."""

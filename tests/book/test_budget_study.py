@@ -1,0 +1,68 @@
+"""The study in small: every setting once, tables of equal cells, a second run that has nothing to do."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vgf import records
+from vgf.book import budget_study
+from vgf.budgets.rule import Rule
+from vgf.results import policy_tables
+
+PLAN = budget_study.rules_file()
+
+
+def small() -> dict[str, Any]:
+    plan = copy.deepcopy(PLAN)
+    tuning = plan["tuning"]
+    tuning["config"] |= {"hidden": [8], "pretrain": 2, "bank": 6, "flow_steps": 1}
+    tuning["drone"] |= {"data": {"few": {"episodes": 6, "seed": 0}}, "train_steps": [0], "updates": [4]}
+    tuning["drone"]["starts"] |= {"tuning": 2, "reporting": 3}
+    tuning["bandit"] |= {"worlds": {"far": {"coverage": 0.1, "gap": 1.5}}, "updates": [4]}
+    tuning["bandit"] |= {"data": {"few": {"actions": 60, "seed": 0}}, "draws": {"tuning": 2, "reporting": 6}}
+    tuning["movers"], tuning["batch_size"], tuning["ensemble"]["members"] = [1], 8, 2
+    plan["ladder"] = {"displacements": [0, 0.25], "particles": [1, 10]}
+    return plan
+
+
+def test_the_rule_file_has_constants_that_mean_something_and_within_what_they_may_be() -> None:
+    plan = PLAN
+    assert Rule(**budget_study.constants(plan)) == Rule()
+    assert all(entry["value"] in entry["may"] for entry in plan["constants"].values())
+    names = [(setting.task, setting.method) for setting in budget_study.settings(plan)]
+    assert len(set(names)) == len(names) == 16
+
+
+def test_a_paired_error_is_of_differences() -> None:
+    one = np.array([1.0, 2.0, 5.0])
+    assert budget_study.paired_error(one, one - 3.0) == 0.0
+    assert budget_study.paired_error(one, np.zeros(3)) == pytest.approx(one.std(ddof=1) / 3**0.5)
+
+
+def test_the_whole_study_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget_study, "rules_file", small)
+    budget_study.run(tmp_path)
+    folder = tmp_path / budget_study.STUDY
+    tables = {name: records.read_csv(folder / f"{name}.csv") for name in ("cells", "choices", "constants", "scores")}
+    assert list(policy_tables.faults(folder)) == []
+    assert set(tables["cells"]["task"]) == {"drone-few", "bandit-far-few"}
+    assert len(tables["cells"]) == 2 * 4  # two cells, four rungs
+    assert set(tables["choices"]["rule"]) | {"fixed", "hindsight"} == set(small()["rules"])
+    grid = 2 * 2 * 5 * 3  # level, miss, gate, shrink
+    assert len(tables["constants"]) == 2 * 2 * grid
+    rungs = tables["cells"].set_index(["task", "displacement", "particles"])["value"]
+    for row in tables["choices"][tables["choices"]["rule"] != "ours_state"].itertuples():
+        assert row.value == pytest.approx(rungs[row.task, row.displacement, row.particles])
+    oracle = tables["scores"].set_index(["task", "method"]).loc[("all", "oracle")]
+    assert oracle["regret"] == 0.0
+    before = {path: path.read_bytes() for path in folder.glob("c*.csv")}
+    monkeypatch.setattr(budget_study.vgf, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    budget_study.run(tmp_path)
+    assert {path: path.read_bytes() for path in folder.glob("c*.csv")} == before
+    pd.testing.assert_frame_equal(records.read_csv(folder / "scores.csv"), tables["scores"])
