@@ -53,9 +53,8 @@ def choose_budget(
 ) -> BudgetReport:
     """Choose how far a policy's particles should move, and how many they should be, from data alone.
 
-    A ladder of displacements in units of the reference's spread is judged by critics that did not move the particles;
-    what they promise is held to what came on held-out trajectories; see `vgf.budgets.rule`. It sees no error that all
-    critics share and the data do not show.
+    Critics that did not move the particles judge a ladder of displacements, and what they promise is held to what came
+    on held-out trajectories; see `vgf.budgets.rule`. An error that all critics share may stay unseen.
 
     Args:
         policies: a record, its folder, or a policy's file, of vgf.
@@ -80,8 +79,7 @@ def choose_budget(
     if judges not in (words := ("auto", "ensemble", "seeds")):
         raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
     begun, where = time.monotonic(), choose_device(device)
-    path = policies.folder if isinstance(policies, Record) else place("policies", policies)
-    path = path / POLICY if path.is_dir() else path
+    path = _policy_file(policies)
     agent, task = load_agent(path, where)
     policy = _mover(path, agent, seed)
     transitions = own_transitions(data, where)
@@ -91,22 +89,38 @@ def choose_budget(
     if by_seeds:
         critics, told = _other_seeds(path, agent, policy.seeds[0])
     else:
-        count = _critic_updates(policy) if updates is None else whole("updates", updates, 1)
-        critics = ensemble(policy, transitions, learn, whole("members", members, 2), count, batch_size)
-        told = f"{members} critics of {count} updates, each from a bootstrap of {len(learn)} trajectories"
+        critics, told = _trained(policy, transitions, learn, members, updates, batch_size)
     rows = held_rows(transitions, held)
     judged, came, unit = evidence(AgentCritics(policy), AgentCritics(critics, JUDGES), rows, rungs or ladder())
-    decision, count = decide(judged, came, rule), len(np.unique(rows.trajectory))
-    seconds = time.monotonic() - begun
-    report = BudgetReport(task, policy_digest(policy), unit, decision, told, not by_seeds, count, seconds)
+    found = (unit, decide(judged, came, rule), told, not by_seeds, len(np.unique(rows.trajectory)))
+    report = BudgetReport(task, policy_digest(policy), *found, time.monotonic() - begun)
     if save:
-        target = report_path(path, policy.seeds[0])
-        if by_seeds:
-            judges_path(target).unlink(missing_ok=True)
-        else:
-            save_policy(judges_path(target), critics, task)
-        report.save(target)
+        _save(report, report_path(path, policy.seeds[0]), None if by_seeds else critics)
     return report
+
+
+def _policy_file(policies: Record | Path | str) -> Path:
+    """Return the file of a record's policies, or the one that was named."""
+    path = policies.folder if isinstance(policies, Record) else place("policies", policies)
+    return path / POLICY if path.is_dir() else path
+
+
+def _trained(
+    policy: VGF, transitions: Transitions, learn: np.ndarray, members: Any, updates: Any, batch_size: int
+) -> tuple[VGF, str]:
+    """Return a new ensemble as judges, and who they are in words; arguments as of `choose_budget`."""
+    count = _critic_updates(policy) if updates is None else whole("updates", updates, 1)
+    critics = ensemble(policy, transitions, learn, whole("members", members, 2), count, batch_size)
+    return critics, f"{members} critics of {count} updates, each from a bootstrap of {len(learn)} trajectories"
+
+
+def _save(report: BudgetReport, path: Path, critics: VGF | None) -> None:
+    """Write a report, and the ensemble it rests on; one that is there without belonging to it goes."""
+    if critics is None:
+        judges_path(path).unlink(missing_ok=True)
+    else:
+        save_policy(judges_path(path), critics, report.task)
+    report.save(path)
 
 
 def _mover(path: Path, agent: Agent, seed: Any) -> VGF:
