@@ -124,7 +124,8 @@ def _hdf5(path: Path, ignore: Collection[str]) -> Found:
         if minari.is_minari(file):
             rows = minari.rows(file, size, whole_array)
             marks = {"terminals": rows["timeouts"], "masks": 1.0 - (rows["terminals"] != 0)}
-            return Found({name: rows[name] for name in ("observations", "actions", "rewards")} | marks, "Minari")
+            notes = minari.told(path, int((rows["timeouts"] == 0).sum()))
+            return Found({name: rows[name] for name in ("observations", "actions", "rewards")} | marks, "Minari", notes)
         if robomimic.is_robomimic(file):
             found, notes = robomimic.arrays(file, lambda stored: whole_array(stored, size), ignore)
             return Found(found, "robomimic", tuple(f"{path}: {line}" for line in notes))
@@ -163,15 +164,20 @@ def _folder(path: Path, ignore: Collection[str]) -> Found:
     if lerobot.is_lerobot(path):
         rows, notes = lerobot.arrays(path, lerobot.tables(path), ignore)
         return Found(rows, "LeRobot", notes)
-    if any(path.glob("data/*/*.arrow")):
-        raise DataError(f"{path}: a Minari set stored as Arrow; make it anew with data_format='hdf5'")
+    for kind in ("arrow", "parquet"):
+        if any(path.glob(f"data/*/part-*.{kind}")):
+            raise DataError(f"{path}: a Minari set stored as {kind}; make it anew with data_format='hdf5'")
     for name, what in FOLDERS.items():
         if (path / name).exists():
             raise DataError(f"{path}: a folder, {what}")
-    if any(path.glob("*/data/main_data.hdf5")):
-        raise DataError(f"{path}: a folder of several Minari sets; give one of them")
-    inside = sorted(one.name for one in path.iterdir())[:3]
-    raise DataError(f"{path}: a folder (with {', '.join(inside) or 'nothing'} in it); give a file, or {SEE}")
+    for kind, inside in (("Minari", minari.MAIN_FILE.as_posix()), ("LeRobot", "meta/info.json")):
+        if found := sorted(path.glob(f"*/{inside}")) or sorted(path.glob(f"*/*/{inside}")):
+            one = found[0].parents[1]
+            raise DataError(f"{path}: a folder of several {kind} sets; give one of them, such as {one}")
+    if path.name in ("data", "meta") and lerobot.is_lerobot(path.parent):
+        raise DataError(f"{path}: a part of a LeRobot set; give its folder, {path.parent}")
+    names = sorted(one.name for one in path.iterdir())[:3]
+    raise DataError(f"{path}: a folder (with {', '.join(names) or 'nothing'} in it); give a file, or {SEE}")
 
 
 def _is_text(first: bytes) -> bool:

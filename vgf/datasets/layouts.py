@@ -23,8 +23,10 @@ from vgf.datasets.lean import first_place
 from vgf.support.errors import DataError
 
 Arrays = dict[str, np.ndarray]
+Bad = Callable[[np.ndarray], np.ndarray]
 
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
+DIVIDE = "divide them by their bounds, and say rescale_actions=True where an environment is played"
 
 
 class Read(NamedTuple):
@@ -89,7 +91,8 @@ def read_layout(arrays: Arrays, where: str) -> Read:
         if name in arrays:
             _refuse(arrays[name], lambda x: ~np.isfinite(x), f"{where}: {name} is not finite", which)
             _refuse(arrays[name], _overflows, f"{where}: {name} is too large for float32", which)
-    _refuse(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE, f"{where}: actions is outside [-1, 1]", read)
+    outside = f"{where}: actions is outside [-1, 1]"
+    _refuse(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE, outside, read, DIVIDE)
     if "masks" in arrays:
         _refuse(arrays["masks"], lambda x: (x != 0) & (x != 1), f"{where}: masks is neither 0 nor 1", read)
     columns = {
@@ -100,7 +103,7 @@ def read_layout(arrays: Arrays, where: str) -> Read:
         "next_observations": arrays[rows.source][rows.following],
         "terminals": rows.ends,
     }
-    notes = (*rows.notes, *_unread_rewards(arrays["rewards"], read))
+    notes = (*rows.notes, *_unread_rewards(arrays["rewards"], read), *_whole_actions(arrays["actions"][read], where))
     columns = {name: np.asarray(values, np.float32) for name, values in columns.items()}
     return Read(columns, len(read), rows.layout, notes)
 
@@ -120,6 +123,11 @@ def _shape(name: str, values: np.ndarray, count: int, where: str) -> np.ndarray:
     """Return one array as [count, size] or [count]."""
     if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or values.dtype.kind == "c":
         raise DataError(f"{where}: {name} is of type {values.dtype}, expected real numbers")
+    if name == "actions" and values.dtype.kind != "f":
+        raise DataError(
+            f"{where}: actions are of type {values.dtype}; discrete actions are not supported, and numbers in [-1, 1] "
+            "must be floats"
+        )
     rank, found = (2 if name in WIDE else 1), values
     if rank == 2 and values.ndim == 1:
         found = values[:, None]
@@ -204,11 +212,10 @@ def _of_transitions(arrays: Arrays, where: str) -> _Rows:
     ends[:-1] |= apart
     ends[-1] = True
     every = np.arange(len(ends))
-    count = int(apart.sum())
     notes = (
-        f"{where}: after {count} of {len(ends)} rows the next row is not where the transition led; a trajectory is "
-        "taken to end there",
-    ) * bool(count)
+        f"{where}: after {int(apart.sum())} of {len(ends)} rows the next row is not where the transition led; a "
+        "trajectory is taken to end there",
+    ) * bool(apart.any())
     return _Rows(every, every, "next_observations", ends, masks, f"transitions, ends by {by}", notes)
 
 
@@ -224,13 +231,18 @@ def _unread_rewards(rewards: np.ndarray, read: np.ndarray) -> tuple[str, ...]:
     )
 
 
+def _whole_actions(actions: np.ndarray, where: str) -> tuple[str, ...]:
+    """Return a word where actions [T, d] look like numbers of choices."""
+    if bool((actions != np.rint(actions)).any()) or not bool((actions == 1).any()):
+        return ()
+    return (f"{where}: every action is a whole number; if they number choices, they mean nothing here",)
+
+
 def _overflows(values: np.ndarray) -> np.ndarray:
     return np.abs(values) > np.finfo(np.float32).max
 
 
-def _refuse(
-    values: np.ndarray, bad: Callable[[np.ndarray], np.ndarray], fault: str, read: np.ndarray | None = None
-) -> None:
+def _refuse(values: np.ndarray, bad: Bad, fault: str, read: np.ndarray | None = None, remedy: str = SEE) -> None:
     """Raise a DataError with the first place, in rows of the file, at which a number that is read is bad."""
     if place := first_place(values, bad, read):
-        raise DataError(f"{fault} at {place}; {SEE}")
+        raise DataError(f"{fault} at {place}; {remedy}")

@@ -86,7 +86,12 @@ def arrays(path: Path, found: list[Any], ignore: Collection[str]) -> tuple[Array
         "timeouts": last & ~done,
     }
     notes = [f"{path}: observations are {', '.join(sorted(seen))}, side by side in this order"] * (len(seen) > 1)
-    if films := _films(path, names):
+    if "task_index" in names and (tasks := len(np.unique(column(path, found, "task_index")))) > 1:
+        notes.append(f"{path}: these are frames of {tasks} tasks (task_index), and which one is not read")
+    features, frames = _described(path)
+    if frames not in (None, len(last)):
+        notes.append(f"{path}: meta/info.json tells of {frames} frames, and {len(last)} are there")
+    if films := [name for name, row in features.items() if row.get("dtype") == "video" and name not in names]:
         notes.append(f"{path}: {', '.join(films)} are films beside the table, and are not read")
     return rows, tuple(notes)
 
@@ -139,10 +144,10 @@ def _last_rows(path: Path, columns: Arrays) -> np.ndarray:
     return ends
 
 
-def _films(path: Path, names: list[str]) -> list[str]:
-    """Return the features that meta/info.json names as films."""
+def _described(path: Path) -> tuple[dict[str, dict[str, Any]], Any]:
+    """Return the features that meta/info.json describes, and how many frames it tells of, None where it does not."""
     try:
-        features = read_facts(path / "meta" / "info.json", features=dict)["features"]
-        return [name for name, row in features.items() if row.get("dtype") == "video" and name not in names]
-    except (OSError, ValueError, AttributeError):
-        return []
+        facts = read_facts(path / "meta" / "info.json", features=dict)
+    except (OSError, ValueError):
+        return {}, None
+    return {name: row for name, row in facts["features"].items() if isinstance(row, dict)}, facts.get("total_frames")

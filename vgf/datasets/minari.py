@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from vgf.support.errors import DataError
+from vgf.support.json_text import parse_json, read_facts
 
 Arrays = dict[str, np.ndarray]
 Read = Callable[[Any, int], np.ndarray]
@@ -29,12 +30,39 @@ FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 def main_file(path: Path) -> Path:
     """Return the file of numbers of a Minari dataset's folder, or the path itself where it is no such folder."""
-    return path / MAIN_FILE if (path / MAIN_FILE).is_file() else path
+    there = (path / file for file in (MAIN_FILE, MAIN_FILE.name) if (path / file).is_file())
+    return next(there, path)
 
 
 def is_minari(file: Any) -> bool:
     """Return whether an open hdf5 file is a Minari dataset's."""
     return "episode_0" in file
+
+
+def told(file: Path, steps: int) -> tuple[str, ...]:
+    """Return what the description beside a file of numbers says of it that should be known, a line each.
+
+    Args:
+        file: the hdf5 file.
+        steps: how many it has.
+
+    Raises:
+        DataError: if its actions are choices, which are numbers too in the file.
+    """
+    try:
+        facts = read_facts(file.with_name("metadata.json"))
+        space = parse_json(facts["action_space"])
+        kind, low, high = space["type"], np.asarray(space.get("low", -1.0)), np.asarray(space.get("high", 1.0))
+        count, apart = facts.get("total_steps", steps), bool((np.abs(low + 1) > 1e-5).any() or (high != 1).any())
+    except (OSError, ValueError, LookupError, TypeError):  # older versions describe a set inside its file
+        return ()
+    if kind != "Box":
+        raise DataError(f"its actions are of kind {kind}; only vectors of real numbers are supported")
+    bounds = f"{file}: its action space is [{low.min():g}, {high.max():g}] and actions are read as they are"
+    notes = [f"{bounds}; say rescale_actions=True only if they were divided to fit [-1, 1]"] * apart
+    if count != steps:
+        notes.append(f"{file}: metadata.json tells of {count} steps, and {steps} are there")
+    return tuple(notes)
 
 
 def rows(file: Any, file_bytes: int, read: Read) -> Arrays:

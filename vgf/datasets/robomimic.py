@@ -49,7 +49,10 @@ def arrays(file: Any, read: Callable[[Any], np.ndarray], ignore: Collection[str]
     follow = all("next_obs" in file["data"][name] and "next_obs" not in ignore for name in demos)
     parts = [_demo(file["data"][name], name, keys, follow, read, ignore) for name in demos]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return found, (f"observations are {', '.join(keys)}, side by side in this order",)
+    notes = [f"observations are {', '.join(keys)}, side by side in this order"]
+    if held := sorted(file["mask"]) if hasattr(file.get("mask"), "keys") else []:
+        notes.append(f"all {len(demos)} demonstrations are read, whatever mask says ({', '.join(held)})")
+    return found, tuple(notes)
 
 
 def _keys(demo: Any, name: str, ignore: Collection[str]) -> list[str]:
