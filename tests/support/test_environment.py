@@ -330,3 +330,17 @@ def test_data_that_leave_the_environments_observations_are_told_of(
     vgf.fit(data, tmp_path / "mine", CONFIG, make_env=Walk, **SIZES, **EPISODES)
     words = "mine: number 2 of the data's observations is in ["
     assert (words in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(
+    ("bound", "scale", "told"), [(0.4, 0.4, True), (0.4, 1.0, False), (2.0, 1.0, False), (1.0, 0.3, False)]
+)
+def test_actions_that_were_not_divided_by_narrow_bounds_are_told_of(
+    bound: float, scale: float, told: bool, tmp_path: Path, capsys: Any
+) -> None:
+    data = trajectories()
+    data["actions"] *= np.float32(scale)
+    how: dict[str, Any] = {"make_env": lambda: Walk(-bound, bound), "rescale_actions": True}
+    vgf.fit(data, tmp_path / "mine", CONFIG, **how, **SIZES, **EPISODES)
+    words = "mine: no action of the data leaves the environment's own bounds, [-0.4, 0.4]"
+    assert (words in capsys.readouterr().err) == told

@@ -169,6 +169,31 @@ def scale_note(space: Any, low: np.ndarray, high: np.ndarray) -> str | None:
     return f"number {i} of the data's observations is in {own}, the environment's in {ours}; are they scaled alike?"
 
 
+class StretchedBox(spaces.Box):
+    """Actions in [-1, 1] that are stretched to the bounds of another space, `own`."""
+
+    def __init__(self, own: spaces.Box) -> None:
+        """Keep the other space, so that data can be held against it."""
+        super().__init__(-1.0, 1.0, own.shape, np.float32)
+        self.own = own
+
+
+def stretch_note(space: Any, low: np.ndarray, high: np.ndarray) -> str | None:
+    """Return a word where actions, from `low` to `high` [d], look as if they had not been divided by narrow bounds."""
+    if not isinstance(space, StretchedBox):
+        return None
+    own = space.own
+    narrow = (np.maximum(np.abs(own.low), np.abs(own.high)) < 1 - BOUND_TOLERANCE).any()
+    within = (low >= own.low - BOUND_TOLERANCE).all() and (high <= own.high + BOUND_TOLERANCE).all()
+    if not (narrow and within):
+        return None
+    bounds = f"[{own.low.min():g}, {own.high.max():g}]"
+    return (
+        f"no action of the data leaves the environment's own bounds, {bounds}; if they were not divided by them, "
+        "rescale_actions stretches them once too often"
+    )
+
+
 class Rescaled(gymnasium.ActionWrapper[Any, Any, Any]):
     """An environment that takes actions in [-1, 1], stretched to its own bounds.
 
@@ -183,7 +208,7 @@ class Rescaled(gymnasium.ActionWrapper[Any, Any, Any]):
         assert isinstance(own, spaces.Box)
         if not (np.isfinite(own.low).all() and np.isfinite(own.high).all()):
             raise EnvironmentFault(f"rescale_actions needs bounds, and {type(env.unwrapped).__name__} has {own}")
-        self.own, self.action_space = own, spaces.Box(-1.0, 1.0, own.shape, np.float32)
+        self.own, self.action_space = own, StretchedBox(own)
 
     def action(self, action: Any) -> Any:
         """Return an action of the environment inside for one in [-1, 1]."""

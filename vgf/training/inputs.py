@@ -12,7 +12,7 @@ from gymnasium.vector import VectorEnv
 
 from vgf.agents import Dims
 from vgf.datasets import Transitions
-from vgf.support.environment import bounds_fault, scale_note
+from vgf.support.environment import bounds_fault, scale_note, stretch_note
 from vgf.support.progress import log
 
 
@@ -55,7 +55,10 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
         )
     if fault := bounds_fault(envs.single_action_space):
         raise ValueError(f"{task}: {fault}")
-    ends = (transitions.observations.amin(0).cpu().numpy(), transitions.observations.amax(0).cpu().numpy())
-    if told := scale_note(envs.single_observation_space, *ends):
-        log(f"{task}: {told}")
+    for note, space, values in (
+        (scale_note, envs.single_observation_space, transitions.observations),
+        (stretch_note, envs.single_action_space, transitions.actions),
+    ):
+        if told := note(space, values.amin(0).cpu().numpy(), values.amax(0).cpu().numpy()):
+            log(f"{task}: {told}")
     return dims
