@@ -115,7 +115,8 @@ def train_judge(encoder: Any, tokenizer: Any, rated: Sequence[tuple[str, float]]
 def save_judge(judge: Judge, folder: Path) -> None:
     """Write the judge's own numbers; the encoder stays where it is."""
     with written_whole(folder / "judge.safetensors") as stream:
-        stream.write(safetensors.numpy.save({"weights": judge.weights, "centre": judge.centre}))
+        arrays = {"weights": judge.weights, "centre": judge.centre}  # memory is written as it lies, whatever its order
+        stream.write(safetensors.numpy.save({name: np.ascontiguousarray(x) for name, x in arrays.items()}))
     write_json(folder / "judge.json", {"intercept": judge.intercept, "layers": list(LAYERS)})
 
 
