@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # gymnasium-robotics 1.4.2: in a continuing maze a reached goal stays, although the documentation says that it moves.
 #
-# Guess before it was run: as documented, a maze goes on at the goal by default (continuing_task) and draws a new goal,
-# unless reset_target is True, which keeps the goal where it is.
+# Guess before it was run: as documented, a maze goes on at the goal by default (continuing_task) and draws a new goal;
+# with reset_target=True the goal stays.
 # Seen: it is the other way round. By default (reset_target False) the goal stays, and whoever stands at it is paid 1 at
 # every step to the end of the episode; with reset_target=True a new goal is drawn. A return is then the time spent at
 # one goal, not the number of goals reached, and neither is what D4RL's ant maze pays: 1 at the goal, and the end. Point
@@ -42,8 +42,9 @@ for given in ({}, {"reset_target": True}):
         assert not terminated, "it ends at the goal"
     found[bool(given)] = (moved, sum(rewards))
     print(f"{given or 'default'}: goal moved {moved}, reward of {len(rewards)} steps {sum(rewards):g}")
-    said = " ".join(gymnasium_robotics.envs.maze.point_maze.PointMazeEnv.__doc__.split())
-assert "new goal location will be generated (unless `reset_target` argument is `True`)" in said, "documented otherwise"
+said = " ".join(gymnasium_robotics.envs.maze.point_maze.PointMazeEnv.__doc__.split())
+assert "the goal will be kept the same" in said, "documented otherwise"
+assert "If `False` a new goal will be generated when reached." in said, "documented otherwise"
 assert found[False] == (False, 50.0), "the behaviour has changed"
 assert found[True][0] and found[True][1] < 50, "the behaviour has changed"
 PYTHON

@@ -237,6 +237,23 @@ def test_a_policy_trained_through_trl_is_compared_like_every_other(
     assert list(before["prompt"]) == list(after["prompt"])
 
 
+def test_dpos_first_loss_is_log_two_after_supervised_tuning(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference is the tuned model itself, not the file that it was once loaded from."""
+    losses: list[float] = []
+
+    def first(trainer: Any, *_: Any) -> None:
+        batch = next(iter(trainer.get_train_dataloader()))
+        with torch.no_grad():
+            losses.append(float(trainer.compute_loss(trainer.model, batch)))
+        raise ValueError("the first loss is all that is wanted")
+
+    monkeypatch.setattr("vgf.rlhf.rivals.preferred.run", first)
+    for done in world.glob("cache/rlhf/work/*/dpo"):
+        shutil.rmtree(done)
+    assert run("train", "dpo") == 2
+    assert losses == [float(torch.tensor(2.0).log().bfloat16())]  # the loss is in bfloat16
+
+
 def test_the_harder_testbed_keeps_the_well_rated(world: Path, tmp_path: Path) -> None:
     words = ("--prompts", "3", "--least-rating", "1", "--results", str(tmp_path), "--method", "human")
     assert run("align", *words) == 0
