@@ -185,6 +185,35 @@ def test_extra_arrays_may_stay_and_others_are_declared(tmp_path: Path) -> None:
         own_transitions(path, ignore="camera")
 
 
+@pytest.mark.parametrize(
+    ("ignore", "fault"),
+    [
+        (3, "ignore must be names of arrays, got 3"),
+        ((3,), "ignore must be names of arrays, got (3,)"),
+        (("mask",), "has no 'mask' to ignore; nearest: masks"),
+        (["reward"], "has no 'reward' to ignore; nearest: rewards"),
+        ("rewards", "has no array rewards"),
+    ],
+)
+def test_what_is_to_be_ignored_is_a_name_that_is_there(ignore: Any, fault: str) -> None:
+    with pytest.raises(DataError, match=re.escape(fault)):
+        own_transitions(with_last_rows(), ignore=ignore)
+    for none in (None, (), "", ("camera",)):
+        assert len(own_transitions(with_last_rows(), ignore=none)) == COUNT * STEPS  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.uint8, np.int64, np.float32, np.float64])
+def test_actions_that_number_choices_are_refused_or_told_of(dtype: Any, capsys: Any) -> None:
+    arrays = as_ogbench_loads()
+    arrays["actions"] = (arrays["actions"] > 0).astype(dtype)
+    if np.issubdtype(dtype, np.floating):
+        assert len(own_transitions(arrays)) == COUNT * STEPS  # they may be the ends of a range, and are read
+        assert "every action is a whole number" in capsys.readouterr().err
+        return
+    with pytest.raises(DataError, match="discrete actions are not supported, and numbers in"):
+        own_transitions(arrays)
+
+
 FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
     "mine.npy": (lambda p: np.save(p, np.ones(3)), "this is a single array"),
     "mine.pkl": (lambda p: p.write_bytes(pickle.dumps({"observations": 1})), "this is a pickle, which is never loaded"),

@@ -45,4 +45,7 @@ def wanted(names: Iterable[str], ignore: Collection[str], where: str) -> list[st
             f"{where} has {name!r}, which no layout has; {hint}rename it, or say ignore=({name!r},) if it is not to be "
             "read"
         )
+    for name in ignore:  # a misspelt one would be read after all
+        if name not in names and name not in KNOWN and (near := difflib.get_close_matches(name, names, cutoff=0.8)):
+            raise DataError(f"{where} has no {name!r} to ignore; nearest: {', '.join(near)}")
     return [name for name in KNOWN if name in names and name not in ignore]

@@ -17,8 +17,7 @@ GIVEN = "the data"
 
 def read_own(source: Any, ignore: Collection[str] = ()) -> tuple[Read, str]:
     """Return the transitions of a path or a mapping as arrays, and what kind of file they came from."""
-    if isinstance(ignore, str):
-        ignore = (ignore,)
+    ignore = _names(ignore)
     if isinstance(source, Mapping):
         names = wanted(source, ignore, GIVEN)
         where, found = GIVEN, Found({name: as_array(name, source[name], GIVEN) for name in names}, "arrays")
@@ -29,6 +28,15 @@ def read_own(source: Any, ignore: Collection[str] = ()) -> tuple[Read, str]:
         raise DataError(f"data must be a path, a mapping of arrays or Transitions, got {_what(source)}")
     read = read_layout(found.arrays, where)
     return read._replace(notes=(*found.notes, *read.notes)), found.kind
+
+
+def _names(ignore: Any) -> tuple[str, ...]:
+    """Return the names of arrays that are not read; DataError where they are none."""
+    if ignore is None or isinstance(ignore, str):
+        return (ignore,) if ignore else ()
+    if not isinstance(ignore, Collection) or not all(isinstance(name, str) for name in ignore):
+        raise DataError(f"ignore must be names of arrays, got {shown(ignore)}")
+    return tuple(ignore)
 
 
 def _what(source: Any) -> str:
