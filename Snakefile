@@ -49,6 +49,7 @@ IMPORTS = Imports()
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
+BROWSER = "data/figures/browser.json"
 CURVES = [f"data/figures/{figure}{end}" for figure in ("learning-curves", "beside-paper") for end in FIGURE_FILES]
 HERO = ["data/figures/front/card.png", *(f"data/figures/front/hero{end}.svg" for end in ("", "-dark", "-still", "-still-dark"))]
 FILES = {path.stem: path for path in [*sorted(Path("data/experiments").glob("*.yaml")), *filter(None, [EXPERIMENT])]}
@@ -182,6 +183,7 @@ rule book:
         "data/figures/gallery.md",
         "data/figures/runtimes.md",
         "data/figures/results_index.md",
+        BROWSER,
         "data/figures/soak.md",
         EXPLORER,
     output:
@@ -286,6 +288,19 @@ rule results_index:
         "data/figures/results_index.md",
     shell:
         "python -c 'from vgf.book.index import render_results_index; print(render_results_index(), end=\"\")' >{output}"
+
+
+rule browser:
+    input:
+        reached((), ["vgf.book.browser_data"]),
+        "notebooks/chapters.yaml",
+        expand("notebooks/{chapter}.md", chapter=CHAPTERS),
+        [path for study in sorted(STUDIES) for scale in ("cpu", "paper") for path in in_git(study, scale)],
+        sorted(str(path) for path in Path("data/experiments").glob("*.yaml")),
+    output:
+        BROWSER,
+    shell:
+        "step 'results browser' python -c 'from vgf.book.browser_data import write; write()'"
 
 
 rule soak:

@@ -107,5 +107,5 @@
     }
   }
 
-  vgf.address = { write, read, put };
+  vgf.address = { write, read, put, plain };
 })((window.vgfExplorer ??= {}));
