@@ -60,6 +60,7 @@ def page_data(results: Path | None = None) -> dict[str, Any]:
     methods = dict.fromkeys(one["method"] for each in views for one in each["records"])
     return {
         "worth": stats.WORTH,
+        "level": f"{100 * stats.LEVEL:.0f} %",
         "suites": {suite: SUITES[suite] for suite in dict.fromkeys(one["suite"] for one in views)},
         "methods": {name: {"name": NAMES.get(name, name)} | colours(name) for name in methods},
         "studies": {study.label: about(study) for study in studies},

@@ -44,9 +44,10 @@
 
   /** A method's look, for lists: its line and mark. */
   function swatch(data, record) {
-    const line = svg("line", { x1: 0, x2: 30, y1: 8, y2: 8, class: "vgf-mean" });
-    const mark = svg("path", { d: SHAPES[record.shape](4), transform: "translate(15 8)", class: "vgf-dot" });
-    const made = svg("svg", { width: 30, height: 16, viewBox: "0 0 30 16", "aria-hidden": "true", class: "vgf-swatch" }, line, mark);
+    const line = svg("line", { x1: 0, x2: 34, y1: 8, y2: 8, class: "vgf-mean" });
+    const mark = svg("path", { d: SHAPES[record.shape](5), transform: "translate(17 8)", class: "vgf-dot" });
+    const size = { width: 34, height: 16, viewBox: "0 0 34 16" };
+    const made = svg("svg", { ...size, "aria-hidden": "true", class: "vgf-swatch" }, line, mark);
     return colour(made, data.methods[record.method]);
   }
 
@@ -62,7 +63,8 @@
   function ends(view) {
     const points = view.records.flatMap(record => Object.values(record.budgets).flatMap(one => one.curve));
     const scores = points.flatMap(([, mean, , , seeds]) => [mean, ...seeds.filter(score => score !== null)]);
-    return { low: Math.min(0, ...scores), high: Math.max(vgf.data.worth, ...scores), longest: Math.max(1, ...points.map(([update]) => update)) };
+    const longest = Math.max(1, ...points.map(([update]) => update));
+    return { low: Math.min(0, ...scores), high: Math.max(vgf.data.worth, ...scores), longest };
   }
 
   function scales(view, width, height) {
@@ -91,7 +93,8 @@
     return made;
   }
 
-  const path = (points, { x, y }) => `M${points.map(([update, score]) => `${x(update).toFixed(1)} ${y(score).toFixed(1)}`).join("L")}`;
+  const path = (points, { x, y }) =>
+    `M${points.map(([update, score]) => `${x(update).toFixed(1)} ${y(score).toFixed(1)}`).join("L")}`;
 
   /** One method: its band, its seeds, its mean and a mark at each evaluated update. `beside`: pixels to the left. */
   function line(data, { record, curve, name }, scale, beside) {
@@ -99,7 +102,8 @@
     if (curve.length === 1) made.setAttribute("transform", `translate(${-beside} 0)`);
     if (known.length > 1) {
       const lower = known.map(([update, , low]) => [update, low]), upper = known.map(([update, , , high]) => [update, high]);
-      made.append(svg("path", { class: "vgf-band", "clip-path": "url(#vgf-inside)", d: `${path([...lower, ...upper.reverse()], scale)}Z` }));
+      const d = `${path([...lower, ...upper.reverse()], scale)}Z`;
+      made.append(svg("path", { class: "vgf-band", "clip-path": "url(#vgf-inside)", d }));
     }
     if (curve.length === 1) known.forEach(point => made.append(bar(point, scale)));
     made.append(...record.seeds.map((seed, k) => ofSeed(curve, k, `${name}, seed ${seed}`, scale)));
@@ -115,9 +119,10 @@
   /** One seed: a thin line, or a small ring where there is one point. */
   function ofSeed(curve, k, words, scale) {
     const own = curve.filter(point => point[4][k] !== null).map(point => [point[0], point[4][k]]);
-    if (own.length !== 1) return svg("path", { class: "vgf-seed", d: own.length ? path(own, scale) : "" }, svg("title", {}, words));
+    const title = svg("title", {}, words), d = own.length ? path(own, scale) : "";
+    if (own.length !== 1) return svg("path", { class: "vgf-seed", d }, title);
     const [[update, score]] = own;
-    return svg("circle", { class: "vgf-seed", r: 2.5, cx: scale.x(update), cy: scale.y(score) }, svg("title", {}, words));
+    return svg("circle", { class: "vgf-seed", r: 2.5, cx: scale.x(update), cy: scale.y(score) }, title);
   }
 
   /** The interval of a curve that is one point: a bar in place of a band. */
@@ -127,16 +132,17 @@
   /** Where a fine-tuning online begins. */
   function online(lines, { x }, height) {
     const begins = [...new Set(lines.map(({ record }) => record.online).filter(update => update !== null))];
-    return svg("g", { class: "vgf-online" }, ...begins.flatMap(update => [
+    return svg("g", { class: "vgf-online" }, ...begins.sort((a, b) => a - b).flatMap((update, k) => [
       svg("line", { x1: x(update), x2: x(update), y1: TOP, y2: height - BOTTOM }),
-      svg("text", { x: x(update) + 4, y: TOP + 10 }, "online from here")]));
+      svg("text", { x: x(update) + 4, y: TOP + 10 + 15 * k }, "online from here")]));
   }
 
   /** Draw the lines into an element; returns the names of those whose interval leaves the chart. */
   function draw(holder, data, view, lines, label) {
     const width = Math.max(280, Math.floor(holder.clientWidth)), height = width < NARROW ? 270 : 340;
     const scale = scales(view, width, height);
-    const inside = { x: LEFT - BESIDE * lines.length, y: TOP, width: width - LEFT + BESIDE * lines.length, height: height - TOP - BOTTOM };
+    const beside = BESIDE * lines.length; // curves of one point are moved by less than this
+    const inside = { x: LEFT, y: TOP, width: width - LEFT + beside, height: height - TOP - BOTTOM };
     const curves = lines.map((one, k) => line(data, one, scale, BESIDE * (lines.length - 1 - k)));
     holder.replaceChildren(svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
       svg("defs", {}, svg("clipPath", { id: "vgf-inside" }, svg("rect", inside))),

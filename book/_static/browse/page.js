@@ -2,23 +2,26 @@
 (function (vgf) {
   "use strict";
 
+  const LINK = "Link to this view";
   const { el, button, write } = window.vgfExplorer.controls;
 
   function build(root, data) {
     const page = { data, touched: false, address: "", state: vgf.views.begin(data, first(data)) };
     const act = actions(page);
     page.choices = vgf.parts.choices(data, act);
-    page.table = vgf.table.compare(act.sort);
+    page.table = vgf.table.compare(data, act.sort);
     Object.assign(page, {
+      note: el("p", { className: "vgf-note", data: { role: "status" } }),
       about: el("p", { className: "vgf-about" }), silent: el("p", { className: "vgf-silent", hidden: true }),
-      chart: el("div", { className: "vgf-curves" }), key: el("ul", { className: "vgf-key" }), remark: el("p", { className: "vgf-hint" }),
-      summary: el("p", { className: "vgf-aside", data: { role: "status" } }), note: el("p", { className: "vgf-note", data: { role: "status" } }),
-      shared: el("span", { data: { role: "status" } }), files: el("div", { className: "vgf-files" }),
-      link: el("input", { className: "vgf-link", readOnly: true, hidden: true, data: { "aria-label": "Link to this view" } }),
+      chart: el("div", { className: "vgf-curves" }), key: el("ul", { className: "vgf-key" }),
+      remark: el("p", { className: "vgf-hint" }), files: el("div", { className: "vgf-files" }),
+      summary: el("p", { className: "vgf-aside", data: { role: "status" } }),
+      shared: el("span", { data: { role: "status" } }),
+      link: el("input", { className: "vgf-link", readOnly: true, hidden: true, data: { "aria-label": LINK } }),
       numbers: el("details", { className: "vgf-numbers" }, el("summary", {}, "The curves as numbers"), el("div")),
     });
     page.numbers.addEventListener("toggle", () => numbers(page));
-    const share = el("div", { className: "vgf-buttons vgf-share" }, button("Copy link", () => copy(page)), page.link, page.shared);
+    const share = el("div", { className: "vgf-buttons" }, button("Copy link", () => copy(page)), page.link, page.shared);
     root.append(...page.choices.parts, page.note, page.about, page.silent, page.chart, page.key, page.remark, page.numbers,
       page.table.part, page.files, share, page.summary);
     page.act = act;
@@ -28,7 +31,7 @@
     return { get state() { return page.state; } };
   }
 
-  /** The view a reader meets: the first task of the first suite on which a method scores. */
+  /** The view a reader meets. */
   const first = data => vgf.views.firstOf(data, Object.keys(data.suites)[0]);
 
   /** What the controls do. */
@@ -38,7 +41,10 @@
     return {
       set: part => touch(page, { ...state(), ...part }),
       suite: suite => go(vgf.views.firstOf(data, suite)),
-      task: task => go(vgf.views.ofTask(data, task).find(view => view.study === state().view.study) ?? vgf.views.ofTask(data, task)[0]),
+      task(task) {
+        const views = vgf.views.ofTask(data, task);
+        go(views.find(view => view.study === state().view.study) ?? views[0]);
+      },
       study: study => go(vgf.views.ofTask(data, state().view.task).find(view => view.study === study)),
       methods: all => touch(page, { ...state(), methods: all ? state().view.records.map(({ method }) => method) : [] }),
       method(method, on) {
@@ -101,8 +107,10 @@
     const { data, state, state: { view } } = page, lines = vgf.views.lines(data, state);
     page.width = page.chart.clientWidth;
     const best = lines.reduce((most, one) => (most && most.curve.at(-1)[1] >= one.curve.at(-1)[1] ? most : one), null);
-    const highest = best ? `Highest after the last update: ${best.name}, ${vgf.views.score(best.curve.at(-1)[1])}.` : "No method is drawn.";
-    const label = `Learning curves on ${view.short} in ${view.study}, ${view.measure}: ${lines.length} of ${view.records.length} methods. ${highest}`;
+    const { score } = vgf.views, last = "Highest after the last update";
+    const highest = best ? `${last}: ${best.name}, ${score(best.curve.at(-1)[1])}.` : "No method is drawn.";
+    const drawn = `${lines.length} of ${view.records.length} method${view.records.length > 1 ? "s" : ""}`;
+    const label = `Learning curves on ${view.short} in ${view.study}, ${view.measure}: ${drawn}. ${highest}`;
     const cut = vgf.chart.draw(page.chart, data, view, lines, label);
     page.key.replaceChildren(...vgf.parts.key(data, lines));
     write(page.remark, remarks(state, lines, cut).join(" "));
@@ -123,7 +131,8 @@
   /** Fill the numbers of the curves, where they are open. */
   function numbers(page) {
     if (!page.numbers.open) return;
-    page.numbers.lastElementChild.replaceChildren(vgf.table.points(page.data, page.state, vgf.views.lines(page.data, page.state)));
+    const lines = vgf.views.lines(page.data, page.state);
+    page.numbers.lastElementChild.replaceChildren(vgf.table.points(page.data, page.state, lines));
   }
 
   async function copy(page) {

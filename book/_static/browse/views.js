@@ -23,8 +23,12 @@
   /** The views of a task, with most methods first and those in which nobody scores last: the data are in this order. */
   const ofTask = (data, task) => data.views.filter(view => view.task === task);
 
-  /** The view a suite begins with: the first task on which a method scores. */
-  const firstOf = (data, suite) => ofTask(data, tasks(data, suite)[0].task)[0];
+  /** The view a suite begins with: of those in which a method scores the one with most methods. */
+  function firstOf(data, suite) {
+    const every = data.views.filter(view => view.suite === suite), telling = every.filter(view => view.silent === null);
+    const [first, ...others] = telling.length ? telling : every;
+    return others.reduce((most, view) => (view.records.length > most.records.length ? view : most), first);
+  }
 
   const budgets = view =>
     [...new Set(view.records.flatMap(record => Object.keys(record.budgets).map(Number)))].sort((a, b) => a - b);

@@ -1,0 +1,162 @@
+"""The data of the results browser: every number is one of the tables', and nothing of a record is lost."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.helpers.site import ROOT
+from vgf.book import browser_data, plots
+from vgf.book.curves import MARKERS
+from vgf.results import tables
+from vgf.results.study_text import NAMES, silent
+
+DATA = browser_data.page_data()
+VIEWS = {(view["study"], view["task"]): view for view in DATA["views"]}
+
+
+def table(label: str) -> pd.DataFrame:
+    """Return a study's committed table, last checkpoint and single tasks alone."""
+    every = tables.parse((ROOT / "data" / "tables" / f"{label}.csv").read_text())
+    return every[(every["checkpoint"] == "last") & (every["statistic"] == "mean") & (every["task"] != tables.ALL)]
+
+
+@pytest.mark.parametrize("label", DATA["studies"])
+def test_the_end_of_every_curve_is_its_row_in_the_committed_table(label: str) -> None:
+    found = {}
+    for (study, task), view in VIEWS.items():
+        for record in view["records"] if study == label else ():
+            for steps, budget in record["budgets"].items():
+                update, mean, low, high, seeds = budget["curve"][-1]
+                if update == record["updates"]:
+                    found[task, record["method"], steps] = (mean, low, high, len([s for s in seeds if s is not None]))
+    rows = table(label)
+    rows = rows[rows["task"].isin([task for _, task in VIEWS])]  # not the means over an environment's tasks
+    in_table = {
+        (row.task, row.method, row.test_steps): (
+            row.value,
+            None if math.isnan(row.low) else row.low,
+            None if math.isnan(row.high) else row.high,
+            row.runs,
+        )
+        for row in rows.itertuples()
+    }
+    assert found == in_table
+    assert found
+
+
+def test_every_committed_record_has_its_place() -> None:
+    folders = {path.parent for path in (ROOT / "data" / "results").glob("*.cpu/*/*/run.json")}
+    shown = {
+        ROOT / "data" / "results" / study / task / record["method"]
+        for (study, task), view in VIEWS.items()
+        for record in view["records"]
+    }
+    assert shown == folders
+
+
+def test_a_curve_holds_each_seeds_scores_at_each_update() -> None:
+    view = VIEWS["d4rl.cpu", "hopper-medium-v2"]
+    record = next(record for record in view["records"] if record["method"] == "vgf")
+    source = next(
+        source
+        for source in tables.read_study("d4rl", "cpu").sources
+        if (source.task.name, source.method) == ("hopper-medium-v2", "vgf")
+    )
+    for steps, budget in record["budgets"].items():
+        rows = source.scores[source.scores["test_steps"] == int(steps)]
+        assert [point[0] for point in budget["curve"]] == sorted(rows["update"].unique())
+        for update, mean, _, _, seeds in budget["curve"]:
+            own = rows[rows["update"] == update].set_index("seed")["score"]
+            assert seeds == pytest.approx([own[seed] for seed in record["seeds"]], rel=1e-5)
+            assert mean == pytest.approx(own.mean(), rel=1e-5)
+    runs = source.record.runs
+    assert record["minutes"] == pytest.approx(sum(run["seconds"]["training"] for run in runs) / 60, abs=0.051)
+
+
+def test_what_a_reader_meets_first_is_a_budget_of_training_and_no_silent_view() -> None:
+    for view in DATA["views"]:
+        budgets = {steps for record in view["records"] for steps in record["budgets"]}
+        assert str(view["budget"]) in budgets
+    assert VIEWS["d4rl.cpu", "hopper-medium-v2"]["budget"] == 3  # what d4rl.yaml trains with
+
+
+def test_silence_is_said_of_the_views_in_which_nobody_scores_and_of_no_other() -> None:
+    for label in DATA["studies"]:
+        name, _, scale = label.rpartition(".")
+        nobody = silent(tables.read_study(name, scale))
+        own = {task: view["silent"] for (study, task), view in VIEWS.items() if study == label}
+        assert {task for task, said in own.items() if said} == set(nobody)
+        for task, (key, mean) in nobody.items():
+            assert own[task][:2] == list(key)
+            assert own[task][2] == pytest.approx(mean, rel=1e-5)
+            rows = table(label)
+            assert own[task][2] == pytest.approx(rows[rows["task"] == task]["value"].max(), rel=1e-5)
+    assert any(view["silent"] for view in DATA["views"])
+
+
+def test_methods_keep_colour_and_mark_and_no_two_of_a_view_look_alike() -> None:
+    for method, look in DATA["methods"].items():
+        assert look["light"] == plots.method_colour(method)
+        assert look["dark"] == plots.DARK[look["light"]]
+        assert look["own"] == (method in plots.METHODS)
+    for view in DATA["views"]:
+        looks = [(DATA["methods"][r["method"]]["light"], r["shape"]) for r in view["records"]]
+        assert len(set(looks)) == len(looks)
+        for record in view["records"]:
+            if record["method"] in NAMES:
+                assert record["shape"] == MARKERS[NAMES[record["method"]]]
+
+
+def test_more_methods_than_marks_go_round() -> None:
+    methods = [f"variant{k}" for k in range(len(browser_data.SHAPES) + 2)]
+    found = browser_data.shapes(["vgf", *methods])
+    assert list(found) == ["vgf", *methods]
+    assert MARKERS[NAMES["vgf"]] not in [found[method] for method in methods]
+    assert set(browser_data.shapes([*NAMES, "other"])) == {*NAMES, "other"}
+
+
+def test_a_method_of_ones_own_name_says_what_differs() -> None:
+    said = {record["method"]: record["differs"] for record in VIEWS["ablations.cpu", "hopper-medium-v2"]["records"]}
+    assert said["train_0"] == "train_steps: 0"
+    assert "step_size: " in said["other_step"]
+    assert "step_size" not in said["vgf"]
+    assert {record["differs"] for record in VIEWS["d4rl.cpu", "hopper-medium-v2"]["records"]} == {""}
+
+
+def test_a_fine_tuning_online_says_where_it_begins() -> None:
+    records = VIEWS["online.cpu", "hopper-medium-v2"]["records"]
+    for record in records:
+        updates = [point[0] for point in record["budgets"]["0"]["curve"]]
+        assert record["online"] in updates[:-1]
+    assert {record["online"] for record in VIEWS["d4rl.cpu", "hopper-medium-v2"]["records"]} == {None}
+
+
+def test_every_chapter_table_and_choice_is_there() -> None:
+    for study in DATA["studies"].values():
+        assert study["about"].endswith((".", "?"))
+        assert (ROOT / study["table"]).exists()
+        assert (ROOT / study["choices"]).exists()
+        for chapter, title in study["chapters"].items():
+            assert f"# {title}\n" in (ROOT / "notebooks" / f"{chapter}.md").read_text()
+    assert "09_d4rl" in DATA["studies"]["d4rl.cpu"]["chapters"]
+
+
+def test_what_is_written_is_light_and_more_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = DATA
+    monkeypatch.setattr(browser_data, "page_data", lambda: made)
+    browser_data.write(tmp_path)
+    size = (tmp_path / "browser.json").stat().st_size
+    assert size < browser_data.LIMIT == 350_000
+    monkeypatch.setattr(browser_data, "LIMIT", size - 1)
+    with pytest.raises(ValueError, match=f"has {size} bytes"):
+        browser_data.write(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_without_records_there_is_nothing_to_choose(tmp_path: Path) -> None:
+    assert browser_data.page_data(tmp_path)["views"] == []
