@@ -1,4 +1,4 @@
-"""The results browser: what is chosen is drawn and tabled, with the numbers of the tables, and links lead to the files."""
+"""The results browser: what is chosen is drawn and tabled with the numbers of the tables, and links lead to files."""
 
 from __future__ import annotations
 
