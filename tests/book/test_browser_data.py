@@ -20,8 +20,9 @@ VIEWS = {(view["study"], view["task"]): view for view in DATA["views"]}
 
 
 def table(label: str) -> pd.DataFrame:
-    """Return a study's committed table, last checkpoint and single tasks alone."""
-    every = tables.parse((ROOT / "data" / "tables" / f"{label}.csv").read_text())
+    """Return a study's committed table, last checkpoint alone; computed anew while a study that runs has none yet."""
+    path, (name, _, scale) = ROOT / "data" / "tables" / f"{label}.csv", label.rpartition(".")
+    every = tables.parse(path.read_text()) if path.exists() else tables.read_study(name, scale).numbers
     return every[(every["checkpoint"] == "last") & (every["statistic"] == "mean") & (every["task"] != tables.ALL)]
 
 
@@ -137,12 +138,14 @@ def test_a_fine_tuning_online_says_where_it_begins() -> None:
 
 
 def test_every_chapter_table_and_choice_is_there() -> None:
-    for study in DATA["studies"].values():
+    for label, study in DATA["studies"].items():
+        path = ROOT / "data" / "tables" / f"{label}.csv"
+        assert study["table"] == (f"data/tables/{label}.csv" if path.exists() else None)
         assert study["about"].endswith((".", "?"))
-        assert (ROOT / study["table"]).exists()
         assert (ROOT / study["choices"]).exists()
         for chapter, title in study["chapters"].items():
             assert f"# {title}\n" in (ROOT / "notebooks" / f"{chapter}.md").read_text()
+    assert DATA["studies"]["d4rl.cpu"]["table"]
     assert "09_d4rl" in DATA["studies"]["d4rl.cpu"]["chapters"]
 
 
