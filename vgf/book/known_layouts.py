@@ -78,14 +78,14 @@ LAYOUTS = (
         f"`{minari.MAIN_FILE}` with {_code('episode_0', '...')}",
         "Minari",
         "trajectories",
-        "every step keeps its successor; observations in parts are refused",
+        "every step keeps its successor; observations in parts, choices as actions and other formats are refused",
     ),
     Layout(
         "robomimic, hdf5",
         f"`data/demo_0` with `obs` and {_code(*robomimic.NEEDED)}",
         "robomimic",
         "transitions, ends by timeouts",
-        "the parts of `obs` side by side in alphabetical order; nothing is bootstrapped from `dones`",
+        "the parts of `obs` side by side in alphabetical order; no bootstrap from `dones`; `mask` is not read",
     ),
     Layout(
         "LeRobot, a folder or one parquet file",
