@@ -65,8 +65,8 @@ def draw_ages(study: Study, words: Mapping[str, str], clone: float) -> tuple[Fig
             ax.set_ylim(-4, 104)
             ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
         _name_axes(axes, len(words), drawn[0]["update"])
-        marks, texts = axes[0, 0].get_legend_handles_labels()
-        figure.legend(marks, texts, loc="outside lower center", ncols=4, fontsize=8)
+        shown = {text: mark for ax in figure.axes for mark, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, fontsize=8)
     return figure, pd.concat(drawn, ignore_index=True)
 
 

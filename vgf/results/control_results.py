@@ -73,12 +73,13 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (task, method, kind, rung), own in scored(rows).groupby(["task", "method", "kind", "rung"], sort=False):
         seeds = own.groupby("seed")
-        score = stats.of_mean([seeds["score"].mean().to_numpy()])
+        ends = (0.0, 100.0) if get_task(str(task)).kind == "goal" else (-np.inf, np.inf)
+        score = stats.of_mean([seeds["score"].mean().to_numpy()], ends)
         facts = seeds[["displacement", "acted", "step_size", "steps", "promised"]].first()
         place = {"task": task, "method": method, "kind": kind, "rung": rung, **facts.mean()}
         reached = bool(((facts["displacement"] - rung).abs() <= UNREACHED * rung).all())
-        ends = {"mean": score.value, "low": score.low, "high": score.high}
-        found.append({**place, "reached": reached, **ends, "seeds": len(seeds), "episodes": len(own) // len(seeds)})
+        interval = {"mean": score.value, "low": score.low, "high": score.high}
+        found.append({**place, "reached": reached, **interval, "seeds": len(seeds), "episodes": len(own) // len(seeds)})
     return pd.DataFrame(found)
 
 
