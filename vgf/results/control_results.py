@@ -91,16 +91,15 @@ def verdict(rows: pd.DataFrame) -> Verdict:
     over those rungs; "clearly" means with a chance below `LEVEL` by flipping the signs of clusters. In this order:
 
     1. *the gradient helps*: at one and the same rung phi scores clearly above no step and clearly above the random
-       direction, each comparison corrected for having looked at every rung.
-    2. *any step that long*: phi, minus phi and the random direction each lose clearly, and alike: minus phi and the
-       random direction each differ from phi, in either direction, clearly by less than `MARGIN` of the average of the
-       two losses.
-    3. *wrong gradient*: minus phi or the random direction (the better of the two, corrected) is not worse than phi:
-       it scores clearly above phi; or phi loses clearly, and it loses clearly less than 1 + `MARGIN` times as much.
-    4. *undecided*: anything else, among it a ladder on which nothing is lost or gained, a phi that loses less than the
-       others but loses, and too few seeds.
+       direction. Each comparison is corrected for having looked at every rung.
+    2. *any step that long*: phi, minus phi and the random direction each lose clearly, and alike. Minus phi and the
+       random direction are alike with phi if each differs from it clearly by less than `MARGIN` of their mean loss.
+    3. *wrong gradient*: minus phi or the random direction is not worse than phi. The better of the two scores clearly
+       above phi, or phi loses clearly, and it loses clearly less than 1 + `MARGIN` times as much. Both are corrected.
+    4. *undecided*: anything else. That includes a ladder on which nothing is lost or gained, a phi that loses less than
+       the others but loses, and too few seeds.
 
-    Where a long step loses everything, directions cannot differ: a ladder with many such rungs leans towards the second
+    Where a long step loses everything, directions cannot differ. A ladder with many such rungs leans towards the second
     word, so it is the figure, rung by rung, that a reader should see first.
 
     Args:
