@@ -93,7 +93,7 @@ class BudgetReport:
 
     @property
     def slopes(self) -> pd.DataFrame:
-        """Realised per promised advantage by distance: distance (sigma), slope, lower, rows, trajectories."""
+        """Realised per promised advantage, in columns distance (sigma), slope, lower, rows, trajectories."""
         return pd.DataFrame([asdict(tail) for tail in self.decision.tails])
 
     @property

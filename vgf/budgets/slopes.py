@@ -62,7 +62,7 @@ class HeldOut:
 
     @property
     def realised(self) -> np.ndarray:
-        """G less its linear fit on V, [H]: the level and scale of V are taken from the data.
+        """Returns less their linear fit on the values, an array of H; the fit takes level and scale from the data.
 
         The fit has the promise beside V, so that what the actions are worth is not taken for a state's value.
         """

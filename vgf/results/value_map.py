@@ -26,7 +26,7 @@ from torch import Tensor
 
 from vgf import records
 from vgf.agents.vgf import VGF
-from vgf.datasets import get_task, load
+from vgf.datasets import get_dataset, get_task, load
 from vgf.networks import SeedStreams
 from vgf.results import policy_tables, trained_policies
 from vgf.support.progress import Progress
@@ -170,7 +170,8 @@ def command(
 
 
 def _is_maze(plan: TaskPlan) -> bool:
-    return plan.name.startswith("antmaze")
+    """Return whether a task's data are made in a maze: there a state begins with x and y."""
+    return (get_dataset(get_task(plan.name).dataset).maker or "").startswith("vgf.sources.mazes:")
 
 
 def _under(facts: dict[str, object], rows: pd.DataFrame) -> pd.DataFrame:
