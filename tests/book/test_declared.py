@@ -24,7 +24,7 @@ FILE = "notebooks/chapters.yaml"
 def calls(chapter: str, function: str) -> list[str]:
     """Return the text given to a method in a chapter's cells as the thing's name, in order of the page."""
     nodes = [node for node in ast.walk(code(chapter)) if isinstance(node, ast.Call)]
-    named = [node for node in nodes if isinstance(node.func, ast.Attribute) and node.func.attr == function]
+    named = [node for node in nodes if ast.unparse(node.func) == f"chapter.{function}"]
     place = 1 if function == "save_figure" else 0
     return [ast.literal_eval(node.args[place]) for node in named]
 
