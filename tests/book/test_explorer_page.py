@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.helpers.explorer import PAGE, PHONE, PRESETS, opened, run_of, settled
+from tests.helpers.explorer import PAGE, PHONE, PRESETS, faults_of, opened, run_of, settled
 from tests.helpers.site import SITE
 from vgf.book import explorer
 from vgf.book.explorer import RANGES, Preset
@@ -208,9 +208,7 @@ def test_the_lesson_is_in_view_while_it_plays(browser: Browser, site_url: str) -
 
 def test_it_opens_from_a_disk(browser: Browser) -> None:
     with opened(browser, "about:blank") as page:
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        faults = faults_of(page)
         page.goto((SITE / PAGE).as_uri())
         settled(page)
         page.get_by_role("button", name="Best-of-N", exact=True).click()

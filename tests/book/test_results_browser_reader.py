@@ -9,7 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, expect
 
 from tests.helpers.browse import HOPPER, ONLINE, PAGE, SILENT, go, rows, state
-from tests.helpers.explorer import PHONE, opened
+from tests.helpers.explorer import PHONE, faults_of, opened
 from tests.helpers.site import ROOT, SITE
 
 
@@ -49,9 +49,7 @@ def test_everything_works_by_keyboard(page: Page) -> None:
 
 def test_it_opens_from_a_disk(browser: Browser) -> None:
     with opened(browser, "about:blank") as page:
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        faults = faults_of(page)
         page.goto((SITE / PAGE).as_uri())
         assert "#" not in page.url  # until a reader chooses
         page.get_by_label("Study", exact=True).select_option("d4rl.cpu")

@@ -150,6 +150,14 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     context.close()
 
 
+def faults_of(page: Page) -> list[str]:
+    """Return a list that fills with what goes wrong on a page from now on: its errors, and those in the console."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    return faults
+
+
 def settled(page: Page) -> None:
     """Wait until nothing moves and the words are those of what is shown."""
     page.wait_for_function("!vgfExplorer.page.busy")

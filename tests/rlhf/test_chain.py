@@ -248,7 +248,7 @@ def test_dpos_first_loss_is_log_two_after_supervised_tuning(world: Path, monkeyp
         raise ValueError("the first loss is all that is wanted")
 
     monkeypatch.setattr("vgf.rlhf.rivals.preferred.run", first)
-    for done in world.glob("cache/rlhf/work/*/dpo"):
+    for done in world.glob("cache/rlhf/*/*/dpo"):
         shutil.rmtree(done)
     assert run("train", "dpo") == 2
     assert losses == [float(torch.tensor(2.0).log().bfloat16())]  # the loss is in bfloat16

@@ -43,15 +43,10 @@ def draw_ages(study: Study, words: Mapping[str, str], clone: float) -> tuple[Fig
     Returns:
         The figure, and what is drawn: method, test_steps, update, mean, low, high, seeds.
     """
-    rows, drawn = -(-len(words) // ACROSS), []
+    drawn = []
     with plots.style():
-        figure, axes = plt.subplots(
-            rows, min(ACROSS, len(words)), figsize=(plots.WIDTH, 2.2 * rows + 0.4), layout="constrained",
-            squeeze=False, sharex=True, sharey=True,
-        )  # fmt: skip
-        for ax in axes.flat[len(words) :]:
-            ax.remove()
-        for ax, (method, title) in zip(axes.flat, words.items(), strict=False):
+        figure, axes = _panels(words, 2.2)
+        for ax, method in zip(axes, words, strict=True):
             (source,) = (s for s in study.sources if s.method == method)
             ax.axhline(clone, color=plots.MUTED, lw=1, ls="--", label="the clone")
             for steps in sorted(set(source.scores["test_steps"]) & set(BUDGETS)):
@@ -61,24 +56,36 @@ def draw_ages(study: Study, words: Mapping[str, str], clone: float) -> tuple[Fig
                 ax.fill_between(line["update"], line["low"], line["high"], color=colour, alpha=0.12, lw=0)
                 ax.plot(line["update"], line["mean"], dashes, color=colour, marker=marker, ms=4, label=text)
                 drawn.append(line.assign(method=method, test_steps=steps))
-            ax.set_title(title, fontsize=9)
-            ax.set_ylim(-4, 104)
-            ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
-        _name_axes(axes, len(words), drawn[0]["update"])
-        shown = {text: mark for ax in figure.axes for mark, text in zip(*ax.get_legend_handles_labels(), strict=True)}
-        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, fontsize=8)
+        _finish(figure, axes, drawn[0]["update"], 4)
     return figure, pd.concat(drawn, ignore_index=True)
 
 
-def _name_axes(axes: np.ndarray, count: int, updates: pd.Series) -> None:
-    """Name the outer axes of panels, and put marks where there was an evaluation."""
-    for place, ax in enumerate(list(axes.flat)[:count]):
-        ax.set_xticks(list(updates))
-        if place % axes.shape[1] == 0:
+def _panels(words: Mapping[str, str], height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a titled panel for each way to train, and its panels; each row is `height` inches."""
+    rows = -(-len(words) // ACROSS)
+    size = (plots.WIDTH, height * rows + 0.4)
+    figure, axes = plt.subplots(
+        rows, min(ACROSS, len(words)), figsize=size, layout="constrained", squeeze=False, sharex=True, sharey=True
+    )
+    for ax in axes.flat[len(words) :]:
+        ax.remove()
+    for ax, title in zip(axes.flat, words.values(), strict=False):
+        ax.set_title(title, fontsize=9)
+    return figure, list(axes.flat[: len(words)])
+
+
+def _finish(figure: Figure, axes: Sequence[Axes], updates: pd.Series, across: int) -> None:
+    """Name the outer axes, put marks where there was an evaluation, and give all panels one legend."""
+    for place, ax in enumerate(axes):
+        ax.set(xticks=list(updates), ylim=(-4, 104))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
+        if place % ACROSS == 0:
             ax.set_ylabel("success, %")
-        if place + axes.shape[1] >= count:
+        if place + ACROSS >= len(axes):
             ax.set_xlabel("updates of the critic")
             ax.xaxis.set_tick_params(labelbottom=True)
+    shown = {text: mark for ax in axes for mark, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=across, fontsize=8)
 
 
 def _with_intervals(ages: pd.DataFrame) -> pd.DataFrame:
@@ -100,15 +107,10 @@ def draw_orders(study: Study, words: Mapping[str, str]) -> tuple[Figure, pd.Data
     Returns:
         The figure, and what is drawn: method, choice, particles, update, mean, low, high, seeds.
     """
-    rows, drawn = -(-len(words) // ACROSS), []
+    drawn = []
     with plots.style():
-        figure, axes = plt.subplots(
-            rows, min(ACROSS, len(words)), figsize=(plots.WIDTH, 2.4 * rows + 0.4), layout="constrained",
-            squeeze=False, sharex=True, sharey=True,
-        )  # fmt: skip
-        for ax in axes.flat[len(words) :]:
-            ax.remove()
-        for ax, (method, title) in zip(axes.flat, words.items(), strict=False):
+        figure, axes = _panels(words, 2.4)
+        for ax, method in zip(axes, words, strict=True):
             (source,) = (s for s in study.sources if s.method == method)
             every = collapse.orders(source)
             for (choice, count), (name, marker, dashes) in CHOICES.items():
@@ -119,12 +121,7 @@ def draw_orders(study: Study, words: Mapping[str, str]) -> tuple[Figure, pd.Data
                     ax.fill_between(line["update"], line["low"], line["high"], color=colour, alpha=0.1, lw=0)
                 ax.plot(line["update"], line["mean"], dashes, color=colour, marker=marker, ms=4, label=text)
                 drawn.append(line.assign(method=method, choice=choice, particles=count))
-            ax.set_title(title, fontsize=9)
-            ax.set_ylim(-4, 104)
-            ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
-        _name_axes(axes, len(words), drawn[0]["update"])
-        marks, texts = axes[0, 0].get_legend_handles_labels()
-        figure.legend(marks, texts, loc="outside lower center", ncols=3, fontsize=8)
+        _finish(figure, axes, drawn[0]["update"], 3)
     return figure, pd.concat(drawn, ignore_index=True)
 
 

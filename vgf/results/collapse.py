@@ -44,7 +44,7 @@ def ages(source: MethodScores, test_steps: int = 0) -> pd.DataFrame:
         source: of a method; where its reference was trained first, those updates are not the critic's.
         test_steps: the budget.
     """
-    alone = int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
+    alone = _alone(source)
     own = source.scores[(source.scores["test_steps"] == test_steps) & (source.scores["update"] > alone)]
     return own.assign(update=own["update"] - alone)[[*PLACE, "score"]].sort_values(list(PLACE), ignore_index=True)
 
@@ -55,9 +55,14 @@ def orders(source: MethodScores) -> pd.DataFrame:
     Args:
         source: of a record with a ranking at every evaluation.
     """
-    alone = int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
+    alone = _alone(source)
     rows = critic_ranking.summed_up(source.record.ranking, source.task)
     return rows.assign(update=rows["update"] - alone)[[*PLACE, "choice", "particles", "score"]]
+
+
+def _alone(source: MethodScores) -> int:
+    """Return the updates of a reference that was trained first, before there was a critic."""
+    return int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
 
 
 def fate(scores: pd.DataFrame) -> Fate:
