@@ -137,6 +137,7 @@ def test_tasks_on_which_nobody_scores_stand_last_and_say_so(page: Page) -> None:
 def test_the_numbers_of_the_curves_have_a_row_for_each_point_and_each_seeds_score(page: Page) -> None:
     go(page, f"{HOPPER}&methods=vgf,iql&L=5")
     page.locator(".vgf-numbers summary").click()
+    page.locator(".vgf-numbers tbody tr").first.wait_for()  # the table is filled after the click, by an event
     shown = page.evaluate(
         "() => [...document.querySelectorAll('.vgf-numbers tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
     )

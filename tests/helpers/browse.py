@@ -13,10 +13,17 @@ ONLINE = "study=online.cpu&task=hopper-medium-v2"
 
 
 def go(page: Page, address: str) -> None:
-    """Go to another state of the page by its address."""
-    page.evaluate("hash => { location.hash = hash; }", address)
-    page.wait_for_function("hash => decodeURIComponent(location.hash) === `#${hash}`", arg=address)
-    page.wait_for_timeout(50)
+    """Go to another state of the page by its address.
+
+    The page reads its address in a listener of its own. It was registered first, so it is done when this one is called.
+    """
+    page.evaluate(
+        "hash => new Promise(resolve => {"
+        " const before = location.href; location.hash = hash;"
+        " if (location.href === before) resolve();"
+        " else window.addEventListener('hashchange', () => resolve(), { once: true }); })",
+        address,
+    )
 
 
 def state(page: Page) -> dict[str, Any]:
