@@ -407,3 +407,53 @@ def test_the_checksums_of_a_parquet_files_pages_are_looked_at(tmp_path: Path) ->
     path.write_bytes(whole[:at] + b"\x01" + whole[at + 1 :])
     with pytest.raises(DataError, match=f"{path}: not a readable parquet file"):
         own_transitions(path)
+
+
+def minari_file(path: Path) -> Path:
+    return minari(path.with_suffix("")) / "data" / "main_data.hdf5"
+
+
+@pytest.mark.parametrize(
+    ("write", "home", "old", "new", "says"),
+    [
+        (robomimic, "data", "demo_1", "demO_1", "data has 'demO_1', which is no demonstration"),
+        (robomimic, "data", "demo_1", "trial_1", "data has 'trial_1', which is no demonstration"),
+        (minari_file, "/", "episode_2", "episodf_2", "has 'episodf_2', which is no episode"),
+        (minari_file, "/", "episode_2", "episode_2 (copy)", "has 'episode_2 (copy)', which is no episode"),
+        (minari_file, "/", "episode_2", "episode_two\n", r"has 'episode_two\n', which is no episode"),
+    ],
+)
+def test_what_is_no_episode_is_refused_by_name_and_may_be_ignored(
+    write: Callable[[Path], Path], home: str, old: str, new: str, says: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "mine.hdf5")
+    with h5py.File(path, "a") as file:
+        file[home].move(old, new)
+    with pytest.raises(DataError, match=re.escape(says)) as told:
+        own_transitions(path)
+    assert "\n" not in str(told.value)
+    assert len(own_transitions(path, ignore=(new,))) == (COUNT - 1) * STEPS
+
+
+def test_a_file_that_tells_of_other_samples_than_it_has_is_told_of(tmp_path: Path, capsys: Any) -> None:
+    path = robomimic(tmp_path / "mine.hdf5")
+    for count in (COUNT * STEPS, COUNT * STEPS + 5):
+        with h5py.File(path, "a") as file:
+            file["data"].attrs["total"] = count
+        own_transitions(path)
+        told = f"data tells of {count} samples in all, and {COUNT * STEPS} are there"
+        assert (told in capsys.readouterr().err) == (count != COUNT * STEPS)
+
+
+@pytest.mark.parametrize("shift", [8, 16, -8])
+def test_arrays_that_lie_on_the_same_bytes_are_refused(shift: int, tmp_path: Path) -> None:
+    """An address in an hdf5 file has no checksum: one that is off by a few bytes would give other numbers."""
+    path = hdf5(tmp_path / "mine.hdf5", as_d4rl_has_it())
+    with h5py.File(path) as file:
+        places = {name: file[name].id.get_offset() for name in file}
+    content = path.read_bytes()
+    address = places["actions"].to_bytes(8, "little")
+    assert content.count(address) == 1
+    path.write_bytes(content.replace(address, (places["actions"] + shift).to_bytes(8, "little")))
+    with pytest.raises(DataError, match=r"(actions and \w+|\w+ and actions) lie on the same bytes"):
+        own_transitions(path)

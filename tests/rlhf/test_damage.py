@@ -92,6 +92,22 @@ def test_weights_that_are_none_are_refused_without_their_checksum_too(
         open_sft(world)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("vocab_size", None), ("mlp_bias", 0), ("attention_dropout", ""), ("rope_parameters", []), ("rope_parameters", "x"),
+     ("hidden_size", -1), ("num_attention_heads", 0), ("hidden_act", "nothing"), ("num_hidden_layers", 1e308)],
+)  # fmt: skip
+def test_a_reward_model_whose_config_is_none_is_refused_in_one_line(key: str, value: Any, world: Setup) -> None:
+    policy, _ = open_sft(world)
+    path = world.folder("reward") / "reward.json"
+    told = json.loads(path.read_text())
+    told["config"][key] = value
+    path.write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=f"{path}: no config of a model") as refused:
+        load_reward(path.parent, policy)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize("key", ["seal", "files", "perplexity"])
 def test_a_stage_that_says_something_else_of_itself_is_refused(key: str, world: Setup) -> None:
     path = world.folder("sft") / "done.json"
@@ -126,6 +142,16 @@ def test_killed_while_it_notes_what_rows_are_made_with_a_comparison_goes_on(
         folder = folder_of("cpu", "reviews", method, tmp_path / "r")
         assert len(read_rows(folder, 0)) == LITTLE.prompts
         assert not mark_of(folder, 0).exists()
+
+
+def test_checkpoints_that_a_kill_after_the_end_leaves_go_with_the_next_call(world: Setup) -> None:
+    for stage in ("sft", "reward"):
+        left = world.folder(stage) / "checkpoint-000000008.safetensors"
+        left.write_bytes(b"of a process that was killed before it removed this")
+        assert read_done(left.parent)
+        assert left.exists(), "who reads a stage changes nothing"
+        assert cli.main(["rlhf", stage]) == 0
+        assert not left.exists()
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("I/O error: no space left")])

@@ -130,6 +130,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"prompt": "a", "chosen": "b"}, "no text 'rejected'; it has prompt, chosen"),
     ({"question": "a", "answer": "b"}, "no text 'chosen'; it has question, answer"),
     (GOOD | {"chosen": None}, "no text 'chosen'"),
+    ({"prompt": "a", "rejected": "b", "no\n": "c"}, r"no text 'chosen'; it has prompt, rejected, no\n, expected"),
     (GOOD | {"chosen": 3}, "chosen is neither a text nor a list of messages"),
     (GOOD | {"chosen": ["b"]}, "chosen is neither a text nor a list of messages"),
     (GOOD | {"prompt": [says("user", "a")]}, "prompt is a list of messages, chosen is a text"),

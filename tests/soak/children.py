@@ -45,6 +45,9 @@ class Child:
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
             os.environ.pop("VGF_DEBUG", None)
+            torch.set_num_threads(
+                1
+            )  # before threads that load a model do it at once: a fork leaves torch's pool to renew
             before()
             stage.work(folder)
             status = 0

@@ -68,8 +68,6 @@ def as_columns(read: Callable[[Path], Content]) -> Callable[[Path, Path, bytes],
 
     def told(good: Path, name: Path, content: bytes) -> Content:
         whole, table = (good / name).read_bytes(), parquet.read_table(good / name)
-        if len(content) != len(whole):
-            raise Unsure
         columns = {}
         for key in table.schema.names:
             values = np.array(table.column(key).to_pylist(), np.float32)
@@ -105,7 +103,8 @@ def as_lines(good: Path, name: Path, content: bytes) -> Content:
         rows = json.loads(text) if is_list else [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, RecursionError):
         raise Unsure from None
-    return [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in rows]
+    found = [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in rows]
+    return [row for row in found if row["chosen"] and row["rejected"]]  # empty ones are left out, with a word
 
 
 def experiment(folder: Path) -> Content:
@@ -124,7 +123,7 @@ def experiment_told(good: Path, name: Path, content: bytes) -> Content:
         data = read_yaml_plainly(content.decode())
         twin = good.with_name(f"{good.name}-twin")
         twin.mkdir(exist_ok=True)
-        (twin / name).write_text(yaml.safe_dump(data))
+        (twin / name).write_text(yaml.safe_dump(data, sort_keys=False))
     except (yaml.YAMLError, ValueError, RecursionError):
         raise Unsure from None
     return experiment(twin)

@@ -68,10 +68,15 @@ def _judge(stage: Stage, folder: Path, ended: Any, whole: dict[str, str], when: 
     if ended is None or ended.status != 0:
         faults.append(f"{when}: {ended}"[:600])
         return
+    compare(stage, folder, whole, when, faults)
+
+
+def compare(stage: Stage, folder: Path, whole: dict[str, str], when: str, faults: list[str]) -> None:
+    """Add a fault where what a run left is not what one undisturbed run leaves."""
     try:
         end = stage.end(folder)
     except (OSError, AssertionError, ValueError) as error:
         faults.append(f"{when}: {type(error).__name__}: {error}"[:300])
         return
     if other := sorted(name for name in whole.keys() | end.keys() if whole.get(name) != end.get(name)):
-        faults.append(f"{when}: other than the unkilled run's: {', '.join(other)}"[:300])
+        faults.append(f"{when}: other than an undisturbed run leaves: {', '.join(other)}"[:300])

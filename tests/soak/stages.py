@@ -90,8 +90,15 @@ def recorded(record: Path, work: Path) -> int:
     return WHOLE if (record / "run.json").exists() else 1000 * newest(work) + rows_in(work, record)
 
 
+def nothing_left(folder: Path, *patterns: str) -> None:
+    """Raise AssertionError where something that was needed on the way is still there at the end."""
+    kept = sorted(str(path.relative_to(folder)) for pattern in patterns for path in folder.glob(pattern))
+    assert not kept, f"{', '.join(kept[:4])} left"
+
+
 def of_record(folder: Path) -> dict[str, str]:
     """Return a record's rows and policy, and what run.json says of them."""
+    nothing_left(folder, ".record-*", "cache/references/*/*.work")
     told = json.loads((folder / "record" / "run.json").read_text())
     ids = [(run["id"], run["seeds"], run["fingerprint"]) for run in told["runs"]]
     found = digests(folder, "record/*.csv", "record/*.safetensors")
@@ -146,6 +153,7 @@ def data_progress(folder: Path) -> int:
 
 def data_end(folder: Path) -> dict[str, str]:
     """Return both files, and what the sidecar says of them but the time it took."""
+    nothing_left(folder, "*.parts-*", ".*.parts-*")
     told = json.loads((folder / "made.json").read_text())
     told.pop("seconds")
     return digests(folder, "*.npz") | {"made.json": json.dumps(told, sort_keys=True)}
@@ -205,7 +213,7 @@ def language_end(stage: str) -> Callable[[Path], dict[str, str]]:
         for name in ("seconds", "seal", "files"):
             told.pop(name, None)
         left = {path.name: numbers(path) for path in sorted(place.glob("*.safetensors"))}
-        assert not list(place.glob("checkpoint-*"))
+        nothing_left(place, "checkpoint-*")
         return left | {"done.json": json.dumps(told, sort_keys=True)}
 
     return end
@@ -213,7 +221,7 @@ def language_end(stage: str) -> Callable[[Path], dict[str, str]]:
 
 def align_end(folder: Path) -> dict[str, str]:
     """Return every method's rows; none may be left unsealed."""
-    assert not list(folder.rglob("*.unsealed"))
+    nothing_left(folder, "**/*.unsealed")
     return digests(folder, "results/rlhf/**/*.csv")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.soak.children import REFUSED, Child, warm
-from tests.soak.kills import EXAMPLES, fresh
+from tests.soak.kills import EXAMPLES, compare, fresh
 from tests.soak.stages import Stage
 
 PROCESSES = (2, 3, 5, 8)
@@ -30,9 +30,7 @@ def shared(stage: Stage, counts: tuple[int, ...], home: Path) -> dict[str, Any]:
                 refused += 1
             elif ended is None or ended.status:
                 faults.append(f"{count} processes, number {at}: {ended}"[:500])
-        end = stage.end(folder)
-        if other := sorted(name for name in whole.keys() | end.keys() if whole.get(name) != end.get(name)):
-            faults.append(f"{count} processes: other than one alone leaves: {', '.join(other)}"[:300])
+        compare(stage, folder, whole, f"{count} processes", faults)
     return {
         "stage": stage.name, "processes": list(counts), "refused": refused, "faults": len(faults),
         "examples": faults[:EXAMPLES],

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tests.soak.children import RAISED, REFUSED, Child, Ended, warm
-from tests.soak.kills import EXAMPLES, fresh
+from tests.soak.kills import EXAMPLES, compare, fresh
 from tests.soak.stages import Stage
 
 FAULTS = {"disk full": errno.ENOSPC, "read-only": errno.EROFS}
@@ -65,9 +65,7 @@ def _then(stage: Stage, folder: Path, said: Path, whole: dict[str, str], when: s
     if ended is None or ended.status:
         faults.append(f"after {when}: {ended}"[:400])
         return
-    end = stage.end(folder)
-    if other := sorted(name for name in whole.keys() | end.keys() if whole.get(name) != end.get(name)):
-        faults.append(f"after {when}: other than without it: {', '.join(other)}"[:300])
+    compare(stage, folder, whole, f"after {when}", faults)
 
 
 def wrap_writes(before: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from vgf.agents import AGENTS, CONFIGS, VGFConfig
 from vgf.book import practice
 from vgf.datasets import Transitions, own_transitions
 from vgf.datasets.files import read_npz
+from vgf.training import publishing
 from vgf.training.loop import train as the_loop
 from vgf.training.policy import load_policy
 
@@ -162,6 +164,25 @@ def test_a_finished_fit_is_not_done_twice_and_another_does_not_overwrite_it(
         vgf.fit(practice.flights(3, seed=2), out, SMALL, **SIZES)
     again = vgf.fit(flights, out, replace(SMALL, step_size=0.5), replace=True, **SIZES)
     assert again.runs[0]["settings"]["config"]["step_size"] == 0.5
+
+
+def test_what_a_kill_after_the_record_leaves_goes_with_the_next_call(
+    tmp_path: Path, flights: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between its record and the tidying, a run leaves its checkpoints; nobody else would ever remove them."""
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    shutil = publishing.shutil
+    monkeypatch.setattr(publishing, "shutil", SimpleNamespace(rmtree=killed))
+    with pytest.raises(KeyboardInterrupt):
+        vgf.fit(flights, tmp_path / "mine", SMALL, **SIZES)
+    monkeypatch.setattr(publishing, "shutil", shutil)
+    (left,) = (path for path in tmp_path.glob(".mine-*") if path.is_dir())
+    assert list(left.glob("checkpoint-*"))
+    vgf.fit(flights, tmp_path / "mine", SMALL, **SIZES)
+    assert not left.exists()
 
 
 def test_a_folder_that_is_no_record_is_left_alone(tmp_path: Path, flights: dict[str, np.ndarray]) -> None:

@@ -122,7 +122,7 @@ def _hdf5(path: Path, ignore: Collection[str]) -> Found:
     size = path.stat().st_size
     with opened(path) as file:
         if minari.is_minari(file):
-            rows = minari.rows(file, size, whole_array)
+            rows = minari.rows(file, size, whole_array, ignore)
             marks = {"terminals": rows["timeouts"], "masks": 1.0 - (rows["terminals"] != 0)}
             notes = minari.told(path, int((rows["timeouts"] == 0).sum()))
             return Found({name: rows[name] for name in ("observations", "actions", "rewards")} | marks, "Minari", notes)

@@ -10,6 +10,7 @@ file's sha256 is known (`vgf data check`).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ def opened(path: Path) -> Iterator[Any]:
 
     try:
         with h5py.File(path, "r") as file:
+            _check_apart(file)
             yield file
     except DataError as error:
         text = str(error)
@@ -82,6 +84,26 @@ def opened(path: Path) -> Iterator[Any]:
     except Exception as error:  # the hdf5 library raises many types for damaged bytes: all mean the same here
         text = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: not a readable hdf5 file ({text}); get it again") from error
+
+
+def _check_apart(file: Any) -> None:
+    """Refuse a file in which two arrays lie on the same bytes: an address is damaged, and has no checksum of its own.
+
+    Raises:
+        DataError: naming both.
+    """
+    from h5py import h5d, h5o
+
+    places = list[tuple[int, int, str]]()
+
+    def visit(name: bytes, info: Any) -> None:
+        if info.type == h5o.TYPE_DATASET and (at := (stored := h5d.open(file.id, name)).get_offset()) is not None:
+            places.append((at, at + stored.get_storage_size(), name.decode(errors="replace")))
+
+    h5o.visit(file.id, visit, info=True)
+    for (_, end, name), (begin, _, other) in itertools.pairwise(sorted(places)):
+        if begin < end:
+            raise DataError(f"{name} and {other} lie on the same bytes; the file is damaged, get it again")
 
 
 def is_array(stored: Any) -> bool:

@@ -12,7 +12,8 @@ beside the paper's, so they are taken only when a path names them, never by them
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from vgf.support.json_text import parse_json, read_facts
 Arrays = dict[str, np.ndarray]
 Read = Callable[[Any, int], np.ndarray]
 
+EPISODE = re.compile(r"episode_[0-9]+")
 MAIN_FILE = Path("data") / "main_data.hdf5"
 FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
@@ -65,18 +67,22 @@ def told(file: Path, steps: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def rows(file: Any, file_bytes: int, read: Read) -> Arrays:
+def rows(file: Any, file_bytes: int, read: Read, ignore: Collection[str] = ()) -> Arrays:
     """Return an open Minari file's episodes, in their order, as rows of D4RL's layout.
 
     Args:
         file: the open hdf5 file.
         file_bytes: its size.
         read: returns one stored array, whole.
+        ignore: names beside the episodes that are not read.
 
     Raises:
-        DataError: naming the episode and the array that is missing or does not fit.
+        DataError: naming the episode and the array that is missing or does not fit, or what is no episode.
     """
-    numbers = sorted(int(name.removeprefix("episode_")) for name in file if name.startswith("episode_"))
+    for name in file:
+        if not EPISODE.fullmatch(name) and name not in ignore:
+            raise DataError(f"has {name!r}, which is no episode; say ignore=({name!r},) if it is not to be read")
+    numbers = sorted(int(name.removeprefix("episode_")) for name in file if EPISODE.fullmatch(name))
     if numbers != list(range(len(numbers))):
         raise DataError(f"episodes are not numbered 0 to {len(numbers) - 1}")
     episodes = [_episode(file[f"episode_{number}"], file_bytes, read) for number in numbers]

@@ -40,11 +40,14 @@ def arrays(file: Any, read: Callable[[Any], np.ndarray], ignore: Collection[str]
         `next_observations`.
 
     Raises:
-        DataError: naming the demonstration and the array that is missing or does not fit.
+        DataError: naming the demonstration and the array that is missing or does not fit, or what is neither.
     """
     demos = sorted((name for name in file["data"] if name.startswith("demo")), key=lambda name: (len(name), name))
     if not demos:
         raise DataError("data holds no demonstration demo_0; see the layouts in data/README.md")
+    for name in file["data"]:
+        if name not in demos and name not in ignore:
+            raise DataError(f"data has {name!r}, which is no demonstration; say ignore=({name!r},) if that is meant")
     keys = _keys(file["data"][demos[0]], demos[0], ignore)
     follow = all("next_obs" in file["data"][name] and "next_obs" not in ignore for name in demos)
     parts = [_demo(file["data"][name], name, keys, follow, read, ignore) for name in demos]
@@ -52,7 +55,15 @@ def arrays(file: Any, read: Callable[[Any], np.ndarray], ignore: Collection[str]
     notes = [f"observations are {', '.join(keys)}, side by side in this order"]
     if held := sorted(file["mask"]) if hasattr(file.get("mask"), "keys") else []:
         notes.append(f"all {len(demos)} demonstrations are read, whatever mask says ({', '.join(held)})")
+    if (count := _samples(file["data"])) not in (None, rows := len(found["rewards"])):
+        notes.append(f"data tells of {count} samples in all, and {rows} are there")
     return found, tuple(notes)
+
+
+def _samples(data: Any) -> int | None:
+    """Return how many rows a file says it has; robomimic's own writers say so."""
+    told = np.asarray(data.attrs.get("total", ""))
+    return int(told) if told.size == 1 and told.dtype.kind in "iu" else None
 
 
 def _keys(demo: Any, name: str, ignore: Collection[str]) -> list[str]:

@@ -106,11 +106,14 @@ def load_reward(folder: Path, policy: Policy) -> RewardModel:
         )
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.for_model(
-        facts["model_type"], **{k: v for k, v in facts["config"].items() if k not in _NOT_CONFIG}
-    )
-    config.vocab_size, config.pad_token_id = 1, None
-    body = AutoModel.from_config(config, trust_remote_code=False)
+    own = {key: value for key, value in facts["config"].items() if key not in _NOT_CONFIG}
+    try:
+        config = AutoConfig.for_model(facts["model_type"], **own)
+        config.vocab_size, config.pad_token_id = 1, None
+        body = AutoModel.from_config(config, trust_remote_code=False)
+    except Exception as error:  # transformers raises many types for a value that is none
+        reason = " ".join(str(error).split())[:140]
+        raise ValueError(f"{path}: no config of a model ({reason}); remove its folder, and train it again") from None
     model = RewardModel(body, policy.inputs.centre, policy.inputs.scale, facts["vocabulary"])
     try:
         state = safetensors.torch.load_file(folder / "reward.safetensors")

@@ -31,7 +31,7 @@ from vgf.rlhf.reward import (
 )
 from vgf.rlhf.sampling import generate, joined, negative_log_likelihood, seed_of
 from vgf.rlhf.settings import SMOLLM2, Setup
-from vgf.rlhf.training import order, read_done, train, write_done
+from vgf.rlhf.training import find_done, order, read_done, train, write_done
 from vgf.support.files import locked
 
 HELD_OUT = 128  # rows a stage is measured on
@@ -98,7 +98,7 @@ def sft(setup: Setup) -> dict[str, Any]:
     """Train the policy on human text; return what `done.json` says."""
     folder, sizes = setup.folder("sft"), setup.sizes
     with locked(folder.parent, folder.name):
-        if done := read_done(folder):
+        if done := find_done(folder):
             return done
         policy, splits = open_policy(setup)
         before = perplexity(policy, splits.test[:HELD_OUT])
@@ -123,7 +123,7 @@ def reward(setup: Setup) -> dict[str, Any]:
     """Train the reward model on the reward split; return what `done.json` says."""
     folder, sizes = setup.folder("reward"), setup.sizes
     with locked(folder.parent, folder.name):
-        if done := read_done(folder):
+        if done := find_done(folder):
             return done
         policy, splits = open_sft(setup)
         model = new_reward(policy, sizes.reward_layers, setup.seed)
@@ -167,7 +167,7 @@ def judge(setup: Setup) -> dict[str, Any]:
         raise ValueError(f"{setup.task} has no judge of its own; `vgf rlhf judge --api` asks an OpenAI-compatible one")
     folder = setup.folder("judge")
     with locked(folder.parent, folder.name):
-        if done := read_done(folder):
+        if done := find_done(folder):
             return done
         tokenizer = load_tokenizer(find_model(setup.model, model_folder(), SMOLLM2))
         splits = load_splits(setup, tokenizer)
@@ -191,7 +191,7 @@ def weighted_cloning(setup: Setup) -> dict[str, Any]:
     """
     folder, sizes = setup.folder("bc"), setup.sizes
     with locked(folder.parent, folder.name):
-        if done := read_done(folder):
+        if done := find_done(folder):
             return done
         policy, splits = open_sft(setup)
         model = load_reward(setup.folder("reward"), policy)

@@ -7,6 +7,7 @@ safetensors.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -141,6 +142,14 @@ def read_done(folder: Path) -> dict[str, Any] | None:
     return facts
 
 
+def find_done(folder: Path) -> dict[str, Any] | None:
+    """Return what `read_done` does, to who would do the stage; drop checkpoints that a kill left after its end."""
+    facts = read_done(folder)
+    if facts is not None:
+        _drop_checkpoints(folder)
+    return facts
+
+
 def write_done(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Mark a stage as finished, with the checksums of what it leaves; drop its checkpoints, and return what it says."""
     left = [
@@ -149,9 +158,15 @@ def write_done(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     told = dict(facts) | {"files": {path.name: content_of(path) for path in sorted(left)}}
     told = json.loads(json.dumps(told))
     write_json(folder / DONE, told | {"seal": fingerprint(told)})
-    for path in folder.glob("checkpoint-*"):
-        path.unlink()
+    _drop_checkpoints(folder)
     return told
+
+
+def _drop_checkpoints(folder: Path) -> None:
+    """Remove a stage's checkpoints; where the folder may only be read they stay."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob("checkpoint-*"):
+            path.unlink(missing_ok=True)
 
 
 def _state(parameters: Mapping[str, nn.Parameter], adam: torch.optim.AdamW) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ run under way are elsewhere; what it buys is that a record is never half of one,
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -152,13 +153,14 @@ def is_recorded(run: Run, replace: bool) -> bool:
 def is_done(run: Run, replace: bool) -> bool:
     """Return whether the record is there already, and say so; refuse one made with other settings.
 
-    One that may be replaced stays until the new one is finished.
+    One that may be replaced stays until the new one is finished. What a kill left behind of a finished run goes.
 
     Raises:
         ValueError: if another record is in the way and must not be replaced, or its place cannot be written.
     """
     if is_recorded(run, replace):
         log(f"{run.folder}: there already, made with these settings; remove it to run again")
+        shutil.rmtree(run.work, ignore_errors=True)
         return True
     check_writable(run.folder)
     if not os.path.isdir(run.work):  # noqa: PTH112  # pathlib's raises for a name that is too long

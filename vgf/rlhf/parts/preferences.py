@@ -21,6 +21,7 @@ from typing import Any
 from vgf.rlhf.parts.data import Row, Splits, split_of
 from vgf.rlhf.parts.hub import require_hub
 from vgf.rlhf.parts.row_files import rows_of
+from vgf.support.errors import DataError
 from vgf.support.progress import log
 
 HUB = {"tldr": ("trl-lib/tldr-preference", "train"), "hh": ("Anthropic/hh-rlhf", "train")}
@@ -53,7 +54,7 @@ def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int) 
         (splits.reward if split == "judge" else getattr(splits, split)).append(row)
     for name in ("sft", "reward", "test"):
         if not getattr(splits, name):
-            raise ValueError(f"{path or task}: too few preferences, none falls into the {name} split; give more")
+            raise DataError(f"{path or task}: too few preferences, none falls into the {name} split; give more")
     return splits
 
 
@@ -84,7 +85,7 @@ def hub_table(task: str) -> Any:
     """Return the table of the hub's dataset, from its cache or fetched now; ValueError as `read_hub`."""
     name, split = HUB[task]
     if importlib.util.find_spec("datasets") is None:
-        raise ValueError(f"dataset {name}: the package datasets is needed; pip install datasets, or --preferences FILE")
+        raise DataError(f"dataset {name}: the package datasets is needed; pip install datasets, or --preferences FILE")
     from datasets import DownloadConfig, load_dataset
 
     try:
@@ -106,9 +107,9 @@ def _useful(rows: Iterable[tuple[str, Any]], source: str, tokenizer: Any) -> Ite
             continue
         yield text
     if not count:
-        raise ValueError(f"{source}: empty; give a jsonl of {', '.join(KEYS)}")
+        raise DataError(f"{source}: empty; give a jsonl of {', '.join(KEYS)}")
     if left > MOST_LEFT_OUT * count:
-        raise ValueError(f"{source}: {left} of {count} rows say nothing, the first: {first}; give rows that do")
+        raise DataError(f"{source}: {left} of {count} rows say nothing, the first: {first}; give rows that do")
     if left:
         log(f"{source}: {left} of {count} rows are left out, the first: {first}")
 
@@ -121,30 +122,30 @@ def checked(row: Any, where: str, tokenizer: Any = None) -> dict[str, str]:
         ValueError: naming what is missing or of another kind.
     """
     if not isinstance(row, Mapping):
-        raise ValueError(f"{where}: expected an object with {', '.join(KEYS)}, got {type(row).__name__}")
+        raise DataError(f"{where}: expected an object with {', '.join(KEYS)}, got {type(row).__name__}")
     has = ", ".join(map(str, row)) or "nothing"
     given = {key: row[key] for key in KEYS if row.get(key) is not None}
     for key in KEYS[1:]:
         if key in row and key not in given:
-            raise ValueError(f"{where}: no text {key!r}, it is null; give a text")
+            raise DataError(f"{where}: no text {key!r}, it is null; give a text")
         if key not in given:
-            raise ValueError(f"{where}: no text {key!r}; it has {has}, expected {', '.join(KEYS)}")
+            raise DataError(f"{where}: no text {key!r}; it has {has}, expected {', '.join(KEYS)}")
     kinds = {key: _kind(value) for key, value in given.items()}
     for key, kind in kinds.items():
         if kind is None:
-            raise ValueError(f"{where}: {key} is neither a text nor a list of messages; give one of them")
+            raise DataError(f"{where}: {key} is neither a text nor a list of messages; give one of them")
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{key} is {kind}" for key, kind in kinds.items())
-        raise ValueError(f"{where}: {told}; give all three as one kind")
+        raise DataError(f"{where}: {told}; give all three as one kind")
     if kinds["chosen"] == "a list of messages":
         return _of_messages(given, where, tokenizer)
     if "prompt" not in given:
         if not all(TURN in given[key] for key in KEYS[1:]):
             words = f"nor is there {TURN.strip()!r} to find one by"
-            raise ValueError(f"{where}: no text 'prompt', {words}; it has {has}, expected {', '.join(KEYS)}")
+            raise DataError(f"{where}: no text 'prompt', {words}; it has {has}, expected {', '.join(KEYS)}")
         given = dialogue(given)
     if not given["prompt"].strip():
-        raise ValueError(f"{where}: no text 'prompt', it is empty; every prompt needs a word")
+        raise DataError(f"{where}: no text 'prompt', it is empty; every prompt needs a word")
     for key in KEYS[1:]:
         if not given[key].strip():
             raise Useless(f"no text {key!r}, it is empty")
@@ -162,7 +163,7 @@ def dialogue(row: Mapping[str, str]) -> dict[str, str]:
     for key in ("chosen", "rejected"):
         begin, turn, answer = str(row.get(key, "")).rpartition(TURN)
         if not turn:
-            raise ValueError(f"a dialogue's {key} has no answer ({TURN.strip()!r} does not occur in it)")
+            raise DataError(f"a dialogue's {key} has no answer ({TURN.strip()!r} does not occur in it)")
         parts[key] = (begin + turn, answer)
     if parts["chosen"][0] != parts["rejected"][0]:
         raise Useless("the dialogues differ before the last answer, so that they answer different prompts")
@@ -188,7 +189,7 @@ def _of_messages(given: Mapping[str, Any], where: str, tokenizer: Any) -> dict[s
     """
     if getattr(tokenizer, "chat_template", None) is None:
         told = "prompt is a list of messages" if "prompt" in given else "chosen is a list of messages"
-        raise ValueError(f"{where}: {told}, and the tokenizer has no chat template to write them by; give text")
+        raise DataError(f"{where}: {told}, and the tokenizer has no chat template to write them by; give text")
     before, chosen, rejected = ([dict(m) for m in given.get(key, ())] for key in KEYS)
     if "prompt" not in given:
         if chosen[:-1] != rejected[:-1] or not chosen[:-1]:
@@ -202,7 +203,7 @@ def _of_messages(given: Mapping[str, Any], where: str, tokenizer: Any) -> dict[s
     for key, answer in (("chosen", chosen), ("rejected", rejected)):
         whole = str(tokenizer.apply_chat_template([*before, *answer], tokenize=False))
         if not whole.startswith(prompt):
-            raise ValueError(f"{where}: the chat template writes the prompt otherwise once it is answered; give text")
+            raise DataError(f"{where}: the chat template writes the prompt otherwise once it is answered; give text")
         found[key] = whole.removeprefix(prompt)
     return found
 

@@ -27,7 +27,7 @@ from vgf.rlhf.rivals.trainers import run, silence_libraries, within_vocabulary
 from vgf.rlhf.sampling import generate, seed_of
 from vgf.rlhf.settings import Setup
 from vgf.rlhf.stages import open_sft
-from vgf.rlhf.training import read_done, write_done
+from vgf.rlhf.training import find_done, write_done
 from vgf.support.files import locked
 
 TRL = "1.12.0"
@@ -60,7 +60,7 @@ def train(setup: Setup, method: str) -> dict[str, Any]:
     require()
     folder = setup.folder(method)
     with locked(folder.parent, folder.name):
-        if done := read_done(folder):
+        if done := find_done(folder):
             return done
         policy, splits = open_sft(setup)
         reward = load_reward(setup.folder("reward"), policy)
