@@ -457,3 +457,16 @@ def test_arrays_that_lie_on_the_same_bytes_are_refused(shift: int, tmp_path: Pat
     path.write_bytes(content.replace(address, (places["actions"] + shift).to_bytes(8, "little")))
     with pytest.raises(DataError, match=r"(actions and \w+|\w+ and actions) lie on the same bytes"):
         own_transitions(path)
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_an_open_last_episode_keeps_every_step_that_has_a_successor(follow: bool, tmp_path: Path) -> None:
+    """d3rlpy 2.8.1 drops such an episode whole, without a word."""
+    arrays = as_d4rl_has_it(follow) | {"terminals": np.zeros(COUNT * STEPS)}
+    arrays["timeouts"] = np.arange(COUNT * STEPS) % STEPS == STEPS - 1
+    closed = own_transitions(hdf5(tmp_path / "closed.hdf5", arrays))
+    arrays["timeouts"][-1] = False
+    opened = own_transitions(hdf5(tmp_path / "open.hdf5", arrays))
+    assert len(opened) == len(closed) == (COUNT * STEPS if follow else COUNT * (STEPS - 1))
+    for name in ("observations", "actions", "rewards", "masks", "terminals"):
+        assert torch.equal(getattr(opened, name), getattr(closed, name)), name
