@@ -470,3 +470,79 @@ def test_an_open_last_episode_keeps_every_step_that_has_a_successor(follow: bool
     assert len(opened) == len(closed) == (COUNT * STEPS if follow else COUNT * (STEPS - 1))
     for name in ("observations", "actions", "rewards", "masks", "terminals"):
         assert torch.equal(getattr(opened, name), getattr(closed, name)), name
+
+
+@pytest.mark.parametrize("place", ["directory", "both"])
+@pytest.mark.parametrize("new", [b"next_observations.npq", b"next_observations\n.py", b"next_observatio\xff\xfe.npy"])
+def test_a_damaged_name_in_an_npz_file_is_refused(new: bytes, place: str, tmp_path: Path) -> None:
+    """The other arrays alone would be those of another layout."""
+    path = npz(tmp_path / "mine.npz", as_ogbench_loads())
+    content, old = path.read_bytes(), b"next_observations.npy"
+    first = content.index(old)
+    assert content.count(old) == 2
+    changed = content[: first + 1].replace(old, new) if place == "directory" else content.replace(old, new)
+    if place == "directory":
+        last = content.rindex(old)
+        changed = content[:last] + new + content[last + len(old) :]
+    path.write_bytes(changed)
+    with pytest.raises(DataError, match=f"^{re.escape(str(path))}") as told:
+        own_transitions(path)
+    assert "\n" not in str(told.value)
+
+
+def packed(path: Path) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in as_d4rl_has_it().items():
+            file.create_dataset(name, data=values, chunks=True, compression="gzip", fletcher32=True)
+    return path
+
+
+def test_pieces_of_an_array_that_are_not_found_are_not_read_as_zeros(tmp_path: Path) -> None:
+    """The index of pieces has no checksum: where it is damaged the library finds none, and fills in zeros."""
+    path = packed(tmp_path / "mine.hdf5")
+    whole, found = own_transitions(path), 0
+    content = path.read_bytes()
+    for at in (place.start() for place in re.finditer(b"TREE\x01", content)):
+        for offset in range(24, 120):
+            flipped = bytes([content[at + offset] ^ 8])
+            path.write_bytes(content[: at + offset] + flipped + content[at + offset + 1 :])
+            try:
+                again = own_transitions(path)
+            except DataError as error:
+                found += "lacks pieces" in str(error)
+                continue
+            assert torch.equal(again.actions, whole.actions)
+            assert torch.equal(again.observations, whole.observations)
+            assert torch.equal(again.rewards, whole.rewards)
+    assert found
+
+
+def test_numbers_of_an_unusual_type_are_refused(tmp_path: Path) -> None:
+    """The mantissa's size in a type is a byte like any other; one off, every number is another."""
+    path = hdf5(tmp_path / "mine.hdf5", as_d4rl_has_it())
+    content, usual = path.read_bytes(), bytes.fromhex("11201f000400000000002000170800177f000000")
+    assert content.count(usual) >= 3
+    path.write_bytes(content.replace(usual, usual.replace(b"\x00\x17\x7f", b"\x00\x16\x7f"), 1))
+    with pytest.raises(DataError, match="is of no usual type of numbers"):
+        own_transitions(path)
+
+
+def test_bytes_that_are_neither_true_nor_false_are_refused(tmp_path: Path) -> None:
+    arrays = as_d4rl_has_it()
+    path = hdf5(tmp_path / "mine.hdf5", arrays | {"timeouts": arrays["timeouts"] > 0})
+    with h5py.File(path) as file:
+        place = file["timeouts"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place] = 16
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="timeouts holds bytes that are neither true nor false"):
+        own_transitions(path)
+
+
+def test_a_column_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    parquet.write_table(pa.table({name: list(v) for name, v in as_ogbench_loads().items()}), path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"rewards", b"\xecewards"))
+    with pytest.raises(DataError, match=re.escape(f"{path}: not a readable parquet file")):
+        own_transitions(path)

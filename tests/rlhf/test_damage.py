@@ -94,8 +94,8 @@ def test_weights_that_are_none_are_refused_without_their_checksum_too(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("vocab_size", None), ("mlp_bias", 0), ("attention_dropout", ""), ("rope_parameters", []), ("rope_parameters", "x"),
-     ("hidden_size", -1), ("num_attention_heads", 0), ("hidden_act", "nothing"), ("num_hidden_layers", 1e308)],
+    [("vocab_size", None), ("mlp_bias", 0), ("attention_dropout", ""), ("rope_parameters", []), ("hidden_size", -1),
+     ("rope_parameters", "x"), ("num_attention_heads", 0), ("hidden_act", "nothing"), ("num_hidden_layers", 1e308)],
 )  # fmt: skip
 def test_a_reward_model_whose_config_is_none_is_refused_in_one_line(key: str, value: Any, world: Setup) -> None:
     policy, _ = open_sft(world)

@@ -26,6 +26,7 @@ READERS = (*data_readers.READERS, *work_readers.READERS)
 PATIENCE = 600  # seconds for a batch; a reader that takes longer hangs
 BATCH = 50  # mangled files that one process reads
 MEMORY = 24 * 2**30  # bytes of address space, so that a length of nonsense is a refusal and not an eaten machine
+MOVED = "read as its addresses say"
 EXAMPLES = 12  # faults that are told in full
 
 
@@ -142,7 +143,10 @@ def _returned(
     try:
         says = reader.told(good, name, mangled)
     except (Unsure, ValueError, OSError, KeyError, TypeError) as error:
-        return {"outcome": "fault", "why": f"other content, of a file that says nothing ({type(error).__name__})"}
+        says = error
     if same(found, says):
         return {"outcome": "read as it says"}
-    return {"outcome": "fault", "why": "other content than the file says"}
+    if reader.unprovable is not None and same(found, reader.unprovable(good, name, mangled)):
+        return {"outcome": MOVED}
+    nothing = f", which says nothing ({type(says).__name__})" if isinstance(says, Exception) else ""
+    return {"outcome": "fault", "why": f"other content than the file says{nothing}"}

@@ -35,6 +35,7 @@ class Reader:
         files: which files are mangled, by pattern.
         told: what a mangled file says, by other means: of the good folder, the file's name and its new bytes; None
             where a checksum covers the files.
+        unprovable: what a mangled file says where damage left it another file, which nothing in it can show.
         instead: what is returned in place of a damaged file that is stepped around, of the good folder.
     """
 
@@ -45,6 +46,7 @@ class Reader:
     read: Callable[[Path], Content]
     files: tuple[str, ...] = ("*",)
     told: Callable[[Path, Path, bytes], Content] | None = None
+    unprovable: Callable[[Path, Path, bytes], Content] | None = None
     instead: Callable[[Path], Content] | None = None
 
 

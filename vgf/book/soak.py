@@ -14,7 +14,7 @@ from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
 PARTS = ("inputs", "kills", "writes", "writers")
-OUTCOMES = ("refused", "read as the good one", "read as it says")
+OUTCOMES = ("refused", "read as the good one", "read as it says", "read as its addresses say")
 Row = Mapping[str, Any]
 
 

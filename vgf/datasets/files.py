@@ -125,13 +125,25 @@ def read_members(path: Path, choose: Callable[[list[str]], list[str]]) -> Arrays
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-            return {name: _read_npy(archive, name) for name in choose(names)}
+            return {name: _read_npy(archive, name) for name in choose(_names(archive))}
     except DataError as error:
         text = str(error)
         raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
     except Exception as error:  # zipfile and zlib raise a dozen types for damaged bytes: all mean the same here
         raise DataError(f"{path}: not a readable npz file ({_one_line(error)}); get it again") from error
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    """Return the names of an archive's arrays, after comparing the two places in which each stands.
+
+    Raises:
+        DataError: naming what is no array: a damaged name would leave an array out.
+    """
+    for member in archive.infolist():
+        archive.open(member).close()  # raises where the name before the numbers is not that of the directory
+        if not member.filename.endswith(".npy"):
+            raise DataError(f"has {member.filename!r}, which is no array of numpy; take it out, or get the file again")
+    return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -11,7 +11,6 @@ file's sha256 is known (`vgf data check`).
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,13 +118,34 @@ def whole_array(stored: Any, file_bytes: int) -> np.ndarray:
     """
     if stored.dtype.kind not in "fiub" or stored.dtype.hasobject:
         raise DataError(f"{stored.name[1:]} is of type {stored.dtype}, expected real numbers")
-    kept = stored.id.get_storage_size()
-    packed, sizes = stored.chunks is not None, (stored.shape, stored.chunks)
+    if not _is_standard(stored):
+        raise DataError(f"{stored.name[1:]} is of no usual type of numbers; the file is damaged, get it again")
+    kept, packed = stored.id.get_storage_size(), stored.chunks is not None
     if kept > file_bytes or (kept != stored.nbytes and not packed) or (kept == 0 and stored.size):
         raise DataError(f"{stored.name[1:]} is not whole: {kept} bytes for {stored.nbytes}; get it again")
-    if packed and stored.id.get_num_chunks() != math.prod(-(-n // c) for n, c in zip(*sizes, strict=True)):
+    if packed and not _has_every_chunk(stored):
         raise DataError(f"{stored.name[1:]} lacks pieces; get it again")
-    return np.asarray(stored[()])
+    values = np.asarray(stored[()])
+    if values.dtype == bool and bool((values.view(np.uint8) > 1).any()):
+        raise DataError(f"{stored.name[1:]} holds bytes that are neither true nor false; get it again")
+    return values
+
+
+def _is_standard(stored: Any) -> bool:
+    """Return whether numbers are laid out as usual; a type of other fields, which hdf5 allows, is a sign of damage."""
+    from h5py import h5t
+
+    kind = stored.id.get_type()
+    return not isinstance(kind, h5t.TypeFloatID | h5t.TypeIntegerID) or kind.equal(h5t.py_create(stored.dtype))
+
+
+def _has_every_chunk(stored: Any) -> bool:
+    """Return whether each piece of an array in pieces is found where it is looked for; others are read as zeros."""
+    starts = itertools.product(*(range(0, size, step) for size, step in zip(stored.shape, stored.chunks, strict=True)))
+    try:
+        return all(len(stored.id.read_direct_chunk(start)[1]) for start in starts)
+    except Exception:  # the library's word for a piece that it does not find
+        return False
 
 
 def _fault(arrays: Arrays, dataset: Dataset | None) -> str | None:

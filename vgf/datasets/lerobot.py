@@ -45,7 +45,8 @@ def tables(path: Path) -> list[Any]:
     for file in sorted((path / "data").rglob("*.parquet")) if path.is_dir() else [path]:
         try:
             found.append(parquet.ParquetFile(file, page_checksum_verification=True).read())
-        except (pyarrow.ArrowException, OSError) as error:
+            found[-1].schema.names  # noqa: B018  # decodes them
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             text = " ".join(str(error).split())[:120]
             raise DataError(f"{file}: not a readable parquet file ({text}); get it again") from None
     if len({tuple(table.schema.names) for table in found}) > 1:

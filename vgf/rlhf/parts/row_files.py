@@ -113,9 +113,10 @@ def _parquet(content: bytes, path: Path) -> Iterator[tuple[str, Any]]:
 
     try:
         table = parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True).read()
-    except (pyarrow.ArrowException, OSError) as error:
+        rows = table.to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: not a readable parquet file ({' '.join(str(error).split())[:120]}); get it again"
         ) from None
-    for at, row in enumerate(table.to_pylist()):
+    for at, row in enumerate(rows):
         yield f"{path}, row {at}", row
