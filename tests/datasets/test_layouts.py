@@ -546,3 +546,14 @@ def test_a_column_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content.replace(b"rewards", b"\xecewards"))
     with pytest.raises(DataError, match=re.escape(f"{path}: not a readable parquet file")):
         own_transitions(path)
+
+
+@pytest.mark.parametrize("field", [30, 32])  # lengths of what follows a name in the directory: extra field, comment
+def test_an_entry_of_an_npz_file_that_another_swallows_is_missed(field: int, tmp_path: Path) -> None:
+    path = npz(tmp_path / "mine.npz", with_last_rows() | {"masks": np.ones(COUNT * (STEPS + 1))})
+    content = bytearray(path.read_bytes())
+    entries = [place.start() for place in re.finditer(b"PK\x01\x02", content)]
+    content[entries[-2] + field] = len(content) - entries[-1] - 22  # the last entry lies in it
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"its directory has \d members where \d are told of|not a readable npz file"):
+        own_transitions(path)

@@ -24,6 +24,7 @@ from vgf.support.json_text import read_facts
 
 Arrays = dict[str, np.ndarray]
 
+END, MOST = 22, 0xFFFF  # bytes of a zip archive's end, and most bytes of the comment behind it
 PIECE = 1 << 20  # bytes of an archive unpacked at a time
 ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 REQUIRED = ("observations", "actions", "terminals", "qpos")
@@ -137,13 +138,23 @@ def _names(archive: zipfile.ZipFile) -> list[str]:
     """Return the names of an archive's arrays, after comparing the two places in which each stands.
 
     Raises:
-        DataError: naming what is no array: a damaged name would leave an array out.
+        DataError: naming what is no array, or if one is missing: damage to the directory would leave an array out.
     """
+    if archive.filename is not None and (count := _told_members(Path(archive.filename))) != len(archive.infolist()):
+        raise DataError(f"its directory has {len(archive.infolist())} members where {count} are told of; get it again")
     for member in archive.infolist():
         archive.open(member).close()  # raises where the name before the numbers is not that of the directory
         if not member.filename.endswith(".npy"):
             raise DataError(f"has {member.filename!r}, which is no array of numpy; take it out, or get the file again")
     return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def _told_members(path: Path) -> int:
+    """Return how many members the end of a zip archive tells of; Python's reader does not compare it."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - END - MOST))
+        tail = stream.read()
+    return int.from_bytes(tail[(at := tail.rindex(b"PK\x05\x06") + 10) : at + 2], "little")
 
 
 def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
