@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_a_training_that_is_killed_leaves_nothing_half_and_goes_on(
         if when == "tensors written":
             patch.setattr("vgf.training.checkpoints.write_json", _dies)
         elif when == "all but the end":
-            patch.setattr(clones.shutil, "rmtree", _dies)
+            patch.setattr(clones, "shutil", SimpleNamespace(rmtree=_dies))  # here alone: others call it before
         else:
             update, left = clones._Training._update, [0 if when.startswith("before") else 2]
 
@@ -142,6 +143,7 @@ def test_a_training_that_is_killed_leaves_nothing_half_and_goes_on(
     assert contents(run.folder) == contents(own.folder)
     expected = {"on the way": [(0, 5), (2, 5)], "all but the end": [(0, 5)]}
     assert trained == expected.get(when, [(0, 5), (0, 5)])
+    assert not list((tmp_path / "cache").rglob("*.work")), "what was needed on the way stays"
 
 
 def _dies(*_: Any, **__: Any) -> Any:

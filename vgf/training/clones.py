@@ -108,6 +108,7 @@ def clone(cache: Path, agent: Agent, transitions: Transitions, batch_size: int, 
     with _held(folder, place.name, age):
         kept = load_checkpoint(_of_age(place, age))
         if kept is not None:
+            shutil.rmtree(_work(place, age), ignore_errors=True)  # of a process that was killed before it did so
             return _clone(kept, place, 0.0)
         started = time.monotonic()
         write_json(place / "key.json", asked)
