@@ -4,8 +4,8 @@
 # Guess before it was run: the exact transport plan of two batches of one size is a permutation, so the matcher pairs
 # every row of noise with one row of data: 256 rows in, 256 out, each once; torch.manual_seed fixes the pairs.
 # Seen: pairs are drawn from the plan with replacement. Of 256 rows of data about 162 come out (1 - 1/e), some four or
-# five times; the rest is thrown away at each step, and the noise that is trained on repeats, too. A batch costs what it
-# costs and teaches as much as one of 63 % of its size. The draw is numpy's, from its global generator: with the same
+# five times; the rest is thrown away at each step, and the noise that is trained on repeats, too. A batch costs the
+# same and shows 63 % of its rows. The draw is numpy's, from its global generator: with the same
 # torch seed the pairs are others at each call. The plan itself is the permutation; sample_plan(x0, x1, replace=False)
 # returns each row once, but the matcher's own method does not let one ask for it. The plain matcher uses every row.
 # Where it touches us: vgf/reference.py takes its noise from its caller, one row for each action, and vgf/ does not use
