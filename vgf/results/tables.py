@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from io import StringIO
 from itertools import combinations
@@ -59,15 +59,18 @@ class MethodScores:
     agent: str
     record: records.Record
     scores: pd.DataFrame
+    _kept: dict[tuple[str, int], pd.Series] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def by_seed(self, checkpoint: str, test_steps: int) -> pd.Series:
-        """Return the score of each seed at one budget and checkpoint, indexed by seed."""
-        own = self.scores[self.scores["test_steps"] == test_steps]
-        if checkpoint == "best":
-            return own[own["update"] > 0].groupby("seed")["score"].max()
-        offline = self.scores[self.scores["environment_steps"] == 0]
-        update = (offline if checkpoint == "offline" else self.scores)["update"].max()
-        return own[own["update"] == update].set_index("seed")["score"]
+        """Return the score of each seed at one budget and checkpoint, indexed by seed; kept, as a table asks often."""
+        if (checkpoint, test_steps) not in self._kept:
+            own = self.scores[self.scores["test_steps"] == test_steps]
+            offline = self.scores[self.scores["environment_steps"] == 0]
+            last = (offline if checkpoint == "offline" else self.scores)["update"].max()
+            trained = own[own["update"] > 0].groupby("seed")["score"]
+            found = trained.max() if checkpoint == "best" else own[own["update"] == last].set_index("seed")["score"]
+            self._kept[checkpoint, test_steps] = found
+        return self._kept[checkpoint, test_steps]
 
     def runs(self, checkpoint: str, test_steps: int) -> np.ndarray:
         """Return the seeds' scores [K] at one budget and checkpoint."""
@@ -154,27 +157,23 @@ class Study:
             own = {key: self.runs(checkpoint, key) for key in self.keys}
             for key, runs in own.items():
                 for task in runs:
-                    found = _triple(stats.of_mean([runs[task]], self.range([task])))
+                    found = astuple(stats.of_mean([runs[task]], self.range([task])))
                     yield checkpoint, "mean", task, *key, "", *found, len(runs[task])
                 for dataset, over_tasks in self.environment_runs(checkpoint, key).items():
-                    found = _triple(stats.of_mean([over_tasks], self.range(self.environments[dataset])))
+                    found = astuple(stats.of_mean([over_tasks], self.range(self.environments[dataset])))
                     yield checkpoint, "mean", dataset, *key, "", *found, len(over_tasks)
                 if self.shared:
                     over = [runs[task] for task in self.shared]
                     mean, iqm = stats.of_mean(over, self.range(self.shared)), stats.estimate(stats.iqm, over)
                     for name, found_over in (("mean", mean), ("iqm", iqm)):
-                        yield checkpoint, name, ALL, *key, "", *_triple(found_over), len(over)
+                        yield checkpoint, name, ALL, *key, "", *astuple(found_over), len(over)
         for task, method, value in paper_numbers(self):
             yield "paper", "mean", task, method, "", "", value, math.nan, math.nan, 0
         for key, other in combinations(self.keys, 2) if self.shared else ():
             x, y = ([self.runs("last", which)[task] for task in self.shared] for which in (key, other))
-            value, low, high = _triple(stats.estimate(stats.improvement, x, y))
+            value, low, high = astuple(stats.estimate(stats.improvement, x, y))
             for a, b, triple in ((key, other, (value, low, high)), (other, key, (1 - value, 1 - high, 1 - low))):
                 yield "last", "improvement", ALL, *a, f"{b[0]}/{b[1]}", *triple, len(self.shared)
-
-
-def _triple(found: stats.Estimate) -> tuple[float, float, float]:
-    return found.value, found.low, found.high
 
 
 def read_study(name: str, scale: str, root: Path | None = None) -> Study:
