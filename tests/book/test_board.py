@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,12 @@ class Anything(dict[str, facts.Fact]):
         return 87
 
 
-KNOWN = Anything(facts.of_records())
+@cache
+def known() -> Anything:
+    """Return what a sentence is filled with."""
+    return Anything(facts.of_records())
+
+
 BOARD = board.read_board()
 ROWS = [row for group in BOARD["groups"] for row in group["rows"]]
 SENTENCES = [text["says"] for text in (*BOARD["findings"], *ROWS)]
@@ -33,7 +39,7 @@ SENTENCES = [text["says"] for text in (*BOARD["findings"], *ROWS)]
 
 @pytest.mark.parametrize("says", SENTENCES)
 def test_a_sentence_has_at_most_25_words_and_two_numbers(says: str) -> None:
-    filled = re.sub(r"\{doc\}`[^`]*`", "", board.filled(says, KNOWN))
+    filled = re.sub(r"\{doc\}`[^`]*`", "", board.filled(says, known()))
     assert len(filled.split()) <= WORDS, filled
     assert len(NUMBER.findall(filled.replace("D4RL", ""))) <= NUMBERS, filled
 
@@ -75,7 +81,7 @@ def test_every_claim_that_is_open_says_what_would_change_our_mind(tmp_path: Path
     assert told <= set(claims.read_claims().index)
     groups = {group["name"]: [row["claim"] for row in group["rows"] if "claim" in row] for group in BOARD["groups"]}
     assert set(groups["Robots"] + groups["Language"]) == told
-    page = board.render_open(KNOWN, verdicts=tmp_path)
+    page = board.render_open(known(), verdicts=tmp_path)
     assert page.count("`untested`") == len(told)
 
 
@@ -83,7 +89,7 @@ def test_every_claim_that_is_open_says_what_would_change_our_mind(tmp_path: Path
 def test_a_verdict_changes_the_row_of_its_claim_and_the_count(tmp_path: Path, status: Status) -> None:
     total = len(claims.read_claims())
     claims.verdict("support", status, "see {numref}`fig-x`.", "quick", directory=tmp_path)
-    page = board.render_scoreboard(KNOWN, verdicts=tmp_path)
+    page = board.render_scoreboard(known(), verdicts=tmp_path)
     table = page[page.index("### Theory") :]
     assert table.count(f"`{status}`") == 1
     assert table.count("`untested`") == total - 1
@@ -94,7 +100,7 @@ def test_a_verdict_changes_the_row_of_its_claim_and_the_count(tmp_path: Path, st
 
 def test_the_legend_explains_each_badge_in_use_and_no_other(tmp_path: Path) -> None:
     claims.verdict("support", "held", "x", "quick", directory=tmp_path)
-    page = board.render_scoreboard(KNOWN, verdicts=tmp_path)
+    page = board.render_scoreboard(known(), verdicts=tmp_path)
     legend = page[page.index("legend") : page.index("### Theory")]
     assert set(re.findall(r"`([\w ]+)`", legend)) == {"held", "untested", "proved", "measured"}
 
