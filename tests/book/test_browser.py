@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, TimeoutError
 
+from tests.helpers import axe
 from tests.helpers.site import CHAPTERS, PAGES, SITE
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -224,21 +224,10 @@ def test_what_is_wide_scrolls_inside_itself_on_a_phone(phone: Visit) -> None:
     assert phone.evaluate(CUT_OFF) == []
 
 
-# A colour on its way from one theme's to the other's is nobody's: what is in transition is brought to its end first.
-AT_REST = """() => {
-    for (const one of document.getAnimations())
-        if (one.effect?.getComputedTiming().endTime !== Infinity) one.finish();
-}"""
-
-
 def violations(page: Page, rules: list[str] | None = None) -> list[str]:
-    """Return what axe-core finds against an open page, a line for each element; all its rules or those named."""
+    """Return what axe-core finds against an open page, each colour of its code judged once."""
     page.evaluate(ONE_WORD_A_COLOUR)
-    page.evaluate(AT_REST)
-    page.evaluate(AXE_SCRIPT)
-    options = {"resultTypes": ["violations"]} | ({"runOnly": {"type": "rule", "values": rules}} if rules else {})
-    found = page.evaluate("options => axe.run(options)", options)["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+    return axe.violations(page, rules)
 
 
 def test_axe_finds_a_fault(contexts: dict[str, BrowserContext]) -> None:

@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.helpers.explorer import FALSE_HILL, PAGE, drag, on_map, opened, preset, press, settled, state
+from tests.helpers.explorer import FALSE_HILL, PAGE, address, drag, on_map, opened, preset, press, settled, state
 
 
 @pytest.fixture
 def page(browser: Browser, site_url: str) -> Iterator[Page]:
-    """Open the explorer, at desk width."""
-    with opened(browser, f"{site_url}/{PAGE}") as page:
+    """Open the explorer, at desk width and without motion."""
+    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
         settled(page)
         yield page
 
@@ -31,14 +31,14 @@ def test_the_address_holds_the_whole_state(page: Page, browser: Browser) -> None
     page.locator(".vgf-map").focus()
     page.keyboard.press("ArrowLeft")
     settled(page)
-    told = page.url
+    told = address(page)
     with opened(browser, told) as other:
         settled(other)
         assert state(other) == state(page)
         walk, at = "[...vgfExplorer.page.walk.path.at(-1)]", "vgfExplorer.page.at.goal"
         assert other.evaluate(walk) == page.evaluate(walk)
         assert other.evaluate(at) == page.evaluate(at) == preset("authors").settings.steps - 1
-        assert other.url == told
+        assert address(other) == told
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_address_that_cannot_be_used_is_said_and_does_no_harm(
 def test_an_address_of_a_section_is_left_alone(browser: Browser, site_url: str) -> None:
     with opened(browser, f"{site_url}/{PAGE}#what-to-look-at") as page:
         settled(page)
-        assert page.url.endswith("#what-to-look-at")
+        assert address(page).endswith("#what-to-look-at")
         expect(page.locator(".vgf-note")).to_have_text("")
 
 
@@ -80,13 +80,13 @@ def test_the_link_is_copied_or_at_least_shown(page: Page) -> None:
     press(page, "Best-of-N")
     page.evaluate("() => { navigator.clipboard.writeText = async () => { throw new Error('not allowed'); }; }")
     press(page, "Copy link")
-    assert page.get_by_label("Link to this state").input_value() == page.url
+    assert page.get_by_label("Link to this state").input_value() == address(page)
     page.evaluate("() => { navigator.clipboard.writeText = async text => { window.copied = text; }; }")
     press(page, "Another sample")
     expect(page.get_by_label("Link to this state")).to_be_hidden()
     press(page, "Copy link")
     expect(page.locator(".vgf-shared")).to_have_text("Link copied.")
-    assert page.evaluate("copied") == page.url
+    assert page.evaluate("copied") == address(page)
 
 
 def test_the_picture_is_an_svg_of_what_is_shown(page: Page) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.helpers.explorer import PAGE, opened, settled
+from tests.helpers.explorer import PAGE, go_on, opened, settled, stop
 from vgf.book.explorer import RANGES
 
 
@@ -76,11 +76,12 @@ def test_space_and_arrows_work_on_the_map_and_leave_controls_alone(page: Page) -
     assert page.evaluate("vgfExplorer.page.at.playing")
     settled(page)
     page.keyboard.press("Space")  # from the beginning
-    page.wait_for_function("vgfExplorer.page.at.playing && vgfExplorer.page.at.shown > 1")
+    stop(page, "vgfExplorer.page.at.playing && vgfExplorer.page.at.shown > 1")
     page.keyboard.press("Space")
     assert not page.evaluate("vgfExplorer.page.at.playing")
     assert page.evaluate("vgfExplorer.page.at.goal") < high
     assert page.evaluate("scrollY") == scrolled
+    go_on(page)
     settled(page)
     goal = page.evaluate("vgfExplorer.page.at.goal")
     page.locator("#vgf-temperature").focus()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.helpers.explorer import PAGE, PHONE, PRESETS, faults_of, opened, run_of, settled
+from tests.helpers.explorer import PAGE, PHONE, PRESETS, address, faults_of, go_on, opened, run_of, settled, stop
 from tests.helpers.site import SITE
 from vgf.book import explorer
 from vgf.book.explorer import RANGES, Preset
@@ -16,8 +16,8 @@ from vgf.book.explorer import RANGES, Preset
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, site_url: str) -> Iterator[Page]:
-    """Open the explorer once, at desk width."""
-    with opened(browser, f"{site_url}/{PAGE}") as page:
+    """Open the explorer once, at desk width, without motion: a walk is at its end at once, and the end is the same."""
+    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
         yield page
 
 
@@ -112,7 +112,6 @@ def test_another_sample_is_another_walk(page: Page) -> None:
     for _ in range(explorer.SAMPLES):
         seen.add(page.locator(".vgf-summary").inner_text())
         page.get_by_role("button", name="Another sample").click()
-        page.wait_for_timeout(400)
         settled(page)
     assert len(seen) > 1
     assert page.evaluate("vgfExplorer.page.settings.sample") == 0
@@ -190,7 +189,7 @@ def test_the_lesson_is_in_view_while_it_plays(browser: Browser, site_url: str) -
             assert box is not None
             assert box["y"] + box["height"] < 900, part
         page.locator(".vgf-play").click()
-        page.wait_for_function("vgfExplorer.page.at.shown > 3")
+        stop(page, "vgfExplorer.page.at.shown > 3")
         shown = page.evaluate(
             """() => {
               const { at, walk } = vgfExplorer.page;
@@ -204,6 +203,10 @@ def test_the_lesson_is_in_view_while_it_plays(browser: Browser, site_url: str) -
         assert playing
         assert texts[:2] == [f"{promised:.2f}", f"{real:.2f}"]
         expect(page.locator(".vgf-play")).to_have_text("Pause")
+        go_on(page)
+        settled(page)
+        expect(page.locator(".vgf-position")).to_have_text("step 40 of 40")
+        expect(page.locator(".vgf-play")).to_have_text("Play")
 
 
 def test_it_opens_from_a_disk(browser: Browser) -> None:
@@ -213,7 +216,7 @@ def test_it_opens_from_a_disk(browser: Browser) -> None:
         settled(page)
         page.get_by_role("button", name="Best-of-N", exact=True).click()
         settled(page)
-        assert page.url.partition("#")[2].startswith("L=0&")
+        assert address(page).partition("#")[2].startswith("L=0&")
         assert faults == []
 
 

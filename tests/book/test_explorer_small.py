@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.helpers.explorer import CLOSE, FRONT, PHONE, expected, opened, preset
+from tests.helpers.explorer import CLOSE, FRONT, PHONE, address, expected, go_on, opened, preset, stop
 from vgf.book import explorer
 
 RISE = preset("rise").settings
@@ -20,8 +20,9 @@ def at_rest(page: Page) -> None:
 def test_it_plays_once_and_tells_promise_from_truth(browser: Browser, site_url: str) -> None:
     with opened(browser, f"{site_url}/{FRONT}") as page:
         page.locator("#vgf-small .vgf-map").scroll_into_view_if_needed()
-        page.wait_for_function("vgfExplorer.small.at.playing && vgfExplorer.small.at.shown > 1")
+        stop(page, "vgfExplorer.small.at.playing && vgfExplorer.small.at.shown > 1")
         expect(page.locator(".vgf-play")).to_have_text("Pause")
+        go_on(page)
         page.wait_for_function("vgfExplorer.small.at.goal === 40 && !vgfExplorer.small.busy")
         last = expected(RISE, explorer.start(RISE))[1][-1]
         found = page.evaluate("vgfExplorer.small.walk.measures.at(-1)")
@@ -44,7 +45,7 @@ def test_its_slider_moves_the_walk_and_its_link_keeps_the_state(browser: Browser
         expect(link).to_have_attribute("href", re.compile(r"explore\.html#L=9&"))
         link.click()
         page.wait_for_function("window.vgfExplorer?.page && !vgfExplorer.page.busy")
-        assert re.search(r"explore\.html#L=9&", page.url)
+        assert re.search(r"explore\.html#L=9&", address(page))
         assert page.evaluate("vgfExplorer.page.settings.steps") == 9
         assert page.locator(".vgf-number").all_inner_texts() == worth
 

@@ -15,8 +15,8 @@ TASKS = ("stop", "trap", "idle", "pushed", "valley")
 
 @pytest.fixture
 def page(browser: Browser, site_url: str) -> Iterator[Page]:
-    """Open the explorer, at desk width."""
-    with opened(browser, f"{site_url}/{PAGE}") as page:
+    """Open the explorer, at desk width and without motion."""
+    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
         settled(page)
         yield page
 

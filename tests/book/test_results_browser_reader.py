@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, expect
 
+from tests.helpers.axe import AT_REST, violations
 from tests.helpers.browse import HOPPER, ONLINE, PAGE, SILENT, go, rows, state
-from tests.helpers.explorer import PHONE, faults_of, opened
+from tests.helpers.explorer import PHONE, address, faults_of, opened
 from tests.helpers.site import ROOT, SITE
 
 
@@ -51,10 +51,10 @@ def test_it_opens_from_a_disk(browser: Browser) -> None:
     with opened(browser, "about:blank") as page:
         faults = faults_of(page)
         page.goto((SITE / PAGE).as_uri())
-        assert "#" not in page.url  # until a reader chooses
+        assert "#" not in address(page)  # until a reader chooses
         page.get_by_label("Study", exact=True).select_option("d4rl.cpu")
         page.get_by_label("Task", exact=True).select_option("walker2d-medium-replay")
-        assert page.url.partition("#")[2].startswith("study=d4rl.cpu&task=walker2d-medium-replay-v2&")
+        assert address(page).partition("#")[2].startswith("study=d4rl.cpu&task=walker2d-medium-replay-v2&")
         assert rows(page)
         assert faults == []
 
@@ -63,14 +63,14 @@ def test_the_link_is_copied_or_at_least_shown(page: Page) -> None:
     go(page, HOPPER)
     page.evaluate("() => { navigator.clipboard.writeText = async () => { throw new Error('not allowed'); }; }")
     page.get_by_role("button", name="Copy link").click()
-    assert page.get_by_label("Link to this view").input_value() == page.url
-    assert "study=" in page.url
+    assert page.get_by_label("Link to this view").input_value() == address(page)
+    assert "study=" in address(page)
     page.evaluate("() => { navigator.clipboard.writeText = async text => { window.copied = text; }; }")
     page.get_by_role("button", name="None").click()
     expect(page.get_by_label("Link to this view")).to_be_hidden()
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_text("Link copied.")).to_be_visible()
-    assert page.evaluate("copied") == page.url
+    assert page.evaluate("copied") == address(page)
 
 
 def test_colours_are_the_methods_and_follow_the_theme(page: Page) -> None:
@@ -82,39 +82,35 @@ def test_colours_are_the_methods_and_follow_the_theme(page: Page) -> None:
     colour = "name => Object.assign(document.createElement('i').style, { color: name }).color"
     for theme in ("light", "dark"):
         page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+        page.evaluate(AT_REST)
         wanted = page.evaluate("theme => ['vgf', 'td3_bc'].map(method => vgfBrowse.data.methods[method][theme])", theme)
         shown = page.evaluate(look)
         assert [stroke for stroke, _ in shown] == [page.evaluate(colour, one) for one in wanted]
         assert [dash == "none" for _, dash in shown] == [True, False]  # a method without a colour is dotted
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds against the browser of the results."""
-    page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("axe.run('#vgf-browse', { resultTypes: ['violations'] })")["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
-
-
 @pytest.mark.parametrize("size", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
 def test_axe_has_nothing_against_it_with_everything_open(browser: Browser, site_url: str, size: dict[str, int]) -> None:
     with opened(browser, f"{site_url}/{PAGE}#{SILENT}&L=99", viewport=size) as page:
         page.locator(".vgf-numbers summary").click()
+        expect(page.locator(".vgf-numbers table")).to_be_visible()
         expect(page.locator(".vgf-note")).not_to_have_text("")
         for theme in ("light", "dark"):
             page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
-            assert violations(page) == []
+            assert violations(page, within="#vgf-browse") == []
         page.evaluate("document.querySelector('.vgf-scroll').removeAttribute('tabindex')")
         page.evaluate("document.querySelector('#vgf-task').removeAttribute('id')")
-        assert any(line.startswith("select-name") for line in violations(page))  # it does look
+        assert any(line.startswith("select-name") for line in violations(page, within="#vgf-browse"))  # it does look
 
 
 def test_a_phone_does_not_scroll_sideways_and_fingers_find_the_controls(browser: Browser, site_url: str) -> None:
     with opened(browser, f"{site_url}/{PAGE}#{HOPPER}", viewport=PHONE, has_touch=True, is_mobile=True) as page:
         page.locator(".vgf-numbers summary").tap()
+        expect(page.locator(".vgf-numbers table")).to_be_visible()
         page.get_by_label("VGF", exact=True).tap()
         assert "vgf" not in state(page)["methods"]
-        for address in (HOPPER, SILENT, ONLINE, "study=core.cpu"):
-            go(page, address)
+        for place in (HOPPER, SILENT, ONLINE, "study=core.cpu"):
+            go(page, place)
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
             assert page.locator(".vgf-curves svg").bounding_box()["width"] <= PHONE["width"]  # type: ignore[index]
         heights = page.evaluate(

@@ -26,8 +26,7 @@ def first(browser: Browser, site_url: str, query: str) -> str:
     page = browser.new_page()
     page.goto(f"{site_url}/search.html?q={query.replace(' ', '+')}")
     link = page.locator("#search-results ul.search li a").first
-    link.wait_for(timeout=15_000)
-    page.wait_for_function("document.querySelector('#search-results p.search-summary')?.textContent.length > 0")
+    link.wait_for()
     address = link.evaluate("a => a.href")
     page.close()
     return address.removeprefix(f"{site_url}/").split("#")[0].split("?")[0]

@@ -163,6 +163,24 @@ def settled(page: Page) -> None:
     page.wait_for_function("!vgfExplorer.page.busy")
 
 
+def stop(page: Page, moment: str) -> None:
+    """Wait for a moment of a film, a condition in JavaScript, and hold the film there: no frame is drawn any more."""
+    page.wait_for_function(
+        f"() => {{ if (!({moment})) return false; window.held = []; window.running = requestAnimationFrame;"
+        " window.requestAnimationFrame = frame => held.push(frame); return true; }"
+    )
+
+
+def go_on(page: Page) -> None:
+    """Let a film go on that was stopped."""
+    page.evaluate("() => { window.requestAnimationFrame = running; held.forEach(frame => running(frame)); }")
+
+
+def address(page: Page) -> str:
+    """Return what the page has in its address; `page.url` hears of it some time later."""
+    return page.evaluate("location.href")
+
+
 def state(page: Page) -> dict[str, Any]:
     """Return what the reader has set."""
     return page.evaluate("() => ({ ...vgfExplorer.page.state, task: vgfExplorer.page.state.task?.ident ?? null })")
