@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 
 from tests.helpers.site import CHAPTERS, ROOT, SITE
 
-QUICK = ("notebooks/00_standalone_vgf", "notebooks/02_mmd_bound")  # they read no record
+QUICK = ("notebooks/00_standalone_vgf", pytest.param("notebooks/02_mmd_bound", marks=pytest.mark.soak))  # no record
 ROLE = re.compile(r"\{[a-z][\w:.-]*\}`")
 DIRECTIVE = re.compile(r"^\s*(?:`{3,}|:{3,}|~{3,})\s*\{", re.MULTILINE)
 OPTION = re.compile(r"^\s*:(?:name|label|alt|widths|header-rows|class):", re.MULTILINE)

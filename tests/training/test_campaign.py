@@ -138,7 +138,7 @@ class Place:
 def together(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Records made by one process."""
     place = Place(tmp_path_factory.mktemp("together") / "place")
-    status, told = place.end_of(place.start_anew("--processes", "1"))
+    status, told = place.run("--processes", "1")
     assert status == 0, told
     return place
 
@@ -234,8 +234,7 @@ def wait_for_the_end_of(pids: list[int]) -> None:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_all_and_says_one_line(sent: signal.Signals, tmp_path: Path) -> None:
     place = slow(tmp_path / "place")
-    start = place.start_anew if sent == signal.SIGINT else place.start
-    process = start("--processes", "2", "--method", "vgf")
+    process = place.start("--processes", "2", "--method", "vgf")
     pids = begun(place, process)
     process.send_signal(sent)
     status, told = place.end_of(process)
