@@ -17,9 +17,10 @@ import pytest
 from tests.helpers.experts import random_expert
 from vgf.datasets import DATASETS, DataError
 from vgf.sources import locomotion as locomotion_module
-from vgf.sources.collect import cut, write_hdf5
+from vgf.sources.collect import cut
 from vgf.sources.experts import load_expert, save_expert
 from vgf.sources.locomotion import RECIPES, regenerate_locomotion, replay_arrays
+from vgf.sources.parts import write_hdf5
 from vgf.sources.trainings import TRAININGS, make_training_env
 from vgf.support.files import sha256
 

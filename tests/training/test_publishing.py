@@ -60,20 +60,27 @@ def test_seeds_trained_over_several_calls_all_act_as_each_does_alone(calls: list
     assert vgf.fit(trajectories(), tmp_path / "mine", CONFIG, seeds=seeds[:1], **SIZES).folder == tmp_path / "mine"
 
 
-ALONE = """
-import sys
-sys.path.insert(0, {root!r})
+AT_ONCE = """
+import os, sys
+import torch._dynamo  # torch's Adam imports it when it is made
 import vgf
 from tests.helpers.own_runs import CONFIG, SIZES, trajectories
-vgf.fit(trajectories(), {out!r}, CONFIG, seeds=(int(sys.argv[1]),), **SIZES)
+torch.set_num_threads(1)
+fit, data, started = vgf.fit, trajectories(), []
+for seed in sys.argv[2:]:
+    started.append(os.fork())
+    if not started[-1]:
+        fit(data, sys.argv[1], CONFIG, seeds=(int(seed),), **SIZES)
+        os._exit(0)
+print(*(os.waitpid(process, 0)[1] for process in started))
 """
 
 
 def test_seeds_trained_by_processes_at_once_all_stay(tmp_path: Path) -> None:
-    script = ALONE.format(root=str(ROOT), out=str(tmp_path / "mine"))
-    seeds = (0, 1, 1)  # two processes of one seed do no harm either
-    started = [subprocess.Popen([sys.executable, "-c", script, str(seed)], stderr=subprocess.PIPE) for seed in seeds]
-    assert [(process.communicate()[1][-500:], process.returncode)[1] for process in started] == [0, 0, 0]
+    seeds = ("0", "1", "1")  # two processes of one seed do no harm either
+    words = [sys.executable, "-c", AT_ONCE, str(tmp_path / "mine"), *seeds]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "0", "0"], done.stderr[-500:]
     assert len({tuple(acts(tmp_path / "mine", seed)) for seed in (0, 1)}) == 2
     assert faults(tmp_path / "mine") == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine"]

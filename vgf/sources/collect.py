@@ -7,13 +7,12 @@ array per key, gzip, `metadata/` beside them. HDF5 stores no time of writing her
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from vgf.datasets.files import Arrays, content_digest, sidecar, validation_path
-from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
+from vgf.sources.parts import Episode, Work, alone, join_parts, joined_parts, make_parts, write_hdf5
 from vgf.support.errors import DataError
-from vgf.support.files import sha256, write_json, written_whole
+from vgf.support.files import sha256, write_json
 from vgf.support.json_text import read_facts
 from vgf.support.paths import checkout_data, data_folder
 from vgf.support.provenance import blas_kernel, fingerprint
@@ -103,43 +102,65 @@ def collect(
     check_arguments(collection.episodes[0], collection.seed, workers)
     if path.suffix not in (".npz", ".hdf5"):
         raise DataError(f"{path}: the file to write must end in .npz or .hdf5")
-    if is_made(path, collection.facts):
+
+    def build(parts: Path) -> Arrays:
+        work = Work(collection.recipe, collection.seed, parts, collection.engine)
+        splits = range(len(collection.episodes))
+        made = [_make_split(work, collection, split, workers, path.stem, progress) for split in splits]
+        return _write(parts, made, collection, path, metadata or {})
+
+    return make(path, collection.facts, collection.key, build)
+
+
+def make(path: Path, facts: Mapping[str, Any], key: str, build: Callable[[Path], Arrays]) -> Path:
+    """Make a file from parts, unless it is there already; then its sidecar, and clear the parts away. Return its path.
+
+    Args:
+        path: the file.
+        facts: the settings it is made with.
+        key: digest of what the parts depend on, which names their folder.
+        build: makes the parts in a folder and writes the file; what that leaves undone, another call goes on with.
+
+    Raises:
+        DataError: when something else is in the file's place, or what is there is damaged.
+    """
+    parts = path.with_name(f"{path.stem}.parts-{key}")
+    if is_made(path, facts, parts):
         return path
-    parts = path.with_name(f"{path.stem}.parts-{collection.key}")
-    work = Work(collection.recipe, collection.seed, parts, collection.engine)
     with alone(parts):
-        if not is_made(path, collection.facts, resuming=any(parts.glob("*.npz"))):
+        if not is_made(path, facts, parts):
             started = time.monotonic()
-            splits = [
-                _make_split(work, collection, k, workers, path.stem, progress) for k in range(len(collection.episodes))
-            ]
-            arrays = _write(parts, splits, collection, path, metadata or {})
-            finish(path, collection.facts, arrays, time.monotonic() - started)
+            finish(path, facts, build(parts), started)
             shutil.rmtree(parts, ignore_errors=True)
     return path
 
 
-def check_arguments(episodes: int, seed: int, workers: int) -> None:
+def check_arguments(episodes: int, seed: int, workers: int, rows: int | None = None) -> None:
     """Refuse what no collection can have.
 
     Raises:
         DataError: naming the argument.
     """
-    for what, value, least in (("episodes", episodes, 1), ("workers", workers, 1), ("seed", seed, 0)):
-        if value < least:
+    for what, value, least in (
+        ("episodes", episodes, 1),
+        ("workers", workers, 1),
+        ("seed", seed, 0),
+        ("rows", rows, 2),
+    ):
+        if value is not None and value < least:
             raise DataError(f"{what} must be >= {least}, got {value}")
 
 
-def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> bool:
+def is_made(path: Path, facts: Mapping[str, Any], parts: Path | None = None) -> bool:
     """Return whether the file is there, made with these settings (whatever the packages' versions) and undamaged.
 
     Raises:
-        DataError: when something else is in its place, unless a run is being resumed that had begun to write it.
+        DataError: when something else is in its place, unless `parts` holds those of a run that had begun to write it.
     """
     if not path.exists():
         return False
     if not sidecar(path).exists():
-        if resuming or any(path.parent.glob(f"{path.stem}.parts-*/*.npz")):
+        if parts and any(parts.glob("*.npz")):
             return False
         raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
     there = read_facts(sidecar(path), f"remove it and {path.name}, and run again", sha256=str)
@@ -147,13 +168,13 @@ def is_made(path: Path, facts: Mapping[str, Any], resuming: bool = False) -> boo
     unequal = [name for name in facts if name != "versions" and there.get(name) != facts[name]]
     if unequal:
         raise DataError(f"{path}: already there with other {', '.join(unequal)}; choose another --out or remove it")
-    if there["sha256"] != sha256(path):
+    if there["sha256"] != sha256(path) or (path.suffix == ".npz" and not validation_path(path).exists()):
         raise DataError(f"{path}: does not match {sidecar(path).name} beside it; remove both and run again")
     return True
 
 
-def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, seconds: float) -> None:
-    """Write the sidecar: settings, size, digests and machine."""
+def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, started: float) -> None:
+    """Write the sidecar: settings, size, digests, machine and the seconds since it was started."""
     own = {
         "rows": len(arrays["terminals"]),
         "bytes": path.stat().st_size,
@@ -162,7 +183,7 @@ def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, seconds: float)
         "python": platform.python_version(),
         "machine": platform.machine(),
         "blas": blas_kernel(),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - started, 1),
     }
     second = {"sha256_validation": sha256(validation_path(path))} if path.suffix == ".npz" else {}
     write_json(sidecar(path), dict(facts) | own | second)
@@ -201,19 +222,10 @@ def _write(
     if path.suffix == ".npz":
         join_parts(parts, splits[1], validation_path(path))
         return join_parts(parts, splits[0], path)
-    joined = [cut(_joined(parts, split), collection.most_rows) for split in splits]
+    joined = [cut(joined_parts(parts, split), collection.most_rows) for split in splits]
     arrays = {name: np.concatenate([part[name] for part in joined]) for name in joined[0]}
     write_hdf5(path, arrays, metadata)
     return arrays
-
-
-def _joined(parts: Path, episodes: Sequence[Episode]) -> Arrays:
-    """Return the episodes' arrays, one after the other."""
-    loaded = []
-    for episode in episodes:
-        with np.load(parts / episode.file, allow_pickle=False) as part:
-            loaded.append(dict(part))
-    return {name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]}
 
 
 def cut(arrays: Arrays, most_rows: int | None) -> Arrays:
@@ -223,27 +235,3 @@ def cut(arrays: Arrays, most_rows: int | None) -> Arrays:
     arrays = {name: values[:most_rows].copy() for name, values in arrays.items()}
     arrays["timeouts"][-1] = not arrays["terminals"][-1]
     return arrays
-
-
-def write_hdf5(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Write arrays in D4RL's layout, whole or not at all; equal arrays give equal bytes.
-
-    Args:
-        path: the file.
-        arrays: by key; a "/" makes a group.
-        metadata: by key below `metadata/`: text, numbers or arrays.
-
-    Raises:
-        DataError: when the file cannot be written.
-    """
-    import h5py
-
-    memory = io.BytesIO()
-    with h5py.File(memory, "w") as file:
-        for name in sorted(arrays):
-            file.create_dataset(name, data=arrays[name], compression="gzip", track_times=False)
-        for name, value in sorted(metadata.items()):
-            stored = np.bytes_(value) if isinstance(value, str) else value
-            file.create_dataset(f"metadata/{name}", data=stored, track_times=False)
-    with written_whole(path) as stream:
-        stream.write(memory.getbuffer())

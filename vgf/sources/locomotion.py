@@ -33,9 +33,9 @@ from vgf.sources.collect import (
     finish,
     is_made,
     policy_path,
-    write_hdf5,
 )
 from vgf.sources.experts import Expert, load_expert
+from vgf.sources.parts import write_hdf5
 from vgf.sources.trainings import TRAININGS, make_training_env, medium_chunk, read_log
 from vgf.support.errors import DataError
 from vgf.support.files import sha256
@@ -204,7 +204,7 @@ def _write_replay(dataset: str, recipe: LocomotionRecipe, folder: Path, episodes
         ends = np.flatnonzero(arrays["terminals"] | arrays["timeouts"])
         arrays = cut(arrays, int(ends[min(episodes, len(ends)) - 1]) + 1)
     write_hdf5(path, arrays, {"algorithm": "SAC", "iteration": log[last]["steps"]})
-    finish(path, facts, arrays, time.monotonic() - started)
+    finish(path, facts, arrays, started)
     return path
 
 

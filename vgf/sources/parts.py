@@ -7,13 +7,14 @@ to start Python anew. Each builds its environment once and ends when its parent 
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ import numpy as np
 
 from vgf.datasets.files import Arrays, write_npz
 from vgf.support.errors import DataError
-from vgf.support.files import locked
+from vgf.support.files import locked, written_whole
 from vgf.support.progress import Progress, log
 
 
@@ -104,13 +105,42 @@ def make_parts(work: Work, episodes: Sequence[Episode], workers: int, what: str,
 
 def join_parts(folder: Path, episodes: Sequence[Episode], path: Path) -> Arrays:
     """Write the episodes' parts, in order, as one npz file; return its arrays."""
+    arrays = joined_parts(folder, episodes)
+    write_npz(path, arrays)
+    return arrays
+
+
+def joined_parts(folder: Path, episodes: Sequence[Episode]) -> Arrays:
+    """Return the arrays of the episodes' parts, one after the other."""
     parts = []
     for episode in episodes:
         with np.load(folder / episode.file, allow_pickle=False) as part:
             parts.append(dict(part))
-    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_npz(path, arrays)
-    return arrays
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def write_hdf5(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+    """Write arrays in D4RL's layout, whole or not at all; equal arrays give equal bytes.
+
+    Args:
+        path: the file.
+        arrays: by key; a "/" makes a group.
+        metadata: by key below `metadata/`: text, numbers or arrays.
+
+    Raises:
+        DataError: when the file cannot be written.
+    """
+    import h5py
+
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        for name in sorted(arrays):
+            file.create_dataset(name, data=arrays[name], compression="gzip", track_times=False)
+        for name, value in sorted(metadata.items()):
+            stored = np.bytes_(value) if isinstance(value, str) else value
+            file.create_dataset(f"metadata/{name}", data=stored, track_times=False)
+    with written_whole(path) as stream:
+        stream.write(memory.getbuffer())
 
 
 @contextmanager

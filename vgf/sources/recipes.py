@@ -8,24 +8,20 @@ of the settings, so two unequal ones never mix. The price is the episodes' bytes
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import platform
-import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vgf.datasets.files import content_digest, sidecar, validation_path
+from vgf.datasets.files import Arrays, validation_path
 from vgf.datasets.tasks import DATASETS, Recipe, get_dataset
-from vgf.sources.parts import Episode, Work, alone, join_parts, make_parts
+from vgf.sources.collect import check_arguments, make
+from vgf.sources.parts import Episode, Work, join_parts, make_parts
 from vgf.support.errors import DataError
-from vgf.support.files import sha256, write_json
-from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
-from vgf.support.provenance import blas_kernel
+from vgf.support.provenance import blas_kernel, fingerprint
 
 RECIPE_VERSION = 1  # raise it when the same settings would give other bits
 PACKAGES = ("ogbench", "mujoco", "dm-control", "gymnasium", "numpy", "scipy")
@@ -76,7 +72,7 @@ class Settings:
         values = {name: value for name, value in self.facts.items() if name != "episodes"} | {"blas": blas_kernel()}
         if self.validation_rows != self.recipe.rows:
             values["validation_rows"] = self.validation_rows
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+        return fingerprint(values)
 
 
 def default_path(name: str, seed: int = 0, episodes: int | None = None) -> Path:
@@ -124,63 +120,17 @@ def regenerate(
     if dataset.recipe is None or count is None:
         known = ", ".join(row.name for row in DATASETS.values() if row.recipe)
         raise DataError(f"{dataset.name} has no recipe, only {' or '.join(dataset.sources)} sources; recipes: {known}")
-    for what, value, least in (("episodes", count, 1), ("workers", workers, 1), ("seed", seed, 0), ("rows", rows, 2)):
-        if value is not None and value < least:
-            raise DataError(f"{what} must be >= {least}, got {value}")
+    check_arguments(count, seed, workers, rows)
     recipe = replace(dataset.recipe, rows=rows or dataset.recipe.rows)
     settings = Settings(dataset.name, recipe, seed, count, RECIPE_VERSION, {p: version(p) for p in PACKAGES})
     path = Path(out) if out else default_path(dataset.name, seed, count)
     if path.suffix != ".npz":
         raise DataError(f"{path}: the file to write must end in .npz")
-    if _is_made(path, settings):
-        return path
-    parts = path.with_name(f"{path.stem}.parts-{settings.key}")
-    with alone(parts):
-        if not _is_made(path, settings, resuming=any(parts.glob("*.npz"))):
-            started = time.monotonic()
-            work = Work(recipe, seed, parts, validation_rows=settings.validation_rows)
-            make_parts(work, settings.training + settings.validation, workers, path.stem, progress)
-            _assemble(settings, parts, path, time.monotonic() - started)
-    return path
 
+    def build(parts: Path) -> Arrays:
+        work = Work(recipe, seed, parts, validation_rows=settings.validation_rows)
+        make_parts(work, settings.training + settings.validation, workers, path.stem, progress)
+        join_parts(parts, settings.validation, validation_path(path))
+        return join_parts(parts, settings.training, path)
 
-def _is_made(path: Path, settings: Settings, resuming: bool = False) -> bool:
-    """Return whether the file is there, made with these settings (whatever the packages' versions) and undamaged.
-
-    Raises:
-        DataError: when something else is in its place, unless a run is being resumed that had begun to write it.
-    """
-    if not path.exists():
-        return False
-    if not sidecar(path).exists():
-        if resuming or any(path.parent.glob(f"{path.stem}.parts-{settings.key}/*.npz")):
-            return False
-        raise DataError(f"{path}: already there, and nothing says how it was made; choose another --out or remove it")
-    facts = read_facts(sidecar(path), f"remove it and {path.name}, and run again", sha256=str)
-    wanted = settings.facts
-    unequal = [name for name in wanted if name != "versions" and facts.get(name) != wanted[name]]
-    if unequal:
-        raise DataError(f"{path}: already there with other {', '.join(unequal)}; choose another --out or remove it")
-    if facts["sha256"] != sha256(path) or not validation_path(path).exists():
-        raise DataError(f"{path}: does not match {sidecar(path).name} beside it; remove both and run again")
-    return True
-
-
-def _assemble(settings: Settings, parts: Path, path: Path, seconds: float) -> None:
-    """Join the parts into the two official files and the sidecar, the sidecar last, and clear the parts away."""
-    join_parts(parts, settings.validation, validation_path(path))
-    arrays = join_parts(parts, settings.training, path)
-    facts = settings.facts | {
-        "rows": len(arrays["terminals"]),
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
-        "sha256_validation": sha256(validation_path(path)),
-        "content": content_digest(arrays),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "blas": blas_kernel(),
-        "seconds": round(seconds, 1),
-    }
-    write_json(sidecar(path), facts)
-    for part in parts.glob("*.npz"):
-        part.unlink()
+    return make(path, settings.facts, settings.key, build)
