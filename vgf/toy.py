@@ -21,40 +21,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vgf.flow import Budget
-
 BOX = (-1.0, 1.0)  # the action box of every toy, as in the benchmarks
 BOX_AREA = (BOX[1] - BOX[0]) ** 2
 MAIN = (0.1, 1.5)  # coverage and gap of the book's bandit, unless it says otherwise
-
-
-@dataclass(frozen=True, eq=False)
-class Quadratic:
-    """Q(a) = -1/2 sum_i ((a_i - centre_i) / width_i)^2: its Boltzmann density is a Gaussian, its ascent a power.
-
-    Attributes:
-        centre: the maximum, [d].
-        width: positive, [d]; exp(Q / alpha) has standard deviation width sqrt(alpha).
-    """
-
-    centre: Tensor
-    width: Tensor
-
-    def value(self, actions: Tensor) -> Tensor:
-        """Q, [..., d] to [...]."""
-        return -((actions - self.centre) / self.width).square().sum(-1) / 2
-
-    def score(self, actions: Tensor) -> Tensor:
-        """Gradient of Q, [..., d] to [..., d]."""
-        return (self.centre - actions) / self.width**2
-
-    def ascend(self, actions: Tensor, budget: Budget) -> Tensor:
-        """Where the fixed-step flow takes each action on its own (N = 1): a geometric approach to the centre.
-
-        a_L = centre + (1 - eps / (alpha width^2))^L (a_0 - centre), [..., d] to [..., d].
-        """
-        factor = 1 - budget.step_size / (budget.temperature * self.width**2)
-        return self.centre + factor**budget.steps * (actions - self.centre)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,10 @@ from urllib.parse import unquote, urljoin
 import pandas as pd
 import pytest
 
+from tests.helpers.drawn_numbers import not_in
 from tests.helpers.site import CHAPTERS, PAGES, ROOT, SITE
 from tests.helpers.svg_marks import Drawing, faults
-from vgf.book import citable, marks
+from vgf.book import citable
 from vgf.book.declared import declared
 
 FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.partition("/")[2]).figures} | {
@@ -116,7 +117,7 @@ def test_the_numbers_drawn_are_in_the_csv_and_where_the_drawing_has_them(ident: 
     marked, panels = pd.read_csv(io.BytesIO(drawn)), words(ident)["panels"]
     assert len(marked)
     assert faults(Drawing(svg), marked, panels) == []
-    lost = marks.not_in(pd.read_csv(io.BytesIO(data)), marked, panels)
+    lost = not_in(pd.read_csv(io.BytesIO(data)), marked, panels)
     told = (
         f"{len(lost)} drawn numbers are not in {ident}.csv; add them to `data`, or say why in `aside`:\n{lost.head()}"
     )

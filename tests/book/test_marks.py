@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
+from tests.helpers.drawn_numbers import not_in
 from tests.helpers.svg_marks import Drawing, faults
 from vgf.book import marks, plots
 
@@ -52,7 +53,7 @@ def test_each_kind_of_mark_is_read_back_held_by_its_frame_and_where_the_drawing_
     kind, draw = KINDS[name]
     svg, drawn, panels = figure_of(draw)
     assert set(drawn["kind"]) == {kind}
-    assert marks.not_in(FRAME, drawn, panels).empty
+    assert not_in(FRAME, drawn, panels).empty
     assert faults(Drawing(svg), drawn, panels) == []
 
 
@@ -62,7 +63,7 @@ def test_a_number_that_is_off_is_missed_in_the_frame_and_in_the_drawing(name: st
     svg, drawn, panels = figure_of(KINDS[name][1])
     row = drawn[axis].idxmax()
     drawn.loc[row, axis] *= 0.98
-    assert row in marks.not_in(FRAME, drawn, panels).index
+    assert row in not_in(FRAME, drawn, panels).index
     assert faults(Drawing(svg), drawn, panels)
 
 
@@ -72,20 +73,20 @@ def test_a_mark_that_is_missing_from_the_table_or_the_drawing_is_told() -> None:
     assert faults(Drawing(svg), drawn.drop(index=3), panels) == ["mark-0 (points): 1 drawn are not in the table"]
     more = pd.concat([drawn, drawn[drawn["mark"] == 1].assign(mark=2)])
     assert faults(Drawing(svg), more, panels) == ["mark-2 (line) is not in the drawing"]
-    assert set(marks.not_in(FRAME, drawn, panels)["mark"]) == {1}
+    assert set(not_in(FRAME, drawn, panels)["mark"]) == {1}
 
 
 def test_both_coordinates_must_stand_in_one_row() -> None:
     _, drawn, panels = figure_of(lambda ax: ax.plot(X, Y[::-1], "o"))
-    assert len(marks.not_in(FRAME, drawn, panels)) == len(X) - 1  # all but the middle one
+    assert len(not_in(FRAME, drawn, panels)) == len(X) - 1  # all but the middle one
 
 
 def test_a_mean_over_rows_is_held_and_another_number_is_not() -> None:
     seeds = pd.concat([pd.DataFrame({"seed": s, "x": X, "y": Y + s, "which": "a"}) for s in range(3)])
     _, mean, panels = figure_of(lambda ax: ax.plot(X, Y + 1))
-    assert marks.not_in(seeds[seeds["seed"] != 1], mean, panels).empty
+    assert not_in(seeds[seeds["seed"] != 1], mean, panels).empty
     _, other, panels = figure_of(lambda ax: ax.plot(X, Y + 1.3))
-    assert len(marks.not_in(seeds, other, panels)) == len(X)
+    assert len(not_in(seeds, other, panels)) == len(X)
 
 
 def test_categories_have_no_coordinate_but_their_values_are_asked_for() -> None:
@@ -94,8 +95,8 @@ def test_categories_have_no_coordinate_but_their_values_are_asked_for() -> None:
         ax.set_yticks(range(len(Y)), [f"method {i}" for i in range(len(Y))])
 
     _, drawn, panels = figure_of(draw)
-    assert marks.not_in(FRAME, drawn, panels).empty
-    assert len(marks.not_in(FRAME.iloc[1:], drawn, panels)) == 1
+    assert not_in(FRAME, drawn, panels).empty
+    assert len(not_in(FRAME.iloc[1:], drawn, panels)) == 1
 
 
 def test_ticks_at_chosen_numbers_are_no_categories() -> None:

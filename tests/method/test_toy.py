@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -16,7 +17,6 @@ from vgf.toy import (
     BOX_AREA,
     Bumps,
     GaussianMixture,
-    Quadratic,
     bimodal_bandit,
     boltzmann,
     grid,
@@ -26,6 +26,35 @@ from vgf.toy import (
 )
 
 BANDIT = bimodal_bandit(coverage=0.1, gap=1.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Quadratic:
+    """Q(a) = -1/2 sum_i ((a_i - centre_i) / width_i)^2: its Boltzmann density is a Gaussian, its ascent a power.
+
+    Attributes:
+        centre: the maximum, [d].
+        width: positive, [d]; exp(Q / alpha) has standard deviation width sqrt(alpha).
+    """
+
+    centre: Tensor
+    width: Tensor
+
+    def value(self, actions: Tensor) -> Tensor:
+        """Return Q, [..., d] to [...]."""
+        return -((actions - self.centre) / self.width).square().sum(-1) / 2
+
+    def score(self, actions: Tensor) -> Tensor:
+        """Gradient of Q, [..., d] to [..., d]."""
+        return (self.centre - actions) / self.width**2
+
+    def ascend(self, actions: Tensor, budget: Budget) -> Tensor:
+        """Where the fixed-step flow takes each action on its own (N = 1): a geometric approach to the centre.
+
+        a_L = centre + (1 - eps / (alpha width^2))^L (a_0 - centre), [..., d] to [..., d].
+        """
+        factor = 1 - budget.step_size / (budget.temperature * self.width**2)
+        return self.centre + factor**budget.steps * (actions - self.centre)
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.drawn_numbers import not_in
 from vgf.book import control_figures, marks, plots
 from vgf.datasets import get_task
 from vgf.results.control_results import LEVEL, chance, scored, summary, verdict
@@ -172,7 +173,7 @@ def test_the_figure_draws_what_the_summary_has() -> None:
         assert len(figure.axes) == 2
         assert drawn["displacement"].max() == pytest.approx(1.6)
         vertices = marks.drawn_marks(figure)
-        assert marks.not_in(drawn, vertices, marks.panels(figure)).empty
+        assert not_in(drawn, vertices, marks.panels(figure)).empty
         assert vertices[vertices["kind"] == "area"].groupby("panel")["mark"].nunique().tolist() == [len(kinds)] * 2
         colours = {line.get_color() for line in figure.axes[0].lines[1:]}
         assert colours == {plots.PALETTE[control_figures.LOOKS[k][0]] for k in kinds}

@@ -48,7 +48,7 @@ def test_a_record_says_its_purpose_and_starts_there(tmp_path: Path) -> None:
         do(run)
         record = records.read_record(run.folder)
         found[purpose] = record.episodes[record.episodes["update"] == 10]
-        assert starts.of_record(record.runs[0]) == purpose
+        assert record.runs[0]["settings"].get("starts", "shared") == purpose
         assert set(found[purpose]["env_seed"]) == {starts.FIRST_SEEDS[purpose], starts.FIRST_SEEDS[purpose] + 1}
     assert not np.array_equal(found["tuning"]["return"], found["reporting"]["return"])
 

@@ -130,7 +130,7 @@ def save_figure(
         experiment: name of the file in `data/experiments/` behind this figure, if there is one.
         seeds: the seeds behind it, where no column `seed` says.
         aside: what of the drawing `data` does not hold, in words, such as positions that were jittered. Without it
-            the tests ask for every number (`marks.not_in`).
+            the tests ask for every number (`tests/helpers/drawn_numbers.py`).
         source: where it comes from, as `vgf.book.chapter` says it for a chapter; else `experiment` and `seeds` count.
         directory: where the files go.
 

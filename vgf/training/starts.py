@@ -4,15 +4,15 @@ A setting that was chosen on some start states scores too well on those same one
 its environments up from a number of its own: what tuning, or the choice of a task, has seen is never what is reported.
 A seed fixes start state and goal. The price is that scores taken for two purposes are not paired.
 
-`shared` is what every evaluation used before purposes were told apart. Records of that time are read as what they are:
-their starts were those of tuning, too.
+`shared` is what every evaluation used before purposes were told apart; records of that time name no purpose, and their
+starts were those of tuning, too.
 """
 
 from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 #: What an experiment's evaluations are for.
 Purpose = Literal["tuning", "choosing", "reporting", "shared"]
@@ -28,8 +28,3 @@ FIRST_SEEDS: Mapping[Starts, int] = {
     "diagnosis": 500_000,
 }
 ROOM = 100_000  # episodes a purpose has before it would reach the next one's seeds
-
-
-def of_record(entry: Mapping[str, Any]) -> str:
-    """Return the purpose whose starts a run was evaluated from, given its entry in run.json."""
-    return str(entry["settings"].get("starts", "shared"))
