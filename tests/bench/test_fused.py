@@ -12,7 +12,7 @@ import pytest
 
 from vgf import cli
 from vgf.agents import fused, hardware
-from vgf.bench import cases, machine, profile, rows, start, turns
+from vgf.bench import cases, commands, machine, profile, rows, start, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, TIMED, AgentName, Case
 from vgf.bench.updates import Updates
@@ -114,14 +114,13 @@ def test_update_prints_the_fused_rows_and_what_all_cores_do(
 ) -> None:
     monkeypatch.setattr(turns, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(turns, "usable_cores", lambda: 2)
-    words = ("--size", "tiny", "--agent", "bc", "--path", "fast", "fused", "--precision", "float32", "bfloat16_all")
+    words = ("--size", "tiny", "--agent", "bc", "--path", "fast", "fused", "--precision", "float32")
     status, out, _ = run(capsys, "update", *words, *QUICK)
     found = json.loads(out)
     assert status == 0
     assert [(row["agent"], row["preset"], row["path"], row["precision"]) for row in found] == [
         ("bc", "default", "fast", "float32"),
         ("bc", "default", "fused", "float32"),
-        *([("bc", "default", "fused", "bfloat16_all")] if Case("default", "tiny", "fused", agent="bc").exists else []),
     ]
     assert len({row["flop_per_update"] for row in found}) == 1
     assert "seconds_per_100k_updates_all_cores" not in found[0]  # training takes the fused path
@@ -174,6 +173,19 @@ def test_the_kind_of_a_processor_is_its_best_instructions(monkeypatch: pytest.Mo
         text = f"processor : 0\nflags\t\t: fpu {flags} sse2\n"
         monkeypatch.setattr(Path, "read_text", lambda self, text=text: text)
         assert machine.processor_kind() == kind
+
+
+@CORE
+def test_a_precision_that_a_path_does_not_have_is_left_out() -> None:
+    asked = commands.Update(
+        size=("tiny",), agent=("bc",), path=("fast", "fused"), precision=("float32", "bfloat16_all")
+    )
+    here = Case("default", "tiny", "fused", agent="bc", precision="bfloat16_all").exists
+    assert [(case.path, case.precision) for case in asked.cases("cpu")] == [
+        ("fast", "float32"),
+        ("fused", "float32"),
+        *([("fused", "bfloat16_all")] if here else []),
+    ]
 
 
 @CORE

@@ -14,6 +14,7 @@ from vgf import cli
 from vgf.agents import hardware
 from vgf.bench import turns
 from vgf.bench.cases import MEANS, SIZES, Case
+from vgf.bench.commands import Update
 from vgf.bench.gains import COMPILED, LADDER, ladder
 from vgf.bench.machine import machine
 from vgf.bench.updates import Updates
@@ -89,24 +90,7 @@ def test_seeds_multiply_the_operations() -> None:
     assert three == 3 * one
 
 
-def test_update_prints_a_list_of_objects_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("--size", "small", "--preset", "release", "--threads", "1", "--blocks", "1", "--device", "cpu", "--json")
-    status, out, _ = run(capsys, "update", *words, "--path", "eager", "fast", "--no-all-cores")
-    rows = json.loads(out)
-    assert status == 0
-    assert [(row["preset"], row["size"], row["path"], row["seeds"]) for row in rows] == [
-        ("release", "small", "eager", 1),
-        ("release", "small", "fast", 1),
-    ]
-    for row in rows:
-        assert set(row) >= KEYS
-        assert row["flop_per_s"] == pytest.approx(1e3 * row["flop_per_update"] / row["ms_per_update"])
-        assert row["share_of_peak"] == pytest.approx(row["flop_per_s"] / row["matmul_peak_flop_per_s"])
-        assert row["peak_memory_bytes"] > 0
-    assert rows[0]["flop_per_update"] == sum(closed_form("release").values())
-
-
-def test_update_times_both_precisions_of_the_fast_path_against_their_own_peaks(
+def test_update_prints_a_list_of_objects_with_the_promised_keys_each_against_its_own_peak(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ("--size", "small", "--preset", "release", "--threads", "1", "--blocks", "1", "--device", "cpu", "--json")
@@ -114,13 +98,24 @@ def test_update_times_both_precisions_of_the_fast_path_against_their_own_peaks(
     status, out, _ = run(capsys, "update", *words, *asked)
     rows = json.loads(out)
     assert status == 0
-    assert [(row["path"], row["precision"]) for row in rows] == [
-        ("eager", "float32"),
-        ("fast", "float32"),
-        ("fast", "bfloat16"),
+    assert [(row["preset"], row["size"], row["path"], row["precision"], row["seeds"]) for row in rows] == [
+        ("release", "small", "eager", "float32", 1),
+        ("release", "small", "fast", "float32", 1),
+        ("release", "small", "fast", "bfloat16", 1),
     ]
+    for row in rows:
+        assert set(row) >= KEYS
+        assert row["flop_per_s"] == pytest.approx(1e3 * row["flop_per_update"] / row["ms_per_update"])
+        assert row["share_of_peak"] == pytest.approx(row["flop_per_s"] / row["matmul_peak_flop_per_s"])
+        assert row["peak_memory_bytes"] > 0
+    assert rows[0]["flop_per_update"] == sum(closed_form("release").values())
     peaks = [row["matmul_peak_flop_per_s"] for row in rows]
     assert peaks[0] == peaks[1] != peaks[2]
+
+
+def test_precision_is_bfloat16_unless_asked_and_float32_where_modules_update() -> None:
+    cases = Update(size=("small",), preset=("release",), path=("eager", "fast")).cases("cpu")
+    assert [(case.path, case.precision) for case in cases] == [("eager", "float32"), ("fast", "bfloat16")]
 
 
 def test_a_ladder_in_float32_climbs_the_same_steps_but_those_of_bfloat16() -> None:
