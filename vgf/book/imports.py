@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -29,22 +29,16 @@ class Imports:
     def __init__(self, package: Path = PACKAGE) -> None:
         self.package = package
         self.known: dict[tuple[Path, bool], list[str]] = {}
+        self.files: dict[str, Path | None] = {}
 
     def file_of(self, module: str) -> Path | None:
         """Return the file of a module of this package, or None if there is none of that name."""
-        first, *rest = module.split(".")
-        stem = self.package.joinpath(*rest)
-        if first != self.package.name:
-            return None
-        return next(
-            (
-                path
-                for path in (stem / "__init__.py", stem.with_suffix(".py"))
-                if rest or path.name == "__init__.py"
-                if path.is_file()
-            ),
-            None,
-        )
+        if module not in self.files:
+            first, *rest = module.split(".")
+            stem = self.package.joinpath(*rest)
+            places = [stem / "__init__.py", *([stem.with_suffix(".py")] if rest else [])]
+            self.files[module] = next(filter(Path.is_file, places), None) if first == self.package.name else None
+        return self.files[module]
 
     def reached(self, trees: Iterable[ast.Module], named: Iterable[str] = (), strings: bool = False) -> dict[str, Path]:
         """Return the modules that code reaches and their files.
@@ -82,8 +76,8 @@ class Imports:
 
     def imported(self, tree: ast.Module) -> Iterator[str]:
         """Yield the modules that one file's statements import when they run, functions' bodies included."""
-        bound: dict[str, str] = {}  # names that stand for a package whose own names load on first use
-        for node in _running(tree):
+        bound: dict[str, str] = {}
+        for node in _running(tree, _statements_in):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield alias.name
@@ -92,9 +86,16 @@ class Imports:
                 for alias in node.names:
                     yield from self._member(node.module, alias.name)
                     bound[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        for node in _running(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in bound:
-                yield from self._member(bound[node.value.id], node.attr)
+        # names that stand for a package, whose own names may load on first use
+        faces = {name: module for name, module in bound.items() if self._is_package(module)}
+        for node in _running(tree, ast.iter_child_nodes) if faces else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in faces:
+                yield from self._member(faces[node.value.id], node.attr)
+
+    def _is_package(self, module: str) -> bool:
+        """Say whether a name is that of a package here."""
+        path = self.file_of(module)
+        return path is not None and path.name == "__init__.py"
 
     def _member(self, module: str, name: str) -> Iterator[str]:
         """Yield what `from module import name` loads."""
@@ -137,10 +138,16 @@ def _for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
+def _running(tree: ast.AST, children: Callable[[ast.AST], Iterable[ast.AST]]) -> Iterator[ast.AST]:
     """Yield what runs: every node but those that only type checkers read."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         yield node
-        waiting += [child for child in ast.iter_child_nodes(node) if not _for_types(child)]
+        waiting += [child for child in children(node) if not _for_types(child)]
+
+
+def _statements_in(statement: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements in a statement; expressions, which hold none, are most of a tree."""
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        yield from getattr(statement, block, ())
