@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.helpers.site import SITE, chromium
+
+expect.set_options(timeout=30_000)  # as long as Playwright's other waits: five seconds are short on a busy machine
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

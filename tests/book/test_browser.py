@@ -71,7 +71,7 @@ class Visit:
             self.opened.page.set_viewport_size(size)  # type: ignore[arg-type]
             self.opened.page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             with suppress(TimeoutError):  # the theme does this some time after the size has changed; axe-core judges it
-                self.opened.page.wait_for_function(SCROLLS_BY_KEY, timeout=5_000)
+                self.opened.page.wait_for_function(SCROLLS_BY_KEY)
             self.opened.view = self.view
         return self.opened.page
 
