@@ -148,9 +148,9 @@ class Agent(ABC):
             streams: where noise comes from; the agent's own acting stream by default. Training noise is never used.
         """
 
-    @abstractmethod
     def budget(self, steps: int) -> Budget:
-        """Return the configured budget with another number of flow steps."""
+        """Return the configured budget with another number of flow steps; of no length where nothing is moved."""
+        return Budget(steps, 0.0)
 
     def policy(self) -> dict[str, Tensor]:
         """Return the networks' tensors alone: all that acting needs."""

@@ -96,7 +96,3 @@ class BC(SteppedAgent):
         del budget
         noise = (streams or self.streams["acting"]).normal(observations.shape[1], self.dims.action)
         return self.reference.sample(observations, noise)
-
-    def budget(self, steps: int) -> Budget:
-        """Return a budget of no length."""
-        return Budget(steps, 0.0)

@@ -169,10 +169,6 @@ class DiffusionQL(Agent):
         q = self.target(observations, actions).amin(1)
         return best_of(actions, q + gumbel(draw.uniform(rows, n)))
 
-    def budget(self, steps: int) -> Budget:
-        """Return a budget of no length."""
-        return Budget(steps, 0.0)
-
     def _clip(self, network: str) -> None:
         """Clip every seed's gradient on its own."""
         clip_gradients(self.networks[network].parameters(), self.config.gradient_norm)

@@ -183,7 +183,3 @@ class FQL(Agent):
         del budget
         noise = (streams or self.streams["acting"]).normal(observations.shape[1], self.dims.action)
         return self.one_step(observations, noise)
-
-    def budget(self, steps: int) -> Budget:
-        """Return a budget of no length."""
-        return Budget(steps, 0.0)

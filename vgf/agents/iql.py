@@ -132,10 +132,6 @@ class ImplicitQ(Agent):
         reported = (value_loss.detach(), values.detach().mean(-1), critic_loss.detach(), q.detach().mean((1, 2)))
         return dict(zip(VALUE_METRICS, reported, strict=True))
 
-    def budget(self, steps: int) -> Budget:
-        """Return a budget of no length."""
-        return Budget(steps, 0.0)
-
     def values_recipe(self) -> tuple[dict[fused.Role, fused.Network], dict[str, int]]:
         """Return networks and metrics of V and Q as the fused core has them."""
         networks = {

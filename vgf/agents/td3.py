@@ -169,7 +169,3 @@ class TD3(Agent):
         """Return the policy's action; it draws nothing and the budget has nothing to move."""
         del budget, streams
         return self.actor(observations)
-
-    def budget(self, steps: int) -> Budget:
-        """Return a budget of no length."""
-        return Budget(steps, 0.0)
