@@ -21,7 +21,7 @@ CELL = "```{{code-cell}} ipython3\n{}\n```\n"
 CHAPTERS = {
     "01_records": ("from vgf.results import verdicts", {"studies": ["tiny.cpu"], "files": ["data/paper/*.csv"]}),
     "02_quick": ("import vgf.theory", {"studies": ["tiny.quick"], "files": ["data/experiments/tiny.yaml"]}),
-    "03_toy": ("from vgf import toy", {"modules": ["vgf.sources.card"]}),
+    "03_toy": ("from vgf import flow, toy", {"modules": ["vgf.sources.card"]}),
 }
 STAND_IN = """
 import pathlib, shutil, sys
