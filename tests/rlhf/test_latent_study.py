@@ -1,0 +1,73 @@
+"""The whole study in a little world: chosen by the rule, done once, gone on with, and told on when changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from tests.helpers.language import LITTLE, digest, little_cache
+from tests.helpers.latent import write_plan
+from vgf import cli
+from vgf.rlhf import settings
+from vgf.rlhf.latent import scene
+from vgf.rlhf.latent.rows import ROWS, Setting
+from vgf.rlhf.latent.study import choose, folder_of, read_latent
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    little_cache(tmp_path, 200)
+    monkeypatch.setenv("VGF_DATA", str(tmp_path))
+    monkeypatch.setitem(settings.SIZES, "quick", LITTLE)
+    return tmp_path
+
+
+def test_the_best_setting_is_taken_and_the_least_of_equal_ones() -> None:
+    lines = [("a", "vgf", 4.0, 1.0, 2.0), ("a", "vgf", 2.0, 3.0, 2.0), ("a", "vgf", 2.0, 1.0, 2.0)]
+    lines += [("a", "vgf", 1.0, 1.0, 1.9), ("a", "still", 0.0, 1.0, 0.0), ("b", "vgf", 8.0, 1.0, -1.0)]
+    tuned = pd.DataFrame(lines, columns=["testbed", "row", "displacement", "temperature", "chosen"])
+    twice = pd.concat([tuned.assign(seed=0), tuned.assign(seed=1)])
+    found = choose(twice)
+    assert found == {"a": {"vgf": Setting(2.0, 1.0), "still": Setting(0.0, 1.0)}, "b": {"vgf": Setting(8.0, 1.0)}}
+
+
+def test_a_study_is_done_once_and_goes_on_after_a_kill(world: Path, monkeypatch: Any, capsys: Any) -> None:
+    file = write_plan(world)
+    seen: list[str] = []
+    whole = scene.Scene.measure
+
+    def killed(self: Any, name: str, setting: Setting) -> pd.DataFrame:
+        seen.append(name)
+        if len(seen) > 80:
+            raise KeyboardInterrupt
+        return whole(self, name, setting)
+
+    monkeypatch.setattr(scene.Scene, "measure", killed)
+    assert cli.main(["rlhf", "latent", str(file)]) == 130
+    monkeypatch.setattr(scene.Scene, "measure", whole)
+    before = {path: digest(path) for path in (world / "results").rglob("*.csv")}
+    assert before
+    assert cli.main(["rlhf", "latent", str(file)]) == 0
+    assert {path: digest(path) for path in before} == before
+    said = capsys.readouterr().out
+    for name in ("conditional", "target", "modes"):
+        rows = read_latent(folder_of("quick", name))
+        assert set(rows["row"]) == set(ROWS)
+        assert set(rows["seed"]) == {0, 1}
+        assert f"{name}, quick: particle-specific benefit undecided" in said
+    made = {path: digest(path) for path in (world / "results").rglob("*.csv")}
+    monkeypatch.setattr(scene.Scene, "measure", pytest.fail)
+    assert cli.main(["rlhf", "latent", str(file)]) == 0
+    assert capsys.readouterr().out == said
+    assert {path: digest(path) for path in made} == made
+    assert set(read_latent(folder_of("quick", "space"))["space"]) == {"tokens", "latent"}
+    path = folder_of("quick", "modes") / "seed0.csv"
+    path.write_text(path.read_text().replace("review-", "review-1", 1))
+    assert cli.main(["rlhf", "latent", str(file)]) == 2
+    assert "changed since its run wrote it" in capsys.readouterr().err
