@@ -37,6 +37,7 @@ LITTLE_PLAN: dict[str, Any] = {
     },
     "displacements": [1.0, 2.0],
     "temperatures": [1.0],
+    "gate": 1.15,
     "rule": "the best",
     "scales": {
         "quick": {

@@ -28,13 +28,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_best_setting_is_taken_and_the_least_of_equal_ones() -> None:
-    lines = [("a", "vgf", 4.0, 1.0, 2.0), ("a", "vgf", 2.0, 3.0, 2.0), ("a", "vgf", 2.0, 1.0, 2.0)]
-    lines += [("a", "vgf", 1.0, 1.0, 1.9), ("a", "still", 0.0, 1.0, 0.0), ("b", "vgf", 8.0, 1.0, -1.0)]
-    tuned = pd.DataFrame(lines, columns=["testbed", "row", "displacement", "temperature", "chosen"])
-    twice = pd.concat([tuned.assign(seed=0), tuned.assign(seed=1)])
-    found = choose(twice)
-    assert found == {"a": {"vgf": Setting(2.0, 1.0), "still": Setting(0.0, 1.0)}, "b": {"vgf": Setting(8.0, 1.0)}}
+def test_the_best_setting_is_taken_near_texts_where_asked_and_the_least_of_equal_ones() -> None:
+    lines = [("a", "still", 0.0, 1.0, 0.0, 4.0)]
+    lines += [("a", "vgf", far, heat, 2.0, 5.0) for far, heat in ((4.0, 1.0), (2.0, 3.0), (2.0, 1.0))]
+    lines += [("a", "vgf", 1.0, 1.0, 1.9, 4.6), ("a", "vgf", 0.5, 1.0, 1.0, 4.0)]
+    lines += [("a", "constant", 1.0, 1.0, 1.0, 9.0), ("a", "constant", 2.0, 1.0, 2.0, 10.0)]
+    names = ["testbed", "row", "displacement", "temperature", "chosen", "distance"]
+    tuned = pd.DataFrame(lines, columns=names)
+    found = choose(pd.concat([tuned.assign(seed=0), tuned.assign(seed=1)]), gate=1.15)["a"]
+    assert found["free"] == {"still": Setting(0.0), "vgf": Setting(2.0), "constant": Setting(2.0)}
+    assert found["near"] == {"still": Setting(0.0), "vgf": Setting(1.0), "constant": Setting(1.0)}
 
 
 def test_a_study_is_done_once_and_goes_on_after_a_kill(world: Path, monkeypatch: Any, capsys: Any) -> None:
@@ -44,7 +47,7 @@ def test_a_study_is_done_once_and_goes_on_after_a_kill(world: Path, monkeypatch:
 
     def killed(self: Any, name: str, setting: Setting) -> pd.DataFrame:
         seen.append(name)
-        if len(seen) > 80:
+        if len(seen) > 90:
             raise KeyboardInterrupt
         return whole(self, name, setting)
 
@@ -60,7 +63,8 @@ def test_a_study_is_done_once_and_goes_on_after_a_kill(world: Path, monkeypatch:
         rows = read_latent(folder_of("quick", name))
         assert set(rows["row"]) == set(ROWS)
         assert set(rows["seed"]) == {0, 1}
-        assert f"{name}, quick: particle-specific benefit undecided" in said
+        assert set(rows["regime"]) == {"free", "near"}
+        assert f"{name}, near, quick: particle-specific benefit undecided" in said
     made = {path: digest(path) for path in (world / "results").rglob("*.csv")}
     monkeypatch.setattr(scene.Scene, "measure", pytest.fail)
     assert cli.main(["rlhf", "latent", str(file)]) == 0

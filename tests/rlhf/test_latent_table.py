@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vgf.results.stats import Estimate
 from vgf.rlhf.latent.rows import ROWS
-from vgf.rlhf.latent.table import benefit, contrasts, summary, wide
+from vgf.rlhf.latent.table import as_predicted, benefit, contrasts, summary, wide
 
 LEVEL = dict(zip(ROWS, range(len(ROWS)), strict=True))  # vgf, the last, is the best
 
@@ -41,6 +42,25 @@ def test_the_verdict_needs_all_controls_and_seeds() -> None:
     rows.loc[rows["row"] == "constant_each", "chosen"] += 9
     found = benefit(rows, 0.1)
     assert (found.word, found.why) == ("no", ROWS["constant_each"].about)
+
+
+@pytest.mark.parametrize(
+    ("sign", "low", "high", "outcome"),
+    [
+        ("+", 0.1, 0.9, "as predicted"),
+        ("+", -0.1, 0.9, "undecided"),
+        ("+", -0.3, 0.1, "otherwise"),
+        ("-", -0.9, -0.1, "as predicted"),
+        ("-", -0.1, 0.3, "otherwise"),
+        ("-", -0.9, 0.3, "undecided"),
+        ("0", -0.1, 0.15, "as predicted"),
+        ("0", 0.1, 0.5, "otherwise"),
+        ("0", -0.5, -0.3, "otherwise"),
+        ("0", -0.5, 0.3, "undecided"),
+    ],
+)
+def test_a_prediction_is_held_to_its_sign(sign: str, low: float, high: float, outcome: str) -> None:
+    assert as_predicted(sign, Estimate((low + high) / 2, low, high), 0.2) == outcome
 
 
 def test_a_summary_has_a_line_a_row() -> None:

@@ -83,6 +83,7 @@ class Plan:
         topics: in words; the sentence encoder makes vectors of them.
         testbeds: by the names of `vgf.rlhf.latent.wishes`.
         displacements, temperatures: what settings are chosen from.
+        gate: most distance to the nearest text, in that of no step, where particles shall stay near texts.
         rule: how they are chosen and what is called a benefit, in words.
         scales: sizes by scale.
     """
@@ -93,6 +94,7 @@ class Plan:
     testbeds: dict[str, Any]
     displacements: tuple[float, ...]
     temperatures: tuple[float, ...]
+    gate: float
     rule: str
     scales: dict[str, Any]
 

@@ -22,7 +22,7 @@ from vgf.rlhf.latent.rows import ROWS, Setting, constant_field, constants, move,
 from vgf.rlhf.latent.space import Space, Texts
 from vgf.rlhf.latent.wishes import Wish, covered, marks_of
 
-KEYS = ("prompt", "row")
+KEYS = ("regime", "row", "prompt")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """`vgf rlhf latent`: a whole experiment file, from the encoder to records; whatever is done already is left as it is.
 
 Settings are chosen on tuning seeds and the tuning half of the held-out snippets: for each row of each testbed, the one
-whose chosen texts people valued most, the shorter and cooler one where they tie. Then each reported seed is run with
-them on the other half. A seed leaves one file a testbed, sealed by its checksum when it is whole.
+whose chosen texts people valued most, the shorter and cooler one where they tie; once freely, and once among those that
+leave particles near texts. Then each reported seed is run with them on the other half. A seed leaves one file a
+testbed, sealed by its checksum when it is whole.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -34,6 +36,8 @@ from vgf.support.provenance import code_provenance, fingerprint
 from vgf.support.scales import ScaleName
 
 TUNING = "tuning"
+REGIMES = ("free", "near")  # whether particles may leave the texts
+Choices = dict[str, dict[str, dict[str, Setting]]]  #: testbed, regime and row to a setting
 
 
 def folder_of(scale: str, testbed: str, root: Path | None = None) -> Path:
@@ -103,7 +107,7 @@ class Study:
 
     def run(self) -> None:
         """Do whatever is missing."""
-        choices = choose(self.tune())
+        choices = choose(self.tune(), self.plan.gate)
         begun, done = time.monotonic(), 0
         for at, seed in enumerate(self.sizes.seeds, 1):
             missing = [n for n in self.plan.names if not _sealed(self._folder(n), seed, self._settings(n, choices))]
@@ -111,7 +115,14 @@ class Study:
                 continue
             for scene in self.scenes(seed, "report"):
                 started, name = time.monotonic(), scene.wish.name
-                rows = pd.concat([scene.measure(row, choices[name][row]) for row in ROWS], ignore_index=True)
+                rows = pd.concat(
+                    [
+                        scene.measure(row, setting).assign(regime=regime)
+                        for regime, own in choices[name].items()
+                        for row, setting in own.items()
+                    ],
+                    ignore_index=True,
+                )
                 facts = {"curvature": scene.curvature(), "fit": self._fit(scene)}
                 self._write(self._folder(name), seed, rows, KEYS, self._settings(name, choices), facts, started)
             done += 1
@@ -147,8 +158,9 @@ class Study:
     def _folder(self, name: str) -> Path:
         return folder_of(self.scale, name, self.root)
 
-    def _settings(self, name: str, choices: dict[str, dict[str, Setting]]) -> dict[str, Any]:
-        return self.facts | {"chosen": {row: asdict(setting) for row, setting in choices[name].items()}}
+    def _settings(self, name: str, choices: Choices) -> dict[str, Any]:
+        chosen = {k: {row: asdict(setting) for row, setting in own.items()} for k, own in choices[name].items()}
+        return self.facts | {"chosen": chosen}
 
     def _write(
         self,
@@ -169,19 +181,27 @@ class Study:
         records.merge_run(folder, run | told | code_provenance())
 
 
-def choose(tuned: pd.DataFrame) -> dict[str, dict[str, Setting]]:
-    """Return for each testbed and row the setting of the highest mean value of chosen texts; the least where they tie.
+def choose(tuned: pd.DataFrame, gate: float) -> Choices:
+    """Return the setting of the highest mean value of chosen texts, for each testbed and row; the least where they tie.
 
     Args:
         tuned: of `Study.tune`.
+        gate: of the regime "near": settings that leave particles farther from the nearest text than so many times the
+            distance of no step do not count, but for the one that leaves them nearest.
     """
     keys = ["testbed", "row", "displacement", "temperature"]
-    means = tuned.groupby(keys)["chosen"].mean().round(6).reset_index()
-    means = means.sort_values(["chosen", "displacement", "temperature"], ascending=[False, True, True])
-    best = means.drop_duplicates(["testbed", "row"])
-    found: dict[str, dict[str, Setting]] = {}
-    for one in best.itertuples():
-        found.setdefault(one.testbed, {})[one.row] = Setting(float(one.displacement), float(one.temperature))
+    means = tuned.groupby(keys)[["chosen", "distance"]].mean().round(6).reset_index()
+    still = means[means["row"] == "still"].set_index("testbed")["distance"]
+    nearest = means.groupby(["testbed", "row"])["distance"].transform("min")
+    allowed = means["distance"] <= np.maximum(gate * means["testbed"].map(still), nearest)
+    found: Choices = {}
+    for regime, left in zip(REGIMES, (means, means[allowed]), strict=True):
+        order = left.sort_values(["chosen", "displacement", "temperature"], ascending=[False, True, True])
+        best = order.drop_duplicates(["testbed", "row"]).set_index(["testbed", "row"])
+        for name in means["testbed"].unique():
+            own = {row: best.loc[(name, row)] for row in means.loc[means["testbed"] == name, "row"].unique()}
+            settings = {row: Setting(float(one["displacement"]), float(one["temperature"])) for row, one in own.items()}
+            found.setdefault(name, {})[regime] = settings
     return found
 
 

@@ -44,6 +44,22 @@ def contrasts(rows: pd.DataFrame, column: str = "chosen") -> dict[str, Estimate]
     return {what: clustered(values[ours] - values[other]) for what, (ours, other) in PARTS.items()}
 
 
+def as_predicted(sign: str, found: Estimate, worth: float) -> str:
+    """Say whether a difference came out as it was predicted: "as predicted", "otherwise" or "undecided".
+
+    Args:
+        sign: "+" or "-" for a difference of that sign, "0" for one that is smaller than `worth` either way.
+        found: the difference with its interval.
+        worth: the smallest difference that would matter.
+    """
+    if sign == "0":
+        right, wrong = -worth < found.low and found.high < worth, found.low > 0 or found.high < 0
+    else:
+        low, high = (found.low, found.high) if sign == "+" else (-found.high, -found.low)
+        right, wrong = low > 0, high < worth
+    return "as predicted" if right else "otherwise" if wrong else "undecided"
+
+
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a line a row: chosen, each and check with `_low` and `_high`, and means of the other measures."""
     lines = []
@@ -61,12 +77,16 @@ def text(plan: Plan, scale: str, root: Path | None = None) -> str:
     """Return all testbeds as Markdown: the rows, and whether particles need a direction of their own."""
     parts = []
     for name, testbed in plan.names.items():
-        rows = read_latent(folder_of(scale, name, root))
-        found = benefit(rows, testbed.worth)
-        lines = [f"{name}, {scale}: particle-specific benefit {found.word}", "", "| row | chosen | each | moved |"]
-        lines.append("| --- | --- | --- | --- |")
-        for row, line in summary(rows).iterrows():
-            cells = [f"{line[c]:.2f} [{line[f'{c}_low']:.2f}, {line[f'{c}_high']:.2f}]" for c in ("chosen", "each")]
-            lines.append(f"| {ROWS[str(row)].about} | {' | '.join(cells)} | {line['moved']:.2f} |")
-        parts.append("\n".join(lines))
+        for regime, rows in read_latent(folder_of(scale, name, root)).groupby("regime"):
+            word = benefit(rows, testbed.worth).word
+            lines = [
+                f"{name}, {regime}, {scale}: particle-specific benefit {word}",
+                "",
+                "| row | chosen | each | moved |",
+            ]
+            lines.append("| --- | --- | --- | --- |")
+            for row, line in summary(rows).iterrows():
+                cells = [f"{line[c]:.2f} [{line[f'{c}_low']:.2f}, {line[f'{c}_high']:.2f}]" for c in ("chosen", "each")]
+                lines.append(f"| {ROWS[str(row)].about} | {' | '.join(cells)} | {line['moved']:.2f} |")
+            parts.append("\n".join(lines))
     return "\n\n".join(parts)
