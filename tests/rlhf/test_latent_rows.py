@@ -6,7 +6,7 @@ import torch
 
 from tests.helpers.latent import D, Straight, little_space
 from vgf.flow import Budget, transport
-from vgf.rlhf.latent.rows import ROWS, Setting, constant_field, constants, move, score_of, slopes
+from vgf.rlhf.latent.rows import ROWS, Setting, common_score, constant_field, constants, move, score_of, slopes
 from vgf.rlhf.latent.wishes import wishes
 
 torch.set_num_threads(1)
@@ -59,6 +59,19 @@ def test_a_row_without_a_kernel_follows_its_own_gradient_and_with_one_the_transp
     size = float(phi.square().sum(-1).mean().sqrt())
     by_hand = transport(START, score, Budget(3, 0.5 / (3 * size), 0.7))
     torch.testing.assert_close(move(ROWS["vgf"], Setting(0.5, 0.7), 3, START, score), by_hand)
+
+
+def test_a_common_gradient_is_the_mean_over_all_with_the_same_mark_and_mode() -> None:
+    marks = torch.tensor([-2.0, 0.0, -2.0])
+    own = score_of(EVERY["target"], SPACE, marks, MODEL)(START)
+    found = common_score(EVERY["target"], SPACE, marks, MODEL)(START)
+    torch.testing.assert_close(found[0], own[[0, 2]].mean((0, 1)).expand(4, D))
+    torch.testing.assert_close(found[1], own[1].mean(0).expand(4, D))
+    torch.testing.assert_close(found[2], found[0])
+    own = score_of(EVERY["modes"], SPACE, torch.zeros(3), MODEL)(START)
+    found = common_score(EVERY["modes"], SPACE, torch.zeros(3), MODEL)(START)
+    first = SPACE.topics(START).argmax(-1) == 0
+    torch.testing.assert_close(found[first], own[first].mean(0).expand(int(first.sum()), D))
 
 
 def test_the_linear_row_is_the_chain_rule_with_mean_slopes() -> None:

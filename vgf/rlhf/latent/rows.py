@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vgf.flow import Budget, ScoreFn, stein_direction, transport, value_gradient
 from vgf.rlhf.latent.models import Ratings
@@ -38,6 +39,7 @@ class Row:
         still: whether nothing moves, and twice as many samples are drawn.
         linear: whether rating and topics are taken for linear, so that each particle follows constants with weights of
             its own: what is left of a direction of its own if the networks do not curve.
+        common: whether all particles of a mark or mode follow their mean gradient, anew at each step.
     """
 
     about: str
@@ -47,6 +49,7 @@ class Row:
     single: bool = False
     still: bool = False
     linear: bool = False
+    common: bool = False
 
 
 ROWS = {
@@ -54,6 +57,7 @@ ROWS = {
     "constant": Row("one constant direction", "one", kernel=False, repulsion=False),
     "constant_each": Row("one constant for each mark or mode", "each", kernel=False, repulsion=False),
     "linear": Row("constants, own weights", kernel=False, repulsion=False, linear=True),
+    "common": Row("mean gradient of a mark or mode, anew each step", kernel=False, repulsion=False, common=True),
     "no_kernel": Row("no kernel", kernel=False, repulsion=False),
     "no_repulsion": Row("kernel, no repulsion", repulsion=False),
     "one_step": Row("VGF, one step", single=True),
@@ -89,6 +93,21 @@ def score_of(wish: Wish, space: Space, marks: Tensor, model: Ratings, linear: bo
         return wish.value(marks[:, None], rating, topics)
 
     return value_gradient(value)
+
+
+def common_score(wish: Wish, space: Space, marks: Tensor, model: Ratings) -> ScoreFn:
+    """Return as a score the mean gradient of all particles, whatever their prompt, of one mark and best mode."""
+    score = score_of(wish, space, marks, model)
+
+    def mean(z: Tensor) -> Tensor:
+        gradient = score(z)
+        mode = wish.of(marks[:, None], model.moves(z), space.topics(z)).argmax(-1)
+        mark = (marks[:, None] == torch.tensor(wish.marks)).float().argmax(-1)
+        groups = F.one_hot(mark[:, None] * wish.modes + mode, len(wish.marks) * wish.modes).to(gradient)
+        sizes = groups.sum((0, 1)).clamp(min=1)
+        return groups @ (torch.einsum("png,pnd->gd", groups, gradient) / sizes[:, None])
+
+    return mean
 
 
 def slopes(space: Space, model: Ratings) -> tuple[Tensor, Tensor]:

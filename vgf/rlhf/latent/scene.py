@@ -18,7 +18,7 @@ from vgf.networks import SeedStreams
 from vgf.rlhf.latent.geometry import alike, share
 from vgf.rlhf.latent.models import Prior, Ratings
 from vgf.rlhf.latent.plan import Sizes
-from vgf.rlhf.latent.rows import ROWS, Setting, constant_field, constants, move, score_of
+from vgf.rlhf.latent.rows import ROWS, Setting, common_score, constant_field, constants, move, score_of
 from vgf.rlhf.latent.space import Space, Texts
 from vgf.rlhf.latent.wishes import Wish, covered, marks_of
 
@@ -58,6 +58,9 @@ class Scene:
         if row.constant:
             field = constant_field(row, self.wish, self.constants, self.marks, start)
             return start, move(row, setting, self.steps, start, lambda z: field)
+        if row.common:
+            mean = common_score(self.wish, self.space, self.marks, self.model)
+            return start, move(row, setting, self.steps, start, mean)
         return start, move(row, setting, self.steps, start, self.score(row.linear))
 
     def score(self, linear: bool = False) -> ScoreFn:

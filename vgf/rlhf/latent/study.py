@@ -89,8 +89,9 @@ class Study:
 
     def tune(self) -> pd.DataFrame:
         """Return every setting's mean on the tuning seeds, a line a seed, testbed, row and setting."""
-        lines = {"displacements": list(self.plan.displacements), "temperatures": list(self.plan.temperatures)}
-        folder, settings = folder_of(self.scale, TUNING, self.root), self.facts | lines
+        tried = {"displacements": list(self.plan.displacements), "temperatures": list(self.plan.temperatures)}
+        folder = folder_of(self.scale, TUNING, self.root)
+        settings = self.facts | tried | {"rows": list(ROWS)}
         for seed in self.sizes.tuning_seeds:
             if _sealed(folder, seed, settings):
                 continue

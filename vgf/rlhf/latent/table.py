@@ -18,6 +18,7 @@ CONTROLS = ("constant", "constant_each", "no_kernel")
 PARTS = {  # what is asked of a part, and the two rows that differ in it
     "moving at all": ("vgf", "still"),
     "own gradients, not one for each mark": ("no_kernel", "constant_each"),
+    "own gradients, not their mean": ("no_kernel", "common"),
     "networks that curve": ("no_kernel", "linear"),
     "sharing gradients": ("no_repulsion", "no_kernel"),
     "repulsion": ("vgf", "no_repulsion"),
