@@ -16,6 +16,7 @@ from vgf.rlhf import settings
 from vgf.rlhf.latent import scene
 from vgf.rlhf.latent.rows import ROWS, Setting
 from vgf.rlhf.latent.study import choose, folder_of, read_latent
+from vgf.rlhf.parts import prepare
 
 torch.set_num_threads(1)
 
@@ -25,6 +26,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     little_cache(tmp_path, 200)
     monkeypatch.setenv("VGF_DATA", str(tmp_path))
     monkeypatch.setitem(settings.SIZES, "quick", LITTLE)
+    monkeypatch.setattr(prepare, "prepare", lambda: ["ready"])
     return tmp_path
 
 

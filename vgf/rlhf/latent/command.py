@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tyro
 
+from vgf.support.progress import log
 from vgf.support.scales import ScaleName
 
 
@@ -29,9 +30,13 @@ class Latent:
             import torch
 
             torch.set_num_threads(self.threads)
+        from vgf.rlhf.latent.plan import read_latent_plan
         from vgf.rlhf.latent.study import Study
         from vgf.rlhf.latent.table import text
+        from vgf.rlhf.parts import prepare
 
+        read_latent_plan(self.experiment, self.scale)  # a faulty file is told of before anything is fetched
+        log("\n".join(prepare.prepare()))
         study = Study(self.experiment, self.scale, self.results)
         study.run()
         print(text(study.plan, self.scale, self.results))

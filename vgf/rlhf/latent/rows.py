@@ -57,7 +57,7 @@ ROWS = {
     "constant": Row("one constant direction", "one", kernel=False, repulsion=False),
     "constant_each": Row("one constant for each mark or mode", "each", kernel=False, repulsion=False),
     "linear": Row("constants, own weights", kernel=False, repulsion=False, linear=True),
-    "common": Row("mean gradient of a mark or mode, anew each step", kernel=False, repulsion=False, common=True),
+    "common": Row("mean gradient, anew each step", kernel=False, repulsion=False, common=True),
     "no_kernel": Row("no kernel", kernel=False, repulsion=False),
     "no_repulsion": Row("kernel, no repulsion", repulsion=False),
     "one_step": Row("VGF, one step", single=True),
