@@ -96,7 +96,7 @@ chapter: $(READY) ## rerun one chapter and the book with it: make chapter CH=02_
 
 reproduce: $(READY) ## one experiment, from data to its table: make reproduce EXPERIMENT=first_run SCALE=quick
 	@test -f "$(STUDY)" || { echo "reproduce: no $(STUDY); say EXPERIMENT=one of:" $(basename $(notdir $(wildcard data/experiments/*.yaml))); exit 2; }
-	$(if $(LANGUAGE),@vgf rlhf run $(STUDY) --scale $(SCALE) --results $(RESULTS),$(REPRODUCE))
+	$(if $(LANGUAGE),@vgf rlhf $(if $(findstring latent,$(LANGUAGE)),latent,run) $(STUDY) --scale $(SCALE) --results $(RESULTS),$(REPRODUCE))
 
 test-slurm: $(READY) ## an experiment through a real two-node Slurm on this machine (Debian or Ubuntu, as root)
 	@tests/slurm/run

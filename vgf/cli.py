@@ -24,7 +24,7 @@ COMMANDS = {
     "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
     "rlhf": (
         "vgf.rlhf.study.commands:main",
-        "the flow on language: run, prepare, sft, reward, judge, train, align, table",
+        "the flow on language: run, latent, prepare, sft, reward, judge, train, align, table",
     ),
     "tables": ("vgf.results.commands:main", "turn records into tables, or check what is shown against them"),
 }

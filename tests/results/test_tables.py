@@ -242,6 +242,20 @@ def test_a_changed_number_that_no_table_shows_is_named_by_its_file(
     assert err.startswith(f"vgf: {path}: changed since its run wrote it")
 
 
+@pytest.mark.parametrize(("content", "message"), [("a\n2\n", "changed since its run wrote it"), (None, "missing")])
+def test_a_record_on_language_that_was_changed_is_named(
+    results: Path, shown: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+) -> None:
+    path = results / "rlhf" / "latent.cpu" / "target" / "seed0.csv"
+    records.append_rows(path, pd.DataFrame({"a": [1]}), ["a"])
+    records.merge_run(path.parent, {"id": "seed0", "seeds": [0]})
+    assert run(capsys, results, "--check")[0] == 0
+    _ = path.unlink() if content is None else path.write_text(content)
+    status, _, err = run(capsys, results, "--check")
+    assert status == 2
+    assert err.startswith(f"vgf: {path}: {message}")
+
+
 @pytest.mark.parametrize(
     ("suffix", "old", "new", "message"),
     [

@@ -127,10 +127,11 @@ def test_make_gives_an_experiment_on_language_to_its_own_command() -> None:
     ]
     for name, expected in (
         ("rlhf", "vgf rlhf run data/experiments/rlhf.yaml --scale quick"),
+        ("latent", "vgf rlhf latent data/experiments/latent.yaml --scale quick"),
         ("first_run", "snakemake"),
     ):
         words = ["make", "-n", *made, "reproduce", f"EXPERIMENT={name}"]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
-        assert ("vgf rlhf" in done.stdout) == (name == "rlhf")
+        assert ("vgf rlhf" in done.stdout) == (name != "first_run")

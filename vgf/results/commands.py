@@ -19,7 +19,7 @@ from vgf import records
 from vgf.results import policy_tables
 from vgf.results.table_text import FORMATS
 from vgf.results.tables import CHECKPOINTS, addresses, parse, read_study
-from vgf.support.files import written_whole
+from vgf.support.files import sha256, written_whole
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder, project_folder
 
@@ -79,6 +79,17 @@ def check(studies: Sequence[tuple[str, str]], results: Path, tables: Path, chapt
             yield from (f"{chapter}: {line}" for line in differences({address: value}, everything))
 
 
+def language(results: Path) -> Iterator[str]:
+    """Yield a line for each file of a record on language that is missing or not as its run left it."""
+    for run in sorted(results.glob("rlhf/**/run.json")):
+        for name, sealed in records.checksums(run.parent).items():
+            path = run.parent / name
+            if not path.exists():
+                yield f"{path}: missing, though run.json has its checksum"
+            elif sha256(path) != sealed:
+                yield f"{path}: changed since its run wrote it (its checksum is not the one in run.json)"
+
+
 def present(results: Path, chosen: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Return studies and scales that have records; of `chosen`, STUDY or STUDY.SCALE, all must.
 
@@ -119,6 +130,7 @@ def tables_command(
     if check_all:
         found = list(check(studies, root, shown, chapters or project_folder() / "notebooks"))
         if not study:
+            found += language(root)
             labels = {f"{name}.{scale}" for name, scale in studies}
             found += [f"{path}: no record is behind it" for path in shown.glob("*.csv") if path.stem not in labels]
         if found:

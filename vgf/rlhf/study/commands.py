@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from vgf.rlhf.latent.command import Latent
 from vgf.rlhf.parts.hub import local_or_hub
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
 from vgf.support.given import whole
@@ -220,6 +221,7 @@ class Run:
 
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Latent, tyro.conf.subcommand("latent")]
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Sft, tyro.conf.subcommand("sft")]
     | Annotated[Reward, tyro.conf.subcommand("reward")]
