@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.site import CHAPTERS, PAGES, ROOT, SITE
 from tests.helpers.svg_marks import Drawing, faults
-from vgf.book import citable, marks
+from vgf.book import citable, marks, sentences
 from vgf.book.declared import declared
 
 FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.partition("/")[2]).figures} | {
@@ -24,6 +24,8 @@ FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.
     "learning-curves": "book/curves",
     "beside-paper": "book/curves",
 }  # made by the package, shown by a page that runs no code
+FINDING = 20  # words of a caption's first sentence
+LATER = ("language-decoders", "language-pull")  # longer still
 ENDS = [end for _, end in citable.DOWNLOADS]
 
 
@@ -108,6 +110,12 @@ def test_every_file_of_a_figure_downloads_and_is_what_it_says(ident: str, site_u
     assert address
     target, _, anchor = address[1].removeprefix(f"{citable.SITE}/").partition("#")
     assert anchor in page(target.removesuffix(".html")).ids  # what is cited is there
+
+
+@pytest.mark.parametrize("ident", [ident for ident in FIGURES if ident not in LATER])
+def test_a_caption_begins_with_one_finding_of_few_words(ident: str) -> None:
+    first, *_ = sentences.sentences(words(ident)["caption"], ident)
+    assert first.words <= FINDING, first.text
 
 
 @pytest.mark.parametrize("ident", FIGURES)
