@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 
-from tests.book.test_browser import violations
+from tests.helpers.axe import violations
 from tests.helpers.site import PAGES, ROOT, SITE
 
 spec = importlib.util.spec_from_file_location("cards", ROOT / "book" / "_ext" / "cards.py")
