@@ -18,11 +18,14 @@ from vgf import fit
 from vgf.agents import BCConfig
 from vgf.book import loops, practice
 from vgf.book.films import Film, Ground, Seen
-from vgf.book.loops import COLOURS, FRAMES, LIGHT, draw, encode, write
+from vgf.book.loops import COLOURS, FRAMES, LIGHT, draw, encode, view, write
 from vgf.datasets.own import own_transitions
 
 LIMB = np.array([[-0.5, 0.5], [-0.5, 1.0]])
 HERE = Ground(np.array([[-2.0, -2.0, 1.0, 4.0], [1.0, -2.0, 1.0, 4.0]]), np.zeros(2))
+
+
+SQUARE = np.array([[-2.0, -2.0], [2.0, 2.0]])
 
 
 def film(steps: int, limbs: int = 2) -> Film:
@@ -64,11 +67,20 @@ def test_a_film_is_light_and_ends_as_its_still(tmp_path: Path) -> None:
 
 
 def test_one_that_ends_early_rests_until_the_last_has_ended() -> None:
-    early, late = (draw(film(steps), COLOURS["vgf"], 40) for steps in (10, 40))
+    early, late = (draw(film(steps), COLOURS["vgf"], 40, SQUARE) for steps in (10, 40))
     assert len(early) == len(late) == FRAMES
     quarter = FRAMES // 4
     assert [early[i].tobytes() == early[-1].tobytes() for i in (0, quarter // 2, quarter + 1)] == [False, False, True]
     assert late[quarter + 1].tobytes() != late[-1].tobytes()
+
+
+def test_the_view_holds_walls_or_else_all_ways_and_the_goal() -> None:
+    np.testing.assert_allclose(view([film(3), film(5)]), SQUARE)  # the walls
+    far = film(3)._replace(ground=Ground(np.empty((0, 4)), np.array([0.0, 2.0])))
+    (left, bottom), (right, top) = view([far])
+    assert left < -1 < 1 < right
+    assert bottom < 0 < 2 < top
+    assert right - left == pytest.approx(top - bottom)
 
 
 def test_what_is_too_heavy_loses_quality_and_then_is_refused() -> None:
@@ -82,7 +94,7 @@ def test_what_is_too_heavy_loses_quality_and_then_is_refused() -> None:
 
 def test_limbs_walls_and_goal_are_drawn() -> None:
     bare = film(3, limbs=0)._replace(ground=HERE._replace(goal=np.empty(0)))
-    drawn = [np.asarray(draw(one, COLOURS["data"], 3)[-1]) for one in (bare, film(3, limbs=0), film(3))]
+    drawn = [np.asarray(draw(one, COLOURS["data"], 3, SQUARE)[-1]) for one in (bare, film(3, limbs=0), film(3))]
     assert (drawn[0][..., 3] > 0).sum() < (drawn[1][..., 3] > 0).sum() < (drawn[2][..., 3] > 0).sum()
 
 

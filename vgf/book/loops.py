@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,33 +34,39 @@ from vgf.training.policy import load_policy
 FRAMES, MILLISECONDS, REST = 60, 80, 1200  # of a film; how long a frame stays, and the last one
 MODULE = "vgf.book.loops"
 LIGHT = 300_000  # bytes a film may have
+ROOM = 1.15  # of the view around the ways where no walls bound it
+GREY = "#7d8590"  # legible on light and on dark pages
 SIDE, DPI = 3.0, 100  # inches of a film, which is square
 COLOURS = {
-    "data": plots.MUTED,
+    "data": GREY,
     "clone": plots.METHODS["bc"],
     "best-of-n": plots.METHODS["best_of_n"],
     "vgf": plots.METHODS["vgf"],
 }
 
 
-def draw(film: Film, colour: str, longest: int) -> list[Image.Image]:
-    """Return the frames of a film whose clock runs over `longest` steps."""
+def view(found: Collection[Film]) -> np.ndarray:
+    """Return the square that holds walls, goals and ways of all films: its lower left and upper right corner."""
+    walls = np.vstack([film.ground.walls for film in found])
+    places = [np.stack([seen.place for seen in film.path]) for film in found]
+    goals = [film.ground.goal[None] for film in found if film.ground.goal.size]
+    points = np.vstack([walls[:, :2], walls[:, :2] + walls[:, 2:], *places, *goals])
+    middle, half = (points.max(0) + points.min(0)) / 2, np.ptp(points, 0).max() / 2
+    return middle + np.array([[-1.0], [1.0]]) * half * (1 if len(walls) else ROOM)
+
+
+def draw(film: Film, colour: str, longest: int, corners: np.ndarray) -> list[Image.Image]:
+    """Return the frames of a film whose clock runs over `longest` steps, within the corners of `view`."""
     figure = Figure(figsize=(SIDE, SIDE), dpi=DPI, facecolor="none")
     canvas, axes = FigureCanvasAgg(figure), figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_aspect("equal")
+    axes.set(xlim=corners[:, 0], ylim=corners[:, 1])
     for x, y, width, height in film.ground.walls:
-        axes.add_patch(Rectangle((x, y), width, height, color=plots.MUTED, alpha=0.35, lw=0))
+        axes.add_patch(Rectangle((x, y), width, height, color=GREY, alpha=0.4, lw=0))
     if film.ground.goal.size:
         axes.plot(*film.ground.goal, "*", ms=13, color=plots.PALETTE["orange"])
     places = np.stack([seen.place for seen in film.path])
-    walls = film.ground.walls
-    corners = (
-        np.vstack([walls[:, :2], walls[:, :2] + walls[:, 2:]]) if len(walls) else np.array([[-1.1] * 2, [1.1] * 2])
-    )
-    (left, bottom), (right, top) = corners.min(0), corners.max(0)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-    (trail,), (body,) = axes.plot([], [], color=colour, lw=1.4, alpha=0.6), axes.plot([], [], "o", color=colour, ms=7)
+    (trail,), (body,) = axes.plot([], [], color=colour, lw=1.6, alpha=0.85), axes.plot([], [], "o", color=colour, ms=7)
     limbs = LineCollection([], colors=colour, linewidths=2)
     axes.add_collection(limbs)
     found = []
@@ -97,9 +103,9 @@ def write(folder: Path, name: str, found: Mapping[str, Film], made: str) -> None
         found: from `films`.
         made: the command or the page that made them.
     """
-    longest = max(len(film.path) for film in found.values()) - 1
+    longest, corners = max(len(film.path) for film in found.values()) - 1, view(found.values())
     for actor, film in found.items():
-        frames, still = draw(film, COLOURS[actor], longest), io.BytesIO()
+        frames, still = draw(film, COLOURS[actor], longest, corners), io.BytesIO()
         frames[-1].save(still, "png", optimize=True)
         write_bytes(folder / f"{name}-{actor}.webp", encode(frames))
         write_bytes(folder / f"{name}-{actor}-still.png", still.getvalue())
