@@ -25,7 +25,7 @@ FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.
     "beside-paper": "book/curves",
 }  # made by the package, shown by a page that runs no code
 FINDING = 20  # words of a caption's first sentence
-LATER = ("language-decoders", "language-pull")  # longer still
+LATER = ("language-decoders", "language-pull", "rlhf-frontier", "rlhf-redecoded")  # longer still
 ENDS = [end for _, end in citable.DOWNLOADS]
 
 
