@@ -130,7 +130,7 @@ def test_a_card_shows_on_keyboard_focus_with_its_formula_set(opened: Callable[[s
 def test_a_card_is_accessible_and_shows_the_drawing_of_the_theme(opened: Callable[[str], Page], theme: str) -> None:
     page = opened("notebooks/03_bandit")
     page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-    link, card = page.locator('article a[href*="#fig-"]:not(.headerlink)').first, page.locator("#vgf-card")
+    link, card = page.locator('article p > a[href*="#fig-"]:visible').first, page.locator("#vgf-card")
     link.hover()
     expect(card).to_be_visible()
     expect(card.locator("img:visible")).to_have_count(1)
