@@ -141,6 +141,8 @@ def test_below_a_figure_its_provenance_can_be_unfolded(ident: str) -> None:
     assert ("not committed" in fold) == source["dirty"]
     assert f"scale {source['scale']}" in fold
     assert citable.listed(source["seeds"]) in fold
+    folder, _, chapter = source["chapter"].partition("/")
+    assert (f"make chapter CH={chapter}" in fold) == (folder == "notebooks")
     assert f"@misc{{vgf-companion:{ident}," in fold
     for record in source["records"]:
         assert record["folder"] in fold

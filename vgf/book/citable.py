@@ -190,6 +190,8 @@ def origin(ident: str, source: dict[str, Any]) -> list[tuple[str, str]]:
         ("Seeds", listed(source["seeds"]) or "none"),
         ("Code", f"{commit}{changed}; version {source['version']}"),
     ]
+    if (source["chapter"] or "").startswith("notebooks/"):
+        facts.insert(2, ("Made again by", f"`make chapter CH={source['chapter'].partition('/')[2]}`"))
     if source["experiments"]:
         facts.append(("Experiment", ", ".join(f"`data/experiments/{name}.yaml`" for name in source["experiments"])))
     for record in source["records"]:
