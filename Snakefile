@@ -48,6 +48,7 @@ PAPER = sorted(str(path) for path in Path("data/paper").glob("*") if str(path) !
 IMPORTS = Imports()
 BOOK = sorted(str(path) for path in Path("book").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 FIGURE_FILES = (".md", ".svg", "-dark.svg", ".pdf", ".png", ".small.png", ".csv", ".drawn.csv", ".bib", ".json")
+LOOP_FILES = (".json", *(f"-{actor}{end}" for actor in ("data", "clone", "best-of-n", "vgf") for end in (".webp", "-still.png")))
 EXPLORER = ["data/figures/explorer.json", *(f"data/figures/explorer-presets{end}" for end in FIGURE_FILES)]
 BROWSER = "data/figures/browser.json"
 CURVES = [f"data/figures/{figure}{end}" for figure in ("learning-curves", "beside-paper") for end in FIGURE_FILES]
@@ -71,7 +72,8 @@ TRAINING = reached((), ["vgf.training.commands"], True)  # environments are name
 def figures_of(chapter):
     """Return the figure files and verdicts a chapter leaves behind."""
     makes = declared(chapter)
-    return [f"data/figures/{figure}{end}" for figure in makes.figures for end in FIGURE_FILES] + [
+    films = [f"data/figures/{name}{end}" for name in makes.loops for end in LOOP_FILES]
+    return [f"data/figures/{figure}{end}" for figure in makes.figures for end in FIGURE_FILES] + films + [
         f"data/figures/verdicts/{claim}.json" for claim in makes.verdicts
     ]
 

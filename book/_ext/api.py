@@ -150,6 +150,21 @@ class Public(Directive):
         return node.children
 
 
+class PublicNames(Directive):
+    """`.. public-names:: MODULE MODULE`: the names those modules make public, each a link to what is said of it."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return one line of links."""
+        modules = [import_module(name) for name in self.arguments[0].split()]
+        links = [f":py:obj:`~{module.__name__}.{name}`" for module in modules for name in public_names(module)]
+        node = nodes.container()
+        self.state.nested_parse(StringList([", ".join(links)], "public-names"), self.content_offset, node)
+        return node.children
+
+
 def _kind(value: Any) -> str:
     return "class" if inspect.isclass(value) else "function" if inspect.isroutine(value) else "data"
 
@@ -192,6 +207,7 @@ def read_keys(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_directive("public", Public)
+    app.add_directive("public-names", PublicNames)
     app.connect("builder-inited", read_keys)
     app.connect("autodoc-process-docstring", read_docstring, priority=400)
     app.connect("autodoc-skip-member", skip)

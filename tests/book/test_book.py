@@ -36,7 +36,7 @@ def test_every_page_of_the_contents_has_a_source_and_is_built(page: str) -> None
 
 
 def test_every_source_is_in_the_contents() -> None:
-    sources = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.md")]
+    sources = [*(ROOT / "book").rglob("*.md"), *(ROOT / "notebooks").glob("*.md")]
     assert sorted(map(name, sources)) == sorted(f"{page}.md" for page in PAGES)
 
 
@@ -184,8 +184,9 @@ def loaded(page: str) -> set[Path]:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_and_what_it_alone_loads_are_light(page: str) -> None:
     pages = Counter(path for other in PAGES for path in loaded(other))
-    # Styles, scripts and MathJax of several pages: loaded once and kept by the browser.
-    shared = {path for path, count in pages.items() if count > 1 and SITE / "_static" in path.parents}
+    # Styles, scripts, MathJax and the search's index of several pages: loaded once and kept by the browser.
+    several = {path for path, count in pages.items() if count > 1}
+    shared = {path for path in several if SITE / "_static" in path.parents or path.parent == SITE}
     own = [SITE / f"{page}.html", *(loaded(page) - shared)]
     weight = sum(path.stat().st_size for path in own)
     heaviest = max(own, key=lambda path: path.stat().st_size).name

@@ -24,8 +24,8 @@ FILE = "notebooks/chapters.yaml"
 def calls(chapter: str, function: str) -> list[str]:
     """Return the text given to a method in a chapter's cells as the thing's name, in order of the page."""
     nodes = [node for node in ast.walk(code(chapter)) if isinstance(node, ast.Call)]
-    named = [node for node in nodes if ast.unparse(node.func) == f"chapter.{function}"]
-    place = 1 if function == "save_figure" else 0
+    named = [node for node in nodes if ast.unparse(node.func) in (f"chapter.{function}", f"loops.{function}")]
+    place = 1 if function in ("save_figure", "write") else 0
     return [ast.literal_eval(node.args[place]) for node in named]
 
 
@@ -50,8 +50,9 @@ def test_every_chapter_of_the_book_is_declared_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("chapter", NAMES)
-def test_a_chapter_declares_the_figures_and_verdicts_that_its_cells_make(chapter: str) -> None:
+def test_a_chapter_declares_the_figures_films_and_verdicts_that_its_cells_make(chapter: str) -> None:
     assert list(declared(chapter).figures) == calls(chapter, "save_figure")
+    assert list(declared(chapter).loops) == calls(chapter, "write")
     assert sorted(declared(chapter).verdicts) == sorted(calls(chapter, "verdict"))
     assert set(declared(chapter).verdicts) <= set(claims.read_claims().index)
 

@@ -17,7 +17,7 @@ import pytest
 from tests.helpers.drawn_numbers import not_in
 from tests.helpers.site import CHAPTERS, PAGES, ROOT, SITE
 from tests.helpers.svg_marks import Drawing, faults
-from vgf.book import citable
+from vgf.book import citable, sentences
 from vgf.book.declared import declared
 
 FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.partition("/")[2]).figures} | {
@@ -25,6 +25,8 @@ FIGURES = {ident: chapter for chapter in CHAPTERS for ident in declared(chapter.
     "learning-curves": "book/curves",
     "beside-paper": "book/curves",
 }  # made by the package, shown by a page that runs no code
+FINDING = 20  # words of a caption's first sentence
+LATER = ("language-decoders", "language-pull", "rlhf-frontier", "rlhf-redecoded")  # longer still
 ENDS = [end for _, end in citable.DOWNLOADS]
 
 
@@ -111,6 +113,12 @@ def test_every_file_of_a_figure_downloads_and_is_what_it_says(ident: str, site_u
     assert anchor in page(target.removesuffix(".html")).ids  # what is cited is there
 
 
+@pytest.mark.parametrize("ident", [ident for ident in FIGURES if ident not in LATER])
+def test_a_caption_begins_with_one_finding_of_few_words(ident: str) -> None:
+    first, *_ = sentences.sentences(words(ident)["caption"], ident)
+    assert first.words <= FINDING, first.text
+
+
 @pytest.mark.parametrize("ident", FIGURES)
 def test_the_numbers_drawn_are_in_the_csv_and_where_the_drawing_has_them(ident: str, site_url: str) -> None:
     data, drawn, svg = (download(site_url, FIGURES[ident], f"{ident}{end}") for end in (".csv", ".drawn.csv", ".svg"))
@@ -134,6 +142,8 @@ def test_below_a_figure_its_provenance_can_be_unfolded(ident: str) -> None:
     assert ("not committed" in fold) == source["dirty"]
     assert f"scale {source['scale']}" in fold
     assert citable.listed(source["seeds"]) in fold
+    folder, _, chapter = source["chapter"].partition("/")
+    assert (f"make chapter CH={chapter}" in fold) == (folder == "notebooks")
     assert f"@misc{{vgf-companion:{ident}," in fold
     for record in source["records"]:
         assert record["folder"] in fold

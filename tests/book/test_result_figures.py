@@ -133,16 +133,16 @@ def test_captions_say_what_was_drawn() -> None:
     rows = [(CUBE, 0, 1.0), (CUBE, 2, 1.0), (HOPPER, 0, 1.0), (HOPPER, 2, 3.0), ("other", 0, 2.0), ("other", 2, 1.0)]
     budgets = pd.DataFrame(rows, columns=["task", "test_steps", "mean"])
     cube, hopper = study_text.short(CUBE), study_text.short(HOPPER)
-    assert study_text.best_budgets_in_words(budgets).split("; ") == [
-        f"the same at every number of steps on {cube}",
-        f"highest with 2 steps on {hopper}",
-        "highest with no step on other",
-    ]
+    assert study_text.best_budgets_in_words(budgets) == (
+        f"VGF scores highest with no step on 1 of 3 tasks. Highest elsewhere: any on {cube}, 2 on {hopper}."
+    )
+    assert study_text.best_budgets_in_words(budgets.iloc[4:]) == "VGF scores highest with no step on 1 of 1 task."
     scores = [(0, 0.0), (50, 20.0), (50, 40.0), (100, 10.0)]
     curves = pd.DataFrame(scores, columns=["update", "score"]).assign(method="BC (flow)", task=HOPPER)
     up = curves[curves["update"] == 50].assign(update=100, score=31.0, task=CUBE)
     curves = pd.concat([curves, curves.assign(task=CUBE).iloc[:3], up])
-    assert study_text.second_half_in_words(curves) == "BC (flow) on 1 of 2"
+    assert study_text.second_half_in_words(curves) == "At the end 1 of 2 mean scores are higher than half-way."
+    assert study_text.second_half_in_words(curves[curves["task"] == HOPPER]).startswith("At the end 0 of 1")
 
 
 def test_a_critic_picks_where_the_best_is_ahead_of_any_one() -> None:

@@ -183,20 +183,20 @@ def origin(ident: str, source: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a figure's provenance as names and MyST lines."""
     chapter = f"{{doc}}`/{source['chapter']}`" if source["chapter"] else "no chapter of this book"
     commit = f"commit `{source['commit'][:10]}`" if source["commit"] else "no git checkout"
-    changed = ", with changes not committed" if source["dirty"] else ""
     facts = [
         ("Figure", f"`{ident}`, at {{ref}}`#fig-{ident} <fig-{ident}>`"),
         ("Made by", f"{chapter}, scale {source['scale'] or 'not stated'}"),
         ("Seeds", listed(source["seeds"]) or "none"),
-        ("Code", f"{commit}{changed}; version {source['version']}"),
+        ("Code", f"{commit}{', with changes not committed' * source['dirty']}; version {source['version']}"),
     ]
+    if (source["chapter"] or "").startswith("notebooks/"):
+        facts.insert(2, ("Made again by", f"`make chapter CH={source['chapter'].partition('/')[2]}`"))
     if source["experiments"]:
         facts.append(("Experiment", ", ".join(f"`data/experiments/{name}.yaml`" for name in source["experiments"])))
     for record in source["records"]:
         commits = ", ".join(f"`{commit[:10]}`" for commit in record["commits"])
         facts.append(("Record", f"`{record['folder']}`, seeds {listed(record['seeds'])}, trained at commit {commits}"))
-    if source["aside"]:
-        facts.append(("Drawn, but not in the data", source["aside"]))
+    facts += [("Drawn, but not in the data", source["aside"])] if source["aside"] else []
     libraries = ", ".join(f"{name} {number}" for name, number in source["libraries"].items())
     return [*facts, ("Libraries", libraries)]
 

@@ -34,6 +34,7 @@ class Declared:
         files: read or shown; patterns of paths from the project's root.
         modules: loaded; dotted names of modules that no import of the chapter's code leads to.
         figures: made; ids, in the order of the page.
+        loops: made; names of sets of films (`vgf.book.loops`).
         verdicts: made; claims it judges, ids of `data/paper/claims.csv`.
     """
 
@@ -41,6 +42,7 @@ class Declared:
     files: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
     verdicts: tuple[str, ...] = ()
 
 

@@ -49,9 +49,9 @@ def draw(directory: Path = plots.FIGURES) -> None:
     plots.save_figure(
         fig,
         "explorer-presets",
-        caption=f"What protects the flow is its budget: best-of-N executes an action worth {worth['best-of-n']:.2f}, a "
-        f"few steps one worth {worth['authors']:.2f}, and the long walk ends on the false top with "
-        f"{worth['too-far']:.2f}. The explorer's presets as `vgf.flow` computes them, on the first sample. Shading: "
+        caption=f"A few steps execute an action worth {worth['authors']:.2f}, a long walk one worth "
+        f"{worth['too-far']:.2f}, on the false top. Best-of-N executes one worth {worth['best-of-n']:.2f}. The "
+        "explorer's presets as `vgf.flow` computes them, on the first sample. Shading: "
         "true reward; lines: the reward the particles follow; rings: the sample; dots: the same particles after the "
         "walk; diamond: the executed action; plus: the best action there is.",
         alt="Six squares with a low hill and a high hill. Rings show the sample, dots where the particles went. With "

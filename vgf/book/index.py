@@ -2,7 +2,7 @@
 
 A reader who doubts a number starts here: study, task and method lead to the folder of per-seed files, the commit and
 the dataset's digest. Nothing is typed; a record without a table, or a study without a chapter, is seen at once. The
-trade-off is a long page of plain tables.
+trade-off is plain tables, folded, where `vgf.book.browser_data` lets a reader choose.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ def _section(study: Study) -> list[str]:
         f"## {study.label}",
         "",
         f"Shown in {where}. Choices: {{download}}`{study.name}.yaml </data/experiments/{study.name}.yaml>`. "
-        f"All numbers: {files or 'no table yet'}. {len(study.sources)} records, {hours:.1f} hours of training and "
-        "evaluation.",
+        f"All numbers: {files or 'no table yet'}. {hours:.1f} hours of training and evaluation.",
         "",
+        f":::{{dropdown}} {len(study.sources)} record{'s' * (len(study.sources) != 1)}",
         "| task | method | seeds | updates | critic | dataset | finished | commit | minutes |",
         "|---|---|---|--:|---|---|---|---|--:|",
         *(_row(source) for source in study.sources),
+        ":::",
         "",
     ]
 

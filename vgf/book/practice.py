@@ -28,6 +28,7 @@ ERROR = 0.9  # standard deviation of the pilot's direction, in radians
 class Drone(gymnasium.Env[np.ndarray, np.ndarray]):
     """The problem as an environment; an episode starts anywhere in the unit square and lasts HORIZON steps."""
 
+    home = np.zeros(2)
     observation_space = gymnasium.spaces.Box(-4, 4, (2,), np.float32)  # nothing flies farther in an episode
     action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
 

@@ -33,7 +33,7 @@ MEDIAN, LONGEST = 18, 35  # words: the most a page's middle sentence and any sen
 FEWEST = 3  # fewer words are a label
 SILENT = {  # directives without prose
     *("math", "code-cell", "code", "code-block", "literalinclude", "eval-rst", "bibliography", "image", "toctree"),
-    *("explorer", "raw", "table"),
+    *("explorer", "loops", "raw", "table"),
 }
 WORD = "\N{WHITE SQUARE}"  # in place of a formula, code or a role
 ABBREVIATIONS = ("e.g.", "i.e.", "et al.", "cf.", "vs.")

@@ -170,27 +170,29 @@ def starts(study: Study) -> pd.DataFrame:
 
 
 def best_budgets_in_words(drawn: pd.DataFrame) -> str:
-    """Return, of the data of `draw_budgets` for one method, with how many steps it scores highest on each task."""
-    words = []
+    """Return, of the data of `draw_budgets` for VGF, on how many tasks no step is best, and what is elsewhere."""
+    none, others = 0, []
     for task, own in drawn.groupby("task", sort=False):
         scores = own.set_index("test_steps")["mean"]
         steps = int(scores.idxmax())
-        most = "with no step" if steps == 0 else f"with {steps} step{'s' * (steps > 1)}"
-        level = scores.max() == scores.min()
-        words.append(f"{'the same at every number of steps' if level else f'highest {most}'} on {short(task)}")
-    return "; ".join(words)
+        if scores.max() == scores.min():
+            others.append(f"any on {short(task)}")
+        elif steps == 0:
+            none += 1
+        else:
+            others.append(f"{steps} on {short(task)}")
+    tasks = drawn["task"].nunique()
+    found = f"VGF scores highest with no step on {none} of {tasks} task{'s' * (tasks != 1)}."
+    return f"{found} Highest elsewhere: {', '.join(others)}." if others else found
 
 
 def second_half_in_words(drawn: pd.DataFrame) -> str:
-    """Return, of the data of `draw_curves`, on how many tasks each method's mean is higher at the end than half-way."""
-    words = []
-    for method, own in drawn.groupby("method", sort=False):
-        gains = []
-        for _, task in own.groupby("task"):
-            scores = task.groupby("update")["score"].mean()
-            gains.append(scores.iloc[-1] > scores[scores.index >= scores.index.max() / 2].iloc[0])
-        words.append(f"{method} on {sum(gains)} of {len(gains)}")
-    return "; ".join(words)
+    """Return, of the data of `draw_curves`, how many mean curves end higher than they were half-way."""
+    gains = []
+    for _, own in drawn.groupby(["method", "task"], sort=False):
+        scores = own.groupby("update")["score"].mean()
+        gains.append(scores.iloc[-1] > scores[scores.index >= scores.index.max() / 2].iloc[0])
+    return f"At the end {sum(gains)} of {len(gains)} mean scores are higher than half-way."
 
 
 def ranking_in_words(ranked: pd.DataFrame) -> str:

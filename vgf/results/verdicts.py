@@ -65,7 +65,7 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
         evidence = (
             f"{own} is first of {count} methods on {first} of {plural(len(telling))} of the paper's table on which "
         )
-        evidence += f"any of them scores. Its rank is {places}"
+        evidence += f"any scores. Its rank is {places}"
     else:
         nobody = f"nobody scores on the {plural(len(named))} of the paper's table that were run"
         evidence = nobody if named else "no task of the paper's table was run"

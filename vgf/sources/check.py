@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from vgf.support.errors import DataError
 from vgf.support.files import sha256
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
+
+CHANGED = (3, 5)  # the version of MuJoCo from which on some robots move otherwise: data/README.md
 
 
 def read_any(path: Path, dataset: Dataset | None = None, *, suffix: str | None = None) -> Arrays:
@@ -59,7 +63,7 @@ def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
     Returns:
         file, dataset, source, rows, trajectories, transitions, observation_size, action_size, action_range,
         observation_range, bytes, sha256, and `checksum`, which says what the sha256 was held to; for a file of your own
-        also `layout` and `notes`.
+        also `layout`. `notes` of a file of your own and of an official one: what should be known of it.
 
     Raises:
         DataError: naming the file and what is wrong with it.
@@ -72,6 +76,7 @@ def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
     trajectories, transitions = _counts(arrays, dataset)
     digest = sha256(path)
     source, checksum = _held_to(path, dataset, digest, arrays)
+    notes = {"notes": [line]} if source == "official" and (line := _later_simulator(path)) else {}
     return {
         "file": path.name,
         "dataset": dataset.name if dataset else None,
@@ -86,7 +91,20 @@ def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "sha256": digest,
         "checksum": checksum,
-    }
+    } | notes
+
+
+def _later_simulator(path: Path) -> str:
+    """Return what should be known of an official file where the simulator is a later one, or nothing."""
+    with suppress(PackageNotFoundError):
+        installed = version("mujoco")
+        if tuple(map(int, installed.split(".")[:2])) >= CHANGED:
+            rules = ".".join(map(str, CHANGED))
+            return (
+                f"{path.name}: recorded before MuJoCo {rules} and scored in {installed}, in which the manipulation "
+                "arm, hopper and ants move otherwise; data/README.md says how"
+            )
+    return ""
 
 
 def _is_labelled_later(path: Path) -> bool:
