@@ -50,7 +50,7 @@ def median_bandwidth(particles: Tensor) -> Tensor:
     sets = math.prod(particles.shape[:-2])
     most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS // max(1, sets)))
     x = particles.detach()[..., :: -(-n // most), :]
-    median = _median_of_all(torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square())
+    median = _median_of_all(torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square_())
     return (median / (2 * math.log(n + 1)) + 5e-7).sqrt()[..., None, None]
 
 
@@ -62,7 +62,8 @@ def _median_of_all(d2: Tensor) -> Tensor:
     """
     n = d2.shape[-1]
     first, second = torch.triu_indices(n, n, 1, device=d2.device)
-    places = torch.cat([first.new_zeros(1), first * n + second])  # one zero of the diagonal, then every pair
+    places = torch.cat([first.new_zeros(1), first.mul_(n).add_(second)])  # one zero of the diagonal, then every pair
+    del first, second  # for many particles these are most of the memory
     low, high = (max(0, (k - n) // 2 + 1) for k in ((n * n - 1) // 2, n * n // 2))
     least = d2.flatten(-2)[..., places].topk(high + 1, largest=False, sorted=False).values
     return least.topk(high - low + 1).values.mean(-1)
