@@ -113,6 +113,7 @@ def test_a_measurement_planted_anywhere_in_a_chapter_is_found(chapter: str) -> N
         ("[D4RL 205](https://a.b/issues/204)", ["205"]),
         ("$0.1$ and $16$, $x = 0.25$, but not $N = 10$ or $x^2 / 2$", ["0.1", "16", "0.25"]),
         ("Python 3.11 to 3.13, in August 2026; not Python 2.7 or August 26", ["2.7", "26"]),
+        ("Minari 0.5.4 and MuJoCo 3.12; not Minari 9.5, MuJoCo 2.9 or a score of 0.5.", ["9.5", "2.9", "0.5"]),
         ("A 95 % interval; not 90 % intervals.", ["90"]),
         ("95 % of them win.", ["95"]),
         ("Best of {glue:text}`n` tasks: 4 of {glue:text}`n`.", ["4"]),

@@ -8,7 +8,7 @@ measure follows (*three seeds*, *ten times*). Excused is what a rule can check a
     setting    a number in the page's own code, in an experiment file the page names, in a file it includes, or in the
                files that SETTINGS names for it; not when a measure follows (%, ms, seeds, tasks, times, of 9, ...)
     cited      in a sentence that cites, if the number stands in `data/paper/`
-    version    of Python, if pyproject.toml or the continuous integration names it
+    version    of Python, if pyproject.toml or the continuous integration names it; of a tool, if a finding names both
     issue      the number of an issue, in a link that leads to it
     date       a month and its year
 
@@ -212,10 +212,20 @@ def settings(page: str, text: str) -> set[float]:
     return code.union(*(numbers(path.read_text()) for path in (*included, *named, *read_, *listed) if path.exists()))
 
 
+def is_tried(tool: str, version: str) -> bool:
+    """Say whether a finding's script installs a tool and names that version."""
+    exact = re.compile(rf"(?<![\d.]){re.escape(version)}(?:\.\d+)*(?!\.?\d)")
+    installs = re.compile(rf"\b{re.escape(tool)}(?:\[[\w,-]+\])?==", re.IGNORECASE)
+    scripts = (path.read_text() for path in (ROOT / "findings").glob("*.sh"))
+    return any(installs.search(script) and exact.search(script) for script in scripts)
+
+
 def excused(found: re.Match[str], sentence: str, measured: bool, known: set[float]) -> bool:
     """Say whether a rule of this module excuses a number."""
-    value = float(found[0].replace(",", "").replace("\u2212", "-"))
     before, after = sentence[: found.start()], sentence[found.end() :]
+    if (tool := re.search(r"([A-Za-z][\w-]*) $", before)) and is_tried(tool[1], found[0]):
+        return True
+    value = float(found[0].replace(",", "").replace("\u2212", "-"))
     if value == round(100 * LEVEL) and after.lstrip().startswith("%") and re.search("[Ii]nterval|band", sentence):
         return True
     if re.search(rf"(?:{MONTHS}) $", before) and 2000 < value < 2100:
