@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 PLACES = ("data/figures", "book/_static/loops")
 PLACE = "_static/loops"  # of the films in the site
 ALT = "Seen from above, the end of the film: {}."
-MADE = "One start, one clock, seen from above. Made by {}."
+MADE = "One start, one clock, seen from above. Made by "
 
 
 class Loops(SphinxDirective):
@@ -45,9 +45,9 @@ class Loops(SphinxDirective):
             row += nodes.container("", picture, nodes.paragraph("", line))
             copies = self.env.app.__dict__.setdefault("vgf_films", {})
             copies[f"{name}-{actor}.webp"] = said.with_name(f"{name}-{actor}.webp")
-        made = nodes.paragraph(
-            "", f"One start, one clock, seen from above. Made by {told['made']}.", classes=["loops-made"]
-        )
+        by = told["made"]  # a command keeps its dashes
+        by = nodes.literal("", by) if by.startswith("python ") else nodes.Text(by)
+        made = nodes.paragraph("", MADE, by, nodes.Text("."), classes=["loops-made"])
         return [row, made]
 
 
