@@ -71,7 +71,7 @@ test: book browser ## the tests, the built book in a browser included
 test-all: book browser ## every test, long repetitions of the same included
 	@python -m pytest -n $(WORKERS) --dist loadfile
 
-soak: $(READY) ## half an hour of kills, mangled files, full disks and shared folders; goes on where it was
+soak: $(READY) ## up to an hour of kills, mangled files, full disks and shared folders; goes on where it was
 	@OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore nice -n 10 python -m tests.soak
 
 lint: $(READY) ## ruff (chapters' cells too), mypy, import-linter, no outputs in git

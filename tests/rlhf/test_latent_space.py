@@ -11,7 +11,9 @@ import torch
 from tests.helpers.language import little_cache
 from tests.helpers.latent import little_space
 from vgf.rlhf.latent import space as module
-from vgf.rlhf.latent.space import Axes, open_space, snippets
+from vgf.rlhf.latent.space import Axes, open_space
+from vgf.rlhf.parts.data import read_snippets
+from vgf.rlhf.parts.prepare import snippets_file
 
 torch.set_num_threads(1)
 
@@ -45,7 +47,7 @@ def test_halves_are_disjoint_and_held_out_and_a_text_is_encoded_once(tmp_path: P
     space = open_space(tmp_path / "vectors", ["warm plot", "dull cast"], 4)
     parts = [set(part.names) for part in (space.training, space.tuning, space.report)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 120
-    held = {f"review-{row['number']}" for row in snippets() if row["split"] in ("judge", "test")}
+    held = {f"review-{row['number']}" for row in read_snippets(snippets_file()) if row["split"] in ("judge", "test")}
     assert parts[1] | parts[2] == held
     assert abs(len(parts[1]) - len(parts[2])) <= 1
     torch.testing.assert_close(space.training.latents.std(0), torch.ones(4), atol=1e-3, rtol=0)
@@ -58,4 +60,4 @@ def test_halves_are_disjoint_and_held_out_and_a_text_is_encoded_once(tmp_path: P
 def test_without_snippets_the_command_is_named(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("VGF_DATA", str(tmp_path))
     with pytest.raises(ValueError, match="`vgf rlhf prepare` fetches them"):
-        snippets()
+        open_space(tmp_path / "vectors", ["warm plot", "dull cast"], 4)

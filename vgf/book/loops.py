@@ -139,9 +139,10 @@ def loops(
     actors = load_policy(clone, policy_seed), load_policy(policy, policy_seed)
     found = films(make_env(row.name), load(row.name, data), *actors, steps, start, row.episode_steps)
     files = {"data": data, "clone": clone, "policy": policy}
+    seed = f" --policy-seed {policy_seed}" if policy_seed is not None else ""
     made = " ".join([MODULE, task, *(f"--{name} {'/'.join(path.parts[-2:])}" for name, path in files.items())])
     folder = out or project_folder() / "book" / "_static" / "loops"
-    write(folder, row.name, found, f"python -m {made} --steps {steps} --start {start}")
+    write(folder, row.name, found, f"python -m {made} --steps {steps} --start {start}{seed}")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def read_members(path: Path, choose: Callable[[list[str]], list[str]]) -> Arrays
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: _read_npy(archive, name) for name in choose(_names(archive))}
+            return {name: _read_npy(archive, name) for name in choose(_names(archive, path))}
     except DataError as error:
         text = str(error)
         raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
@@ -134,13 +134,13 @@ def read_members(path: Path, choose: Callable[[list[str]], list[str]]) -> Arrays
         raise DataError(f"{path}: not a readable npz file ({_one_line(error)}); get it again") from error
 
 
-def _names(archive: zipfile.ZipFile) -> list[str]:
+def _names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     """Return the names of an archive's arrays, after comparing the two places in which each stands.
 
     Raises:
         DataError: naming what is no array, or if one is missing: damage to the directory would leave an array out.
     """
-    if archive.filename is not None and (count := _told_members(Path(archive.filename))) != len(archive.infolist()):
+    if (count := _told_members(path)) != len(archive.infolist()):
         raise DataError(f"its directory has {len(archive.infolist())} members where {count} are told of; get it again")
     for member in archive.infolist():
         archive.open(member).close()  # raises where the name before the numbers is not that of the directory

@@ -81,7 +81,7 @@ def rows(file: Any, file_bytes: int, read: Read, ignore: Collection[str] = ()) -
     """
     for name in file:
         if not EPISODE.fullmatch(name) and name not in ignore:
-            raise DataError(f"has {name!r}, which is no episode; say ignore=({name!r},) if it is not to be read")
+            raise DataError(f"has {name!r}, which is no episode; take it out, or say ignore=({name!r},) to `fit`")
     numbers = sorted(int(name.removeprefix("episode_")) for name in file if EPISODE.fullmatch(name))
     if numbers != list(range(len(numbers))):
         raise DataError(f"episodes are not numbered 0 to {len(numbers) - 1}")

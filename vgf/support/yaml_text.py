@@ -6,6 +6,7 @@ overridden, make equal keys of unequal places afterwards.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -50,3 +51,19 @@ def _refuse_twins(root: Any) -> None:
                         f"line {lines[1]}: {key[1]} is named twice, first in line {lines[0]}; leave one out"
                     )
             waiting += [value for _, value in node.value]
+
+
+def read_yaml_file(path: Path) -> Any:
+    """Return what an experiment file says.
+
+    Raises:
+        ValueError: naming the file, where it is missing or no YAML.
+    """
+    try:
+        return read_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; experiments lie in data/experiments") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())[:120]})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

@@ -19,7 +19,7 @@ from vgf.reference import FlowReference
 from vgf.rlhf.latent.plan import Sizes
 from vgf.rlhf.latent.space import Texts
 from vgf.rlhf.sampling import seed_of
-from vgf.rlhf.training import order, read_done, train, write_done
+from vgf.rlhf.training import find_done, order, train, write_done
 from vgf.support.files import locked, written_whole
 
 BOX = 5.0  # standard deviations; the reference lives in [-1, 1]
@@ -104,7 +104,7 @@ def _trained(
 ) -> None:
     """Train a model unless its folder has it, and leave it frozen."""
     with locked(folder.parent, folder.name):
-        if read_done(folder) is None:
+        if find_done(folder) is None:
             facts = train(name, folder, dict(model.named_parameters()), loss_of, steps, rate, steps)
             with written_whole(folder / "model.safetensors") as stream:
                 stream.write(safetensors.torch.save({k: v.contiguous() for k, v in model.state_dict().items()}))

@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vgf.rlhf.latent.wishes import wishes
 from vgf.support.scales import SCALES
 from vgf.support.strict import build, known, mapping
-from vgf.support.yaml_text import read_yaml
+from vgf.support.yaml_text import read_yaml_file
 
 
 @dataclass(frozen=True)
@@ -110,13 +108,7 @@ def read_latent_plan(path: Path, scale: str) -> tuple[Plan, Sizes]:
     Raises:
         ValueError: naming the place in the file that is missing, unknown or wrong.
     """
-    try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; experiments lie in data/experiments") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())[:120]})") from None
-    plan: Plan = build(Plan, content, path.name)
+    plan: Plan = build(Plan, read_yaml_file(path), path.name)
     known([plan.language], ["latent"], f"{path.name}: language")
     known(plan.names, list(wishes(1.0)), f"{path.name}: testbeds")
     known(mapping(plan.scales, f"{path.name}: scales"), SCALES, f"{path.name}: scales")

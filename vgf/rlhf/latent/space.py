@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -22,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vgf.rlhf.parts.data import read_snippets
 from vgf.rlhf.parts.minilm import LAYERS, features, load_encoder
 from vgf.rlhf.parts.prepare import minilm_folder, snippets_file
-from vgf.rlhf.training import read_done, write_done
+from vgf.rlhf.training import find_done, write_done
 from vgf.support.files import locked, written_whole
-from vgf.support.json_text import read_json
 from vgf.support.progress import log
 
 PROMPT_WORDS = 4
@@ -119,8 +118,8 @@ def encode(folder: Path) -> dict[str, Tensor]:
         ValueError: if snippets or encoder are missing, with the command that fetches them.
     """
     with locked(folder.parent, folder.name):
-        if read_done(folder) is None:
-            texts = [row["text"] for row in snippets()]
+        if find_done(folder) is None:
+            texts = [row["text"] for row in read_snippets(snippets_file())]
             log(f"encoding {len(texts)} snippets: minutes, once")
             parts = {"texts": texts, "prompts": [first_words(text) for text in texts]}
             with written_whole(folder / "vectors.safetensors") as stream:
@@ -130,14 +129,6 @@ def encode(folder: Path) -> dict[str, Tensor]:
     return safetensors.torch.load_file(folder / "vectors.safetensors")
 
 
-def snippets() -> list[dict[str, Any]]:
-    """Return the rated snippets; ValueError with the command that fetches them where there are none."""
-    if not snippets_file().exists():
-        raise ValueError(f"no snippets at {snippets_file()}; `vgf rlhf prepare` fetches them")
-    rows: list[dict[str, Any]] = read_json(snippets_file(), "`vgf rlhf prepare` fetches them again")
-    return rows
-
-
 def first_words(text: str) -> str:
     """Return the prompt of a snippet."""
     return " ".join(text.split()[:PROMPT_WORDS])
@@ -145,7 +136,7 @@ def first_words(text: str) -> str:
 
 def open_space(folder: Path, topics: Sequence[str], dimensions: int) -> Space:
     """Return the space of the snippets, its axes those of the training snippets alone."""
-    vectors, rows = encode(folder), snippets()
+    vectors, rows = encode(folder), read_snippets(snippets_file())
     known = [k for k, row in enumerate(rows) if row["split"] in TRAINING]
     held = [k for k, row in enumerate(rows) if row["split"] not in TRAINING]
     held.sort(key=lambda k: hashlib.sha256(("half " + rows[k]["text"]).encode()).hexdigest())

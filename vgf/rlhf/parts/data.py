@@ -121,10 +121,8 @@ def read_reviews(path: Path, tokenizer: Any, tokens: int) -> Splits:
     Raises:
         ValueError: if the file is missing, or was changed.
     """
-    if not path.exists():
-        raise ValueError(f"no snippets at {path}; `vgf rlhf prepare` fetches them")
     splits = Splits([], [], [], [])
-    rows = _snippets(path)
+    rows = read_snippets(path)
     chosen = [row for row in rows if row["split"] != "judge"]
     splits.judge.extend((row["text"], row["rating"]) for row in rows if row["split"] == "judge")
     ids = tokenizer([row["text"] for row in chosen], add_special_tokens=False)["input_ids"]
@@ -137,8 +135,10 @@ def read_reviews(path: Path, tokenizer: Any, tokens: int) -> Splits:
     return splits
 
 
-def _snippets(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of snippets in a file; ValueError for one that `write_snippets` did not write."""
+def read_snippets(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of snippets; ValueError where it is missing, or not of `write_snippets`."""
+    if not path.exists():
+        raise ValueError(f"no snippets at {path}; `vgf rlhf prepare` fetches them")
     remedy, kinds = "`vgf rlhf prepare` fetches them again", {"split": str, "text": str, "rating": float, "number": int}
     rows = read_json(path, remedy)
     for at, row in enumerate(rows if isinstance(rows, list) else [rows]):

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from vgf.rlhf import stages
 from vgf.rlhf.parts.prepare import prepare
@@ -26,7 +25,7 @@ from vgf.rlhf.study.align import align, complete
 from vgf.support.progress import log
 from vgf.support.scales import SCALES, ScaleName
 from vgf.support.strict import build, known, mapping
-from vgf.support.yaml_text import read_yaml
+from vgf.support.yaml_text import read_yaml_file
 
 
 @dataclass(frozen=True)
@@ -71,15 +70,7 @@ def read_plan(path: Path, scale: str) -> tuple[Plan, list[Comparison]]:
     Raises:
         ValueError: naming the place in the file that is missing, unknown or wrong.
     """
-    try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; experiments lie in data/experiments") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())[:120]})") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    plan: Plan = build(Plan, content, path.name)
+    plan: Plan = build(Plan, read_yaml_file(path), path.name)
     known([plan.language], typing.get_args(TaskName), f"{path.name}: language")
     known(mapping(plan.scales, f"{path.name}: scales"), SCALES, f"{path.name}: scales")
     if scale not in plan.scales:
