@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 
 from tests.helpers.language import WORDS, little_policy, little_reward
 from vgf.flow import Budget, stein_direction, transport
-from vgf.rlhf import flow as flow_module
-from vgf.rlhf.decoders import PromptBatch, Proxy, decode
+from vgf.rlhf.decoders import DECODERS, Decoder, PromptBatch, Proxy
 from vgf.rlhf.flow import Flow, constant_direction, direction_of, move, smoothed_score, start, unit
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.relaxation import Relaxed, relax, to_embeddings
@@ -32,14 +31,13 @@ EXACT = Flow(budget=Budget(3, 0.7, 2.0), relinearise=False, normalise=False, dra
 def captured(monkeypatch: pytest.MonkeyPatch) -> list[Proxy]:
     """Return a list that fills with what the decoder is given."""
     seen: list[Proxy] = []
+    gumbel = DECODERS["gumbel"]
 
-    def spy(
-        name: Any, scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float
-    ) -> Responses:
+    def spy(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
         seen.append(proxy)
-        return decode(name, scene, current, proxy, strength, anchor)
+        return gumbel(scene, current, proxy, strength, anchor)
 
-    monkeypatch.setattr(flow_module, "decode", spy)
+    monkeypatch.setitem(cast("dict[str, Decoder]", DECODERS), "gumbel", spy)
     return seen
 
 
@@ -57,7 +55,7 @@ def test_zero_steps_are_best_of_n_bit_for_bit(decoder: Any) -> None:
 
 @pytest.mark.parametrize("decoder", ["gumbel", "projection"])
 def test_decoding_no_displacement_gives_the_sample_back(decoder: Any) -> None:
-    out = decode(decoder, SCENE, SAMPLE, zero_proxy(), 4.0, 2.0)
+    out = DECODERS[decoder](SCENE, SAMPLE, zero_proxy(), 4.0, 2.0)
     assert torch.equal(out.tokens, SAMPLE.tokens)
     assert torch.equal(out.alive, SAMPLE.alive)
     if decoder == "gumbel":
@@ -241,31 +239,31 @@ def test_hidden_states_of_sampling_are_those_of_a_plain_pass() -> None:
 
 def test_a_strong_tilt_takes_the_likely_token_it_points_at() -> None:
     along = torch.randn(16, generator=torch.Generator().manual_seed(1))
-    out = decode("gumbel", SCENE, SAMPLE, zero_proxy(along.expand(len(SAMPLE.tokens), T, 16)), 1e4, 0.0)
+    out = DECODERS["gumbel"](SCENE, SAMPLE, zero_proxy(along.expand(len(SAMPLE.tokens), T, 16)), 1e4, 0.0)
     top = POLICY.log_probs(SAMPLE.hidden[:, 0]).topk(len(POLICY.vocabulary)).indices[:, : SCENE.top]
     best = (POLICY.inputs.table[top] @ along).argmax(-1, keepdim=True)
     assert torch.equal(out.tokens[:, 0], POLICY.vocabulary[top.gather(-1, best)].squeeze(-1))
 
 
 def test_cold_is_greedy_where_nothing_holds_it_and_stays_where_it_is_held() -> None:
-    free = decode("cold", SCENE, SAMPLE, zero_proxy(), 1.0, 0.0)
+    free = DECODERS["cold"](SCENE, SAMPLE, zero_proxy(), 1.0, 0.0)
     greedy = POLICY.vocabulary[POLICY.log_probs(free.hidden).argmax(-1)]
     assert torch.equal(free.tokens[free.alive], greedy[free.alive])
-    held = decode("cold", SCENE, SAMPLE, zero_proxy(), 1.0, 1e5)
+    held = DECODERS["cold"](SCENE, SAMPLE, zero_proxy(), 1.0, 1e5)
     assert torch.equal(held.tokens[SAMPLE.alive], SAMPLE.tokens[SAMPLE.alive])
 
 
 def test_projection_takes_the_nearest_row() -> None:
     shift = torch.randn(len(SAMPLE.tokens), T, 16, generator=torch.Generator().manual_seed(2)) * 3
     proxy = zero_proxy(shift)
-    out = decode("projection", SCENE, SAMPLE, proxy, 1.0, 0.0)
+    out = DECODERS["projection"](SCENE, SAMPLE, proxy, 1.0, 0.0)
     nearest = POLICY.vocabulary[torch.cdist(proxy.position, POLICY.inputs.table.expand(len(shift), -1, -1)).argmin(-1)]
     assert torch.equal(out.tokens[out.alive], nearest[out.alive])
 
 
 def test_a_swap_is_the_best_single_exchange() -> None:
     shift = torch.randn(len(SAMPLE.tokens), T, 16, generator=torch.Generator().manual_seed(4))
-    out = decode("swaps", SCENE, SAMPLE, zero_proxy(shift), 1.5, 0.0)
+    out = DECODERS["swaps"](SCENE, SAMPLE, zero_proxy(shift), 1.5, 0.0)
     log_p, changed = POLICY.log_probs(SAMPLE.hidden), 0
     for row in range(len(SAMPLE.tokens)):
         best, choice = 0.0, None
@@ -319,13 +317,12 @@ def test_the_flow_raises_the_reward() -> None:
         ({"draws": 0}, "draws >= 1"),
         ({"tau": 0.0}, "tau > 0"),
         ({"widen": 0.0}, "widen > 0"),
+        ({"decoder": "gumble"}, "no 'gumble'; nearest: gumbel"),
     ],
 )
 def test_a_flow_without_meaning_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Flow(**change)
-    with pytest.raises(ValueError, match="no decoder 'guess'"):
-        decode("guess", SCENE, SAMPLE, zero_proxy(), 1.0, 1.0)  # type: ignore[arg-type]
 
 
 def test_every_word_of_the_little_language_is_known() -> None:

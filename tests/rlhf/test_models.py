@@ -12,7 +12,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tests.helpers.language import WORDS, little_model, little_policy, little_reward, little_tokenizer
 from vgf.flow import Budget
-from vgf.rlhf.decoders import PromptBatch, Proxy, decode
+from vgf.rlhf.decoders import DECODERS, PromptBatch, Proxy
 from vgf.rlhf.flow import Flow, move
 from vgf.rlhf.lora import add_low_rank, merge_low_rank
 from vgf.rlhf.models import check_rows, load_model, load_tokenizer, make_policy
@@ -99,7 +99,7 @@ def test_half_precision_keeps_zero_steps_bit_for_bit() -> None:
     sample = scene.sample()
     u = embedded(half, sample.tokens)
     zero = Proxy(u, torch.zeros_like(u), torch.zeros_like(u), half.inputs)
-    again = decode("gumbel", scene, sample, zero, 4.0, 2.0)
+    again = DECODERS["gumbel"](scene, sample, zero, 4.0, 2.0)
     assert torch.equal(again.tokens, sample.tokens)
     moved = move(scene, little_reward(half), Flow(budget=Budget(2, 2.0)), sample)
     assert not torch.equal(moved.tokens, sample.tokens)

@@ -16,18 +16,16 @@ The first two choose among the policy's most likely tokens only, which bounds ho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vgf.rlhf.models import Policy, Rows
 from vgf.rlhf.reward import embedded
-from vgf.rlhf.sampling import TOP, Responses, Rule, generate, teacher_forced
-
-DecoderName = Literal["gumbel", "cold", "projection", "swaps"]
+from vgf.rlhf.sampling import TOP, Responses, Rule, generate, sampling_rule, teacher_forced
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,8 @@ class PromptBatch:
         """The prompt of each of the B = P * N responses."""
         return [prompt for prompt in self.prompts for _ in range(self.particles)]
 
-    def sample(self) -> Responses:
-        """Return the reference responses: what the flow starts from."""
+    def sample(self, rule: Rule = sampling_rule) -> Responses:
+        """Return the reference responses, what the flow starts from, or by another rule those of the same noise."""
         return generate(
             self.policy,
             self.prompts,
@@ -69,6 +67,7 @@ class PromptBatch:
             particles=self.particles,
             first=self.first,
             top=self.top,
+            rule=rule,
         )
 
 
@@ -88,40 +87,14 @@ class Proxy(NamedTuple):
     rows: Rows
 
 
-def decode(
-    name: DecoderName, scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float
-) -> Responses:
-    """Return the responses a displacement stands for.
-
-    Args:
-        name: of the decoder.
-        scene: prompts and policy.
-        current: the responses last decoded.
-        proxy: where the flow has come to.
-        strength: lambda, nats for a unit of displacement along a unit direction.
-        anchor: a of `cold`: nats it costs to leave for an unrelated token.
-
-    Raises:
-        ValueError: for a decoder that does not exist.
-    """
-    if name == "gumbel":
-        return _tilted(scene, proxy, strength)
-    if name == "cold":
-        return _cold(scene, current, proxy, strength, anchor)
-    if name == "projection":
-        return _projected(scene, proxy)
-    if name == "swaps":
-        return _swapped(scene, current, proxy, strength)
-    raise ValueError(f"no decoder {name!r}; known: gumbel, cold, projection, swaps")
-
-
-def _tilted(scene: PromptBatch, proxy: Proxy, strength: float) -> Responses:
+def _tilted(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
     """Sample anew with the same noise, the log-probabilities tilted."""
+    del current, anchor
 
     def rule(step: int, log_p: Tensor, index: Tensor, gumbel: Tensor) -> Tensor:
         return log_p + gumbel + strength * _along(proxy.rows.table[index], proxy.total[:, step])
 
-    return _again(scene, rule)
+    return scene.sample(rule)
 
 
 def _cold(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
@@ -134,11 +107,12 @@ def _cold(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float,
         away = torch.where(current.alive[:, step, None], away, 0.0)
         return log_p + strength * _along(proxy.rows.table[index], proxy.last[:, step]) - anchor * away
 
-    return _again(scene, rule)
+    return scene.sample(rule)
 
 
-def _projected(scene: PromptBatch, proxy: Proxy) -> Responses:
+def _projected(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
     """Take the nearest row at each place."""
+    del current, strength, anchor
     policy, table = scene.policy, proxy.rows.table
     half = table.square().sum(-1) / 2
     nearest = [(u @ table.T - half).argmax(-1) for u in proxy.position.unbind(1)]
@@ -148,8 +122,9 @@ def _projected(scene: PromptBatch, proxy: Proxy) -> Responses:
 
 
 @torch.no_grad()
-def _swapped(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float) -> Responses:
+def _swapped(scene: PromptBatch, current: Responses, proxy: Proxy, strength: float, anchor: float) -> Responses:
     """Exchange the one token that promises most."""
+    del anchor
     policy, table = scene.policy, proxy.rows.table
     index = policy.index[current.tokens].clamp(min=0)
     gains, places = [], []
@@ -175,22 +150,14 @@ def _along(rows: Tensor, displacement: Tensor) -> Tensor:
     return (rows @ displacement[..., None]).squeeze(-1)
 
 
-def _again(scene: PromptBatch, rule: Rule) -> Responses:
-    """Generate the scene's responses by another rule."""
-    return generate(
-        scene.policy,
-        scene.prompts,
-        scene.names,
-        scene.tokens,
-        scene.seed,
-        particles=scene.particles,
-        first=scene.first,
-        top=scene.top,
-        rule=rule,
-    )
-
-
 def _with_hidden(scene: PromptBatch, tokens: Tensor, alive: Tensor) -> Responses:
     """Return responses with the hidden states that precede their tokens."""
     hidden = teacher_forced(scene.policy, scene.repeated, tokens, alive).float()
     return Responses(tokens, alive, hidden.clone())
+
+
+Decoder = Callable[[PromptBatch, Responses, Proxy, float, float], Responses]
+#: Each returns the responses a displacement stands for, of prompts and policy, the responses last decoded, where the
+#: flow has come to, the strength lambda (nats for a unit of displacement along a unit direction) and the anchor a of
+#: `cold` (nats it costs to leave for an unrelated token).
+DECODERS: Mapping[str, Decoder] = {"gumbel": _tilted, "cold": _cold, "projection": _projected, "swaps": _swapped}

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from vgf.flow import Budget, FlowState, flow_step, stein_terms
 from vgf.kernels import median_bandwidth
-from vgf.rlhf.decoders import DecoderName, PromptBatch, Proxy, decode
+from vgf.rlhf.decoders import DECODERS, PromptBatch, Proxy
 from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.relaxation import relax, to_embeddings
 from vgf.rlhf.reward import RewardModel, embedded, padded
 from vgf.rlhf.sampling import Responses, joined, seed_of
+from vgf.support.strict import known
 
 Space = Literal["embedding", "hidden"]
 
@@ -41,7 +42,7 @@ class Flow:
     Attributes:
         budget: steps, step size (nats of tilt a step where `normalise`), temperature, optimizer.
         space: where particles live.
-        decoder: how they become tokens.
+        decoder: of `DECODERS`: how they become tokens.
         strength: of the decoder, nats for a unit of displacement.
         anchor: of the decoder `cold`.
         kernel: share the gradients among particles; without it each follows its own.
@@ -60,7 +61,7 @@ class Flow:
 
     budget: Budget = field(default_factory=lambda: Budget(1, 1.0))
     space: Space = "embedding"
-    decoder: DecoderName = "gumbel"
+    decoder: str = "gumbel"
     strength: float = 1.0
     anchor: float = 2.0
     kernel: bool = True
@@ -76,7 +77,8 @@ class Flow:
     own_zero: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse combinations that have no meaning."""
+        """Refuse what has no meaning, and combinations that have none."""
+        known([self.decoder], DECODERS, "decoders")
         if self.decoder == "projection" and self.space != "embedding":
             raise ValueError("projection takes the nearest embedding; it has no meaning in the hidden space")
         if self.draws < 1 or self.noise < 0 or self.tau <= 0 or self.widen <= 0:
@@ -123,14 +125,14 @@ def move(
         total, last, state = total + change, last + change, moved
         if flow.relinearise or step + 1 == flow.budget.steps:
             proxy = Proxy(_places(state.particles, current), _places(total, current), _places(last, current), rows)
-            current = decode(flow.decoder, scene, current, proxy, flow.strength, flow.anchor)
+            current = DECODERS[flow.decoder](scene, current, proxy, flow.strength, flow.anchor)
             last = torch.zeros_like(last)
             if flow.relinearise:
                 state = state._replace(particles=_restarted(scene, flow, current, total))
     if flow.budget.steps == 0 and flow.own_zero:
         zero = _places(total, current)
         proxy = Proxy(_places(state.particles, current), zero, zero, rows)
-        current = decode(flow.decoder, scene, current, proxy, flow.strength, flow.anchor)
+        current = DECODERS[flow.decoder](scene, current, proxy, flow.strength, flow.anchor)
     return current
 
 
