@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tests.helpers.baselines import DIMS, HIDDEN, METHODS, make_agent, make_batch, one_seed
 from vgf.agents import AGENTS, CONFIGS, VGF, VGFConfig
-from vgf.agents.best_of_n import DEFAULT
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
@@ -203,7 +202,7 @@ def test_every_preset_trains(name: str) -> None:
 
 def test_best_of_n_is_vgf_without_steps() -> None:
     """Update for update and action for action, whatever the budget says."""
-    config = VGFConfig(**(asdict(DEFAULT) | {"hidden": HIDDEN}))
+    config = VGFConfig(**(asdict(CONFIGS["best_of_n"]["default"]) | {"hidden": HIDDEN}))
     ours, vgf = make_agent("best_of_n", (0, 1)), VGF.create(config, DIMS, (0, 1))
     for step in range(5):
         batch = Batch(*make_batch(2, seed=step)[:5])

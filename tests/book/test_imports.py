@@ -33,6 +33,9 @@ HOUSE = {
     "rooms/early.py": "",
     "rooms/lazy.py": "import house.alone\n",
     "rooms/table.yaml": "maker: house.top:make\n",
+    "every/__init__.py": "from pkgutil import iter_modules\nNAMES = list(iter_modules(__path__))\n",
+    "every/one.py": "import house.alone\n",
+    "every/two.py": "",
 }
 
 
@@ -52,6 +55,7 @@ def house(tmp_path: Path) -> Imports:
         ("import math", ""),
         ("import house.alone", "alone"),
         ("from house.rooms import early", "rooms rooms.early"),
+        ("from house.every import NAMES", "every every.one every.two alone"),
         ("from house.rooms import late", "rooms rooms.lazy alone"),
         ("from house import rooms\nrooms.late()", "rooms rooms.lazy alone"),
         ("import house\nhouse.alone", "alone"),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vgf.agents.base import Agent, Dims
-from vgf.agents.best_of_n import DEFAULT, BestOfN
+from vgf.agents.best_of_n import BestOfN
 from vgf.agents.diffusion_ql import DiffusionQL, DiffusionQLConfig
 from vgf.agents.fql import FQL, FQLConfig
 from vgf.agents.idql import IDQL, IDQLConfig
@@ -31,7 +31,7 @@ METHODS: dict[str, tuple[type[Agent], Any]] = {
     "idql flow": (IDQL, IDQLConfig(behaviour="flow", average_rate=1.0)),
     "fql": (FQL, FQLConfig()),
     "diffusion_ql": (DiffusionQL, DiffusionQLConfig(average_start=3, backup_samples=2)),
-    "best_of_n": (BestOfN, DEFAULT),
+    "best_of_n": (BestOfN, BestOfN.presets["default"]),
 }
 
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from vgf.agents import VGF, Dims
-from vgf.agents.best_of_n import PRESETS as BEST_OF_N
 from vgf.agents.best_of_n import BestOfN
 from vgf.agents.vgf_config import PRESETS
 from vgf.datasets import get_task
@@ -172,7 +171,7 @@ def test_what_cannot_be_controlled_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bare = record(tmp_path / "a")
-    config = replace(BEST_OF_N["release"], hidden=(16, 16))
+    config = replace(BestOfN.presets["release"], hidden=(16, 16))
     still = record(tmp_path / "b", "best_of_n", agent=BestOfN.create(config, DIMS, SEEDS))
     cases: list[tuple[tuple[Any, ...], str]] = [
         ((bare,), "no policy at"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -46,7 +46,9 @@ class Agent(ABC):
 
     Attributes:
         name: what experiment files call it.
+        presets: its configs by name; "default" is one.
         transports: whether `act` depends on the budget; without it only zero steps are evaluated.
+        fine_tunes: whether it can go on learning online, see `vgf.training.online`.
         eager_precisions: levels of `PRECISIONS` that `update` itself has, without the fused core.
         config: the frozen dataclass it was created from.
         seeds: the S seeds, in the order of the seed axis.
@@ -56,7 +58,9 @@ class Agent(ABC):
     """
 
     name: ClassVar[str]
+    presets: ClassVar[Mapping[str, Any]]
     transports: ClassVar[bool]
+    fine_tunes: ClassVar[bool] = False
     eager_precisions: ClassVar[tuple[str, ...]] = ("float32",)
 
     def __init__(self, config: Any, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:

@@ -6,9 +6,9 @@ reference is the one VGF trains, update for update.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -59,6 +59,7 @@ class BC(SteppedAgent):
     """The cloned behaviour policy."""
 
     name: ClassVar[str] = "bc"
+    presets: ClassVar[Mapping[str, Any]] = {"default": BCConfig()}
     transports: ClassVar[bool] = False
     config: BCConfig
 

@@ -7,29 +7,29 @@ valued a moved action. It is a method of its own so that a record can hold both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from vgf.agents.base import Dims
 from vgf.agents.vgf import VGF
-from vgf.agents.vgf_config import PRESETS as VGF_PRESETS
 from vgf.agents.vgf_config import VGFConfig
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
-
-DEFAULT = VGFConfig(train_steps=0)
-PRESETS = {name: replace(config, train_steps=0, direction="autograd") for name, config in VGF_PRESETS.items()}
 
 
 class BestOfN(VGF):
     """`VGF` at zero steps, in training and at test; the fields of its config that only the flow reads do nothing."""
 
     name: ClassVar[str] = "best_of_n"
+    presets: ClassVar[Mapping[str, Any]] = {
+        name: replace(config, train_steps=0, direction="autograd") for name, config in VGF.presets.items()
+    }
     transports: ClassVar[bool] = False
+    fine_tunes: ClassVar[bool] = False
 
     def __init__(self, config: VGFConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         if config.train_steps != 0 or config.direction != "autograd":

@@ -13,9 +13,9 @@ left out.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -72,15 +72,16 @@ class DiffusionQLConfig:
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
 
 
-PRESETS = {
-    "paper": DiffusionQLConfig(hidden=(256, 256, 256), layer_norm=False),  # wang2023dql, locomotion; relu for its mish
-}
-
-
 class DiffusionQL(Agent):
     """A diffusion policy, its running mean, two critics and their target."""
 
     name: ClassVar[str] = "diffusion_ql"
+    presets: ClassVar[Mapping[str, Any]] = {
+        "default": DiffusionQLConfig(),
+        "paper": DiffusionQLConfig(
+            hidden=(256, 256, 256), layer_norm=False
+        ),  # wang2023dql, locomotion; relu for its mish
+    }
     transports: ClassVar[bool] = False
     config: DiffusionQLConfig
 

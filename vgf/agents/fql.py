@@ -13,9 +13,9 @@ before the step.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -70,23 +70,23 @@ class FQLConfig:
             raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
 
 
-PRESETS = {  # park2025fql, by family of tasks
-    "antmaze": FQLConfig(alpha=10, target_q="min"),
-    "humanoidmaze": FQLConfig(alpha=30, discount=0.995),
-    "antsoccer": FQLConfig(alpha=10, discount=0.995),
-    "cube": FQLConfig(alpha=300),
-    "scene": FQLConfig(alpha=300),
-    "puzzle": FQLConfig(alpha=1000),
-    "d4rl-antmaze": FQLConfig(alpha=10),
-    "d4rl-antmaze-large": FQLConfig(alpha=3),
-}
-
-
 class FQL(Agent):
     """The cloned flow, the one-step policy, the critics and their target."""
 
     name: ClassVar[str] = "fql"
+    presets: ClassVar[Mapping[str, Any]] = {  # park2025fql, by family of tasks
+        "default": FQLConfig(),
+        "antmaze": FQLConfig(alpha=10, target_q="min"),
+        "humanoidmaze": FQLConfig(alpha=30, discount=0.995),
+        "antsoccer": FQLConfig(alpha=10, discount=0.995),
+        "cube": FQLConfig(alpha=300),
+        "scene": FQLConfig(alpha=300),
+        "puzzle": FQLConfig(alpha=1000),
+        "d4rl-antmaze": FQLConfig(alpha=10),
+        "d4rl-antmaze-large": FQLConfig(alpha=3),
+    }
     transports: ClassVar[bool] = False
+    fine_tunes: ClassVar[bool] = True
     config: FQLConfig
 
     def __init__(self, config: FQLConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:

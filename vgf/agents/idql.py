@@ -8,9 +8,9 @@ that has never seen an action outside the data. The sampled policy is a running 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -68,17 +68,16 @@ class IDQLConfig(ImplicitQConfig):
         return flow if self.pretrain else None
 
 
-PRESETS = {
-    # hansenestruch2023idql, locomotion (0.9 on antmaze); its residual network, dropout and decay are left out
-    "paper": IDQLConfig(0.7, (256, 256, 256), layer_norm=False),
-    "ifql": IDQLConfig(behaviour="flow", particles=32, average_rate=1.0),  # park2025fql
-}
-
-
 class IDQL(ImplicitQ):
     """Implicit values and a cloned policy to choose from."""
 
     name: ClassVar[str] = "idql"
+    presets: ClassVar[Mapping[str, Any]] = {
+        "default": IDQLConfig(),
+        # hansenestruch2023idql, locomotion (0.9 on antmaze); its residual network, dropout and decay are left out
+        "paper": IDQLConfig(0.7, (256, 256, 256), layer_norm=False),
+        "ifql": IDQLConfig(behaviour="flow", particles=32, average_rate=1.0),  # park2025fql
+    }
     config: IDQLConfig
 
     def __init__(

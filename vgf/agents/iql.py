@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -84,12 +84,6 @@ class IQLConfig(ImplicitQConfig):
         check_config(self, {"std": ("unit", "learnt")}, ("max_weight",))
         if not self.inverse_temperature >= 0:
             raise ValueError(f"inverse_temperature must be >= 0, got {self.inverse_temperature!r}")
-
-
-PRESETS = {  # kostrikov2022iql; its dropout and its decay of the policy's learning rate are left out
-    "paper": IQLConfig(0.7, (256, 256), layer_norm=False, inverse_temperature=3.0, std="learnt"),
-    "paper-antmaze": IQLConfig(0.9, (256, 256), layer_norm=False, inverse_temperature=10.0, std="learnt"),
-}
 
 
 class ImplicitQ(Agent):
@@ -164,6 +158,12 @@ class IQL(ImplicitQ):
     """Implicit values and the policy regressed on their advantages."""
 
     name: ClassVar[str] = "iql"
+    presets: ClassVar[Mapping[str, Any]] = {
+        "default": IQLConfig(),
+        # kostrikov2022iql; its dropout and its decay of the policy's learning rate are left out
+        "paper": IQLConfig(0.7, (256, 256), layer_norm=False, inverse_temperature=3.0, std="learnt"),
+        "paper-antmaze": IQLConfig(0.9, (256, 256), layer_norm=False, inverse_temperature=10.0, std="learnt"),
+    }
     config: IQLConfig
 
     def __init__(self, config: IQLConfig, dims: Dims, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:

@@ -10,8 +10,9 @@ park2025fql takes the following row's; where the mask is 0 the target has no nex
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -43,15 +44,14 @@ class ReBRACConfig(TD3Config):
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
 
 
-PRESETS = {
-    "paper": ReBRACConfig(hidden=(256, 256, 256), learning_rate=1e-3),  # tarasov2023rebrac, locomotion
-}
-
-
 class ReBRAC(TD3):
     """TD3 with a behaviour penalty on both sides."""
 
     name: ClassVar[str] = "rebrac"
+    presets: ClassVar[Mapping[str, Any]] = {
+        "default": ReBRACConfig(),
+        "paper": ReBRACConfig(hidden=(256, 256, 256), learning_rate=1e-3),  # tarasov2023rebrac, locomotion
+    }
     config: ReBRACConfig
 
     def policy_recipe(self) -> tuple[float, float, fused.Flag]:

@@ -10,8 +10,9 @@ mean is over batch and coordinates. The paper also standardises the observations
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -37,15 +38,14 @@ class TD3BCConfig(TD3Config):
             raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
 
 
-PRESETS = {
-    "paper": TD3BCConfig(hidden=(256, 256), layer_norm=False),  # fujimoto2021td3bc
-}
-
-
 class TD3BC(TD3):
     """A deterministic policy between the critic's maximum and the dataset's action."""
 
     name: ClassVar[str] = "td3_bc"
+    presets: ClassVar[Mapping[str, Any]] = {
+        "default": TD3BCConfig(),
+        "paper": TD3BCConfig(hidden=(256, 256), layer_norm=False),  # fujimoto2021td3bc
+    }
     config: TD3BCConfig
 
     def policy_recipe(self) -> tuple[float, float, fused.Flag]:

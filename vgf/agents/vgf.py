@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -26,7 +26,7 @@ from vgf.agents.fast import Core
 from vgf.agents.reported import Metrics
 from vgf.agents.step_unit import StepUnit, transport_in
 from vgf.agents.stepped import SteppedAgent
-from vgf.agents.vgf_config import CRITIC_METRICS, Aggregate, VGFConfig
+from vgf.agents.vgf_config import CRITIC_METRICS, PRESETS, Aggregate, VGFConfig
 from vgf.agents.vgf_recipe import vgf_recipe
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget, ScoreFn, best_of, value_gradient
@@ -38,7 +38,9 @@ class VGF(SteppedAgent):
     """The agent: a reference policy, a critic with its target, and the flow between them."""
 
     name: ClassVar[str] = "vgf"
+    presets: ClassVar[Mapping[str, Any]] = {"default": VGFConfig(), **PRESETS}
     transports: ClassVar[bool] = True
+    fine_tunes: ClassVar[bool] = True
     eager_precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
     draws_by_state: ClassVar[bool] = True  # see `vgf.training.evaluate.Actor`
     config: VGFConfig

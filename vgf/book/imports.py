@@ -1,9 +1,10 @@
 """Which modules of the package some code imports, directly or through others: read off the code, which is not run.
 
 The pipeline makes a page or a training anew when one of these files changes. Packages whose names load on first use
-say where a name comes from under `if TYPE_CHECKING`; such a name leads to its module and to no other. What a name in a
-string loads is followed on request only. For chapters it is not, since the list would be long for the few that are
-loaded: `vgf.book.guard` refuses such a module while a chapter runs, until the chapter declares it.
+say where a name comes from under `if TYPE_CHECKING`; such a name leads to its module and to no other. A package that
+asks `iter_modules` for its modules leads to all of them. What a name in a string loads is followed on request only.
+For chapters it is not, since the list would be long for the few that are loaded: `vgf.book.guard` refuses such a
+module while a chapter runs, until the chapter declares it.
 """
 
 from __future__ import annotations
@@ -67,7 +68,10 @@ class Imports:
     def _leads_to(self, path: Path, strings: bool) -> list[str]:
         """Return the modules that one of the package's files leads to."""
         if (path, strings) not in self.known:
-            leads = list(self.imported(_parsed(path)))
+            leads, text = list(self.imported(_parsed(path))), path.read_text(encoding="utf-8")
+            if path.name == "__init__.py" and "iter_modules(__path__)" in text:
+                package = ".".join(path.parent.relative_to(self.package.parent).parts)
+                leads += [f"{package}.{file.stem}" for file in sorted(path.parent.glob("*.py")) if file != path]
             if strings:
                 text = "\n".join(file.read_text(encoding="utf-8") for file in with_data([path]))
                 leads += [name for name in DOTTED.findall(text) if self.file_of(name)]

@@ -27,7 +27,6 @@ from vgf.support.yaml_text import read_yaml
 from vgf.training.sizes import DatasetSource, Scale, Signal
 
 NO_DATASET = DatasetSource(seed=-1)  # of a task that the scale does not run and for which it names none
-FINE_TUNED = ("fql", "vgf")  # agents that can go on learning online
 
 
 @dataclass(frozen=True)
@@ -225,6 +224,6 @@ def check_critic(name: str, config: Any, updates: int) -> None:
 
 def _check_online(method: Method) -> None:
     """Refuse to fine-tune a method that has no such phase."""
-    if method.agent not in FINE_TUNED:
-        which = " and ".join(FINE_TUNED)
+    if not AGENTS[method.agent].fine_tunes:
+        which = " and ".join(name for name, agent in AGENTS.items() if agent.fine_tunes)
         raise ValueError(f"methods.{method.name}: {method.agent} cannot be fine-tuned online, only {which} can")
