@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         if os.environ.get("VGF_DEBUG"):
             raise
-        if told := getattr(error, "told", ""):  # what an environment of the user's raised
-            print(told, file=sys.stderr)
+        if raised := getattr(error, "environment_traceback", ""):  # of an environment of the user's
+            print(raised, file=sys.stderr)
         print(f"vgf: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0

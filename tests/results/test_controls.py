@@ -19,7 +19,7 @@ from vgf.agents.vgf_config import PRESETS
 from vgf.datasets import get_task
 from vgf.networks import SeedStreams
 from vgf.results import controls, policy_tables, trained_policies
-from vgf.results.control_actor import Mover, Setting, settings
+from vgf.results.control_actor import Setting, StepActor, settings
 from vgf.results.control_steps import KINDS, MOVING, STEPS, UNREACHED
 from vgf.support.files import sha256
 from vgf.training.checkpoints import save_policy
@@ -38,7 +38,7 @@ def actions(agent: VGF, kind: str, step_size: float = 0.0, seeds: tuple[int, ...
     size = torch.full((len(seeds),), step_size)
     setting = Setting(KINDS[kind], 0.5, size, size, size, torch.ones(len(seeds)))
     own = states().expand(len(seeds), -1, -1)
-    return Mover(agent, setting).act(own, agent.budget(0), SeedStreams(seeds, "evaluation"))
+    return StepActor(agent, setting).act(own, agent.budget(0), SeedStreams(seeds, "evaluation"))
 
 
 def test_not_moved_it_is_best_of_n_and_along_phi_by_its_own_step_the_policy_itself() -> None:
@@ -67,7 +67,7 @@ def test_one_particle_leaves_nothing_to_choose() -> None:
 def test_directions_are_new_in_each_round_and_those_of_a_seed_are_its_own() -> None:
     agent = VGF.create(CONFIG, DIMS, SEEDS)
     size = torch.full((2,), 0.3)
-    mover = Mover(agent, Setting(KINDS["random"], 0.5, size, size, size, torch.ones(2)))
+    mover = StepActor(agent, Setting(KINDS["random"], 0.5, size, size, size, torch.ones(2)))
     own = states().expand(2, -1, -1)
     first, second = (mover.act(own, agent.budget(0), SeedStreams(SEEDS, "evaluation")) for _ in range(2))
     assert not torch.equal(first, second)
@@ -95,7 +95,7 @@ def test_settings_reach_their_rungs_and_tell_what_the_critic_promises() -> None:
 def test_every_setting_is_played_from_starts_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     played: list[tuple[str, float]] = []
 
-    def evaluated(actor: Mover, envs: Any, **how: Any) -> pd.DataFrame:
+    def evaluated(actor: StepActor, envs: Any, **how: Any) -> pd.DataFrame:
         assert how["starts"] == "diagnosis"
         assert (envs.num_envs, how["episodes"]) == (2 * 7, 14)  # the most a seed that share 14 evenly, of ten at most
         assert not actor.transports

@@ -188,9 +188,9 @@ ANSWERS = [
 @pytest.mark.parametrize(("make", "fault"), NOT_NEW + NONE_AT_ALL + SPACES + ANSWERS)
 def test_what_is_no_such_environment_is_refused_before_training(make: Any, fault: str, tmp_path: Path) -> None:
     size = 2 if "dimension 1" in fault else 1
-    with pytest.raises(ValueError, match=re.escape(fault)) as told:
+    with pytest.raises(ValueError, match=re.escape(fault)) as raised:
         vgf.fit(trajectories(action=size), tmp_path / "mine", CONFIG, make_env=make, seeds=(0, 1), **SIZES, **EPISODES)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert not (tmp_path / "mine").exists()
     assert not list(tmp_path.rglob("checkpoint-*"))
 
@@ -200,12 +200,12 @@ def test_what_an_environment_raises_is_told_with_its_traceback(processes: int) -
     envs = Workers(functools.partial(Says, raises), 2, processes)
     try:
         envs.reset(seed=[3, 4])
-        with pytest.raises(ValueError, match="Says, step 1 after reset") as told:
+        with pytest.raises(ValueError, match="Says, step 1 after reset") as raised:
             envs.step(np.zeros((2, 1)))
     finally:
         envs.close()
-    assert "the arm is stuck at 1" in told.value.told  # type: ignore[attr-defined]
-    assert "in raises" in told.value.told  # type: ignore[attr-defined]
+    assert "the arm is stuck at 1" in raised.value.environment_traceback  # type: ignore[attr-defined]
+    assert "in raises" in raised.value.environment_traceback  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("at", [3, LENGTH])

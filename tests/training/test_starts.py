@@ -17,7 +17,7 @@ from tests.helpers.toy_runs import EXPERIMENT, a_run, do, write
 from vgf import records
 from vgf.support.provenance import fingerprint
 from vgf.support.scales import SCALES
-from vgf.support.strict import told
+from vgf.support.strict import recorded_fields
 from vgf.training import starts
 from vgf.training.evaluate import evaluate
 from vgf.training.experiments import read_experiment
@@ -71,8 +71,8 @@ def test_a_later_field_is_told_only_where_it_departs_from_before() -> None:
         old: int = 1
         new: str = field(default="better", metadata={"before": "as it was"})
 
-    assert told(Config()) == {"old": 1, "new": "better"}
-    assert told(Config(new="as it was")) == {"old": 1}
+    assert recorded_fields(Config()) == {"old": 1, "new": "better"}
+    assert recorded_fields(Config(new="as it was")) == {"old": 1}
 
 
 def test_settings_of_old_records_keep_their_fingerprint() -> None:

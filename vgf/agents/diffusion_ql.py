@@ -78,9 +78,8 @@ class DiffusionQL(Agent):
     name: ClassVar[str] = "diffusion_ql"
     presets: ClassVar[Mapping[str, Any]] = {
         "default": DiffusionQLConfig(),
-        "paper": DiffusionQLConfig(
-            hidden=(256, 256, 256), layer_norm=False
-        ),  # wang2023dql, locomotion; relu for its mish
+        # wang2023dql, locomotion; relu for its mish
+        "paper": DiffusionQLConfig(hidden=(256, 256, 256), layer_norm=False),
     }
     transports: ClassVar[bool] = False
     config: DiffusionQLConfig
@@ -94,12 +93,7 @@ class DiffusionQL(Agent):
         self.critic = Critic(*dims, config.hidden, self._init_streams("critic"), layer_norm=config.layer_norm)
         self.average = copy.deepcopy(self.actor).requires_grad_(False)
         self.target = copy.deepcopy(self.critic).requires_grad_(False)
-        self.networks = {
-            "actor": self.actor,
-            "critic": self.critic,
-            "average": self.average,
-            "target": self.target,
-        }
+        self.networks = {"actor": self.actor, "critic": self.critic, "average": self.average, "target": self.target}
         self._adam("actor", config.learning_rate)
         self._adam("critic", config.learning_rate)
 

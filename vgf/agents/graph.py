@@ -59,7 +59,7 @@ class Stepped(Protocol):
     def step(self, batch: Batch, noise: Sequence[Tensor]) -> dict[str, Tensor]:
         """Update with these random numbers."""
 
-    def alike(self) -> int:
+    def same_updates(self) -> int:
         """Return how many updates from here on do the same."""
 
     def tensors(self) -> list[Tensor]:
@@ -128,7 +128,7 @@ class GraphUpdates:
 
     def fits(self, index: Tensor) -> bool:
         """Say whether these rows, [n, S, B], are k updates that all do the same."""
-        return len(index) == self.size and self.agent.alike() >= self.size
+        return len(index) == self.size and self.agent.same_updates() >= self.size
 
     def run(self, transitions: Transitions, index: Tensor) -> dict[str, Tensor]:
         """Do k updates and count them; nothing waits for the device, but when a graph is recorded.

@@ -49,7 +49,7 @@ class SteppedAgent(Agent):
         self.updates += 1
         return metrics
 
-    def alike(self) -> int:
+    def same_updates(self) -> int:
         """Return how many updates from here on do the same, as far as is known."""
         return sys.maxsize
 

@@ -106,7 +106,7 @@ class VGF(SteppedAgent):
         metrics = self._update_critic(batch, noise[0])
         return metrics | self._clone(self.reference, batch, noise[1:]) if self.config.pretrain == 0 else metrics
 
-    def alike(self) -> int:
+    def same_updates(self) -> int:
         """Return how many updates are left of training the reference alone, or no end of them after it."""
         left = self.config.pretrain - self.updates
         return left if left > 0 else sys.maxsize

@@ -42,7 +42,7 @@ TIMED: dict[str, VGFConfig] = {
 }
 
 
-class Way(NamedTuple):
+class UpdatePath(NamedTuple):
     """How a path updates.
 
     Attributes:
@@ -58,11 +58,11 @@ class Way(NamedTuple):
     device: str | None = None
 
 
-PATHS: dict[PathName, Way] = {
-    "eager": Way(quick=False),
-    "fast": Way(quick=True),
-    "fused": Way(quick=True, at_once=50, device="cpu"),  # training asks for all up to the next update it logs
-    "graph": Way(quick=True, at_once=UPDATES, whole=True, device="cuda"),
+PATHS: dict[PathName, UpdatePath] = {
+    "eager": UpdatePath(quick=False),
+    "fast": UpdatePath(quick=True),
+    "fused": UpdatePath(quick=True, at_once=50, device="cpu"),  # training asks for all up to the next update it logs
+    "graph": UpdatePath(quick=True, at_once=UPDATES, whole=True, device="cuda"),
 }
 MEANS = ("one call", "memory", "bank", "amortised", "many at once")  # what can be taken from a quick path
 

@@ -72,7 +72,7 @@ PARTS: dict[str, Sequence[str]] = {
 GPU = "gpu"  # the one part of a machine with CUDA, which `vgf.bench.gpu` makes
 
 
-class Watch:
+class ProcessCounter:
     """Counts the processes that want a core, once a second while entered; what is measured is one or two of them."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Watch:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ProcessCounter:
         """Begin."""
         self.thread.start()
         return self
@@ -162,7 +162,7 @@ class Collect:
         extra = ["--release", *clones] if theirs else []
         module = "vgf.bench.gpu" if name == GPU else "vgf.cli"
         before, ready, start = load(), runnable(), time.monotonic()
-        with Watch() as watch:
+        with ProcessCounter() as counter:
             done = subprocess.run([sys.executable, "-m", module, *words, *extra], stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise ValueError(f"{name}: {self._command(name)} ended with status {done.returncode}")
@@ -171,7 +171,7 @@ class Collect:
             "machine": machine(),
             "load_before": before,
             "runnable_before": ready,
-            "runnable_meanwhile": watch.median(),
+            "runnable_meanwhile": counter.median(),
             "load_after": load(),
             "seconds": round(time.monotonic() - start, 1),
             "rows": json.loads(done.stdout),

@@ -54,7 +54,7 @@ FOLDERS = {  # what a folder of another kind has in it
 }
 
 
-class Found(NamedTuple):
+class RawArrays(NamedTuple):
     """Arrays as they lie in a file, before a layout gives them a meaning.
 
     Attributes:
@@ -68,7 +68,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_path(path: Path, ignore: Collection[str] = ()) -> Found:
+def read_path(path: Path, ignore: Collection[str] = ()) -> RawArrays:
     """Return the arrays at a path.
 
     Args:
@@ -101,7 +101,7 @@ def read_path(path: Path, ignore: Collection[str] = ()) -> Found:
     raise DataError(f"{path}: this is {what}; {NPZ}, hdf5, Minari, robomimic and LeRobot are read too")
 
 
-def _npz(path: Path, ignore: Collection[str]) -> Found:
+def _npz(path: Path, ignore: Collection[str]) -> RawArrays:
     """Return an npz file's arrays; extra ones are not even unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -114,21 +114,23 @@ def _npz(path: Path, ignore: Collection[str]) -> Found:
                 raise DataError(f"{path}: this is {what}")
         if not any(name.endswith(".npy") for name in names):
             raise DataError(f"{path}: a zip file without an array in it; {NPZ}")
-    return Found(read_members(path, lambda names: wanted(names, ignore, str(path))), "npz")
+    return RawArrays(read_members(path, lambda names: wanted(names, ignore, str(path))), "npz")
 
 
-def _hdf5(path: Path, ignore: Collection[str]) -> Found:
+def _hdf5(path: Path, ignore: Collection[str]) -> RawArrays:
     """Return an hdf5 file's arrays: Minari's, robomimic's, or those that lie at its root."""
     size = path.stat().st_size
     with opened(path) as file:
         if minari.is_minari(file):
             rows = minari.rows(file, size, whole_array, ignore)
             marks = {"terminals": rows["timeouts"], "masks": 1.0 - (rows["terminals"] != 0)}
-            notes = minari.told(path, int((rows["timeouts"] == 0).sum()))
-            return Found({name: rows[name] for name in ("observations", "actions", "rewards")} | marks, "Minari", notes)
+            notes = minari.metadata_notes(path, int((rows["timeouts"] == 0).sum()))
+            return RawArrays(
+                {name: rows[name] for name in ("observations", "actions", "rewards")} | marks, "Minari", notes
+            )
         if robomimic.is_robomimic(file):
             found, notes = robomimic.arrays(file, lambda stored: whole_array(stored, size), ignore)
-            return Found(found, "robomimic", tuple(f"{path}: {line}" for line in notes))
+            return RawArrays(found, "robomimic", tuple(f"{path}: {line}" for line in notes))
         if "observations_0" in file or "episode_terminals" in file:
             raise DataError(f"this is d3rlpy's own layout; {NPZ}, one trajectory after the other")
         names = wanted(file, ignore, str(path))
@@ -142,28 +144,28 @@ def _hdf5(path: Path, ignore: Collection[str]) -> Found:
                 "has terminals and no array timeouts, so nothing says which trajectories end by time; add timeouts, or "
                 "masks if terminals marks every end"
             )
-        return Found({name: whole_array(file[name], size) for name in names}, "hdf5")
+        return RawArrays({name: whole_array(file[name], size) for name in names}, "hdf5")
 
 
-def _parquet(path: Path, ignore: Collection[str]) -> Found:
+def _parquet(path: Path, ignore: Collection[str]) -> RawArrays:
     """Return a parquet file's columns: LeRobot's, or those of a layout."""
     found = lerobot.tables(path)
     names: list[str] = found[0].schema.names
     if "episode_index" in names or any(name.startswith("observation.") for name in names):
         rows, notes = lerobot.arrays(path, found, ignore)
-        return Found(rows, "LeRobot", notes)
+        return RawArrays(rows, "LeRobot", notes)
     chosen = wanted(names, ignore, str(path))
-    return Found({name: lerobot.column(path, found, name) for name in chosen}, "parquet")
+    return RawArrays({name: lerobot.column(path, found, name) for name in chosen}, "parquet")
 
 
-def _folder(path: Path, ignore: Collection[str]) -> Found:
+def _folder(path: Path, ignore: Collection[str]) -> RawArrays:
     """Return the arrays of a dataset that is a folder."""
     main = minari.main_file(path)
     if main != path:
         return _hdf5(main, ignore)
     if lerobot.is_lerobot(path):
         rows, notes = lerobot.arrays(path, lerobot.tables(path), ignore)
-        return Found(rows, "LeRobot", notes)
+        return RawArrays(rows, "LeRobot", notes)
     for kind in ("arrow", "parquet"):
         if any(path.glob(f"data/*/part-*.{kind}")):
             raise DataError(f"{path}: a Minari set stored as {kind}; make it anew with data_format='hdf5'")

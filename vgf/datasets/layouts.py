@@ -29,7 +29,7 @@ ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 DIVIDE = "divide them by their bounds, and say rescale_actions=True where an environment is played"
 
 
-class Read(NamedTuple):
+class ReadTransitions(NamedTuple):
     """Transitions as they were read.
 
     Attributes:
@@ -55,7 +55,7 @@ class _Rows(NamedTuple):
         ends: 1 where a trajectory ends [T].
         masks: 0 where the task ends [T].
         layout: in words.
-        notes: see `Read`.
+        notes: see `ReadTransitions`.
     """
 
     here: np.ndarray
@@ -67,7 +67,7 @@ class _Rows(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_layout(arrays: Arrays, where: str) -> Read:
+def read_layout(arrays: Arrays, where: str) -> ReadTransitions:
     """Return the transitions in arrays, checked.
 
     Args:
@@ -105,7 +105,7 @@ def read_layout(arrays: Arrays, where: str) -> Read:
     }
     notes = (*rows.notes, *_unread_rewards(arrays["rewards"], read), *_whole_actions(arrays["actions"][read], where))
     columns = {name: np.asarray(values, np.float32) for name, values in columns.items()}
-    return Read(columns, len(read), rows.layout, notes)
+    return ReadTransitions(columns, len(read), rows.layout, notes)
 
 
 def _shaped(arrays: Arrays, where: str) -> Arrays:

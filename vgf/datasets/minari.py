@@ -23,7 +23,7 @@ from vgf.support.errors import DataError
 from vgf.support.json_text import parse_json, read_facts
 
 Arrays = dict[str, np.ndarray]
-Read = Callable[[Any, int], np.ndarray]
+Reader = Callable[[Any, int], np.ndarray]
 
 EPISODE = re.compile(r"episode_[0-9]+")
 MAIN_FILE = Path("data") / "main_data.hdf5"
@@ -41,7 +41,7 @@ def is_minari(file: Any) -> bool:
     return "episode_0" in file
 
 
-def told(file: Path, steps: int) -> tuple[str, ...]:
+def metadata_notes(file: Path, steps: int) -> tuple[str, ...]:
     """Return what the description beside a file of numbers says of it that should be known, a line each.
 
     Args:
@@ -67,7 +67,7 @@ def told(file: Path, steps: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def rows(file: Any, file_bytes: int, read: Read, ignore: Collection[str] = ()) -> Arrays:
+def rows(file: Any, file_bytes: int, read: Reader, ignore: Collection[str] = ()) -> Arrays:
     """Return an open Minari file's episodes, in their order, as rows of D4RL's layout.
 
     Args:
@@ -89,7 +89,7 @@ def rows(file: Any, file_bytes: int, read: Read, ignore: Collection[str] = ()) -
     return {name: np.concatenate([episode[name] for episode in episodes]) for name in episodes[0]}
 
 
-def _episode(group: Any, file_bytes: int, read: Read) -> Arrays:
+def _episode(group: Any, file_bytes: int, read: Reader) -> Arrays:
     """Return one episode's rows."""
     name = group.name[1:]
     for field in FIELDS:

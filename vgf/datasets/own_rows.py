@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from vgf.datasets.array_names import wanted
-from vgf.datasets.containers import Found, as_array, read_path
-from vgf.datasets.layouts import Read, read_layout
+from vgf.datasets.containers import RawArrays, as_array, read_path
+from vgf.datasets.layouts import ReadTransitions, read_layout
 from vgf.support.errors import DataError
 from vgf.support.given import place, shown
 from vgf.support.paths import as_seen_from_here
@@ -15,12 +15,12 @@ from vgf.support.paths import as_seen_from_here
 GIVEN = "the data"
 
 
-def read_own(source: Any, ignore: Collection[str] = ()) -> tuple[Read, str]:
+def read_own(source: Any, ignore: Collection[str] = ()) -> tuple[ReadTransitions, str]:
     """Return the transitions of a path or a mapping as arrays, and what kind of file they came from."""
     ignore = _names(ignore)
     if isinstance(source, Mapping):
         names = wanted(source, ignore, GIVEN)
-        where, found = GIVEN, Found({name: as_array(name, source[name], GIVEN) for name in names}, "arrays")
+        where, found = GIVEN, RawArrays({name: as_array(name, source[name], GIVEN) for name in names}, "arrays")
     elif hasattr(source, "__fspath__") or isinstance(source, str | bytes):
         path = as_seen_from_here(place("data", source))  # it is read at once
         where, found = str(path), read_path(path, ignore)

@@ -20,7 +20,7 @@ HALF = 0.5  # of the first score: a row that falls below it collapses
 PLACE = ("update", "seed")
 
 
-class Fate(NamedTuple):
+class Outcome(NamedTuple):
     """What became of a row.
 
     Attributes:
@@ -65,7 +65,7 @@ def _alone(source: MethodScores) -> int:
     return int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
 
 
-def fate(scores: pd.DataFrame) -> Fate:
+def fate(scores: pd.DataFrame) -> Outcome:
     """Return what became of a row between its first and its last evaluation.
 
     Args:
@@ -85,15 +85,15 @@ def fate(scores: pd.DataFrame) -> Fate:
     word: Word = "stays good"
     if change.high < 0:
         word = "collapses" if after.value < HALF * before.value else "falls"
-    return Fate(word, before, after, change, len(first))
+    return Outcome(word, before, after, change, len(first))
 
 
-def decides(row: Fate, base: Fate) -> bool:
+def decides(row: Outcome, base: Outcome) -> bool:
     """Return whether the one choice in which a row differs from the base decides: one stays good, one collapses."""
     return {row.word, base.word} == {"stays good", "collapses"}
 
 
-def table(fates: dict[str, Fate], base: str, agreement: dict[str, np.ndarray]) -> pd.DataFrame:
+def table(fates: dict[str, Outcome], base: str, agreement: dict[str, np.ndarray]) -> pd.DataFrame:
     """Return one row for each way to train, in words and numbers as a page shows them.
 
     Args:

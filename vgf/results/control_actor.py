@@ -1,8 +1,7 @@
 """An actor for each control: the particles a trained policy would act by, moved by another kind of step.
 
-`settings` finds for every kind and rung the step size of each seed and what the critic promises for it; a `Mover` acts
-by one such setting, in the place of the agent, so that `vgf.training.evaluate` runs the episodes as it does for any
-agent.
+`settings` finds for every kind and rung the step size of each seed and what the critic promises for it; a `StepActor`
+acts by one such setting, in the place of the agent, so that `vgf.training.evaluate` runs the episodes as for any agent.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from torch import Tensor
 from vgf.agents.vgf import VGF
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
-from vgf.results.control_steps import STILL, Kind, calibrate, directions, displacement, move, spread
+from vgf.results.control_steps import STILL, StepKind, calibrate, directions, displacement, move, spread
 
 
 class Setting(NamedTuple):
     """One kind of step at one rung, as it is set for every seed of an agent; tensors are [S]."""
 
-    kind: Kind
+    kind: StepKind
     rung: float
     step_size: Tensor
     displacement: Tensor  # on the states of calibration, in sigma
@@ -30,7 +29,7 @@ class Setting(NamedTuple):
     sigma: Tensor  # action units
 
 
-def settings(agent: VGF, observations: Tensor, kinds: Sequence[Kind], rungs: Sequence[float]) -> Iterator[Setting]:
+def settings(agent: VGF, observations: Tensor, kinds: Sequence[StepKind], rungs: Sequence[float]) -> Iterator[Setting]:
     """Yield each of `STILL` at rung 0, then each of `kinds` at each of `rungs`.
 
     Args:
@@ -54,7 +53,7 @@ def settings(agent: VGF, observations: Tensor, kinds: Sequence[Kind], rungs: Seq
             yield Setting(kind, rung, size, reached / sigma, after - before, sigma)
 
 
-class Mover:
+class StepActor:
     """Acts as an agent does, with another kind of step.
 
     Attributes:

@@ -39,7 +39,7 @@ TRIES = 30  # step sizes that calibration looks at, at most
 
 
 @dataclass(frozen=True)
-class Kind:
+class StepKind:
     """One kind of step: what it does otherwise than the policy's own flow.
 
     Attributes:
@@ -68,16 +68,16 @@ class Kind:
 
 
 STILL = (
-    Kind("any", "one action, not chosen", moves=False, chooses=False),
-    Kind("best_of_n", "best of N, not moved", moves=False),
+    StepKind("any", "one action, not chosen", moves=False, chooses=False),
+    StepKind("best_of_n", "best of N, not moved", moves=False),
 )
 MOVING = (
-    Kind("phi", "along phi"),
-    Kind("minus_phi", "along minus phi", sign=-1.0),
-    Kind("random", "along a random direction", turned=True),
-    Kind("attraction", "without repulsion", repels=False),
-    Kind("global_norm", "one norm for all coordinates", one_norm=True),
-    Kind("cold", "at a tenth of the temperature", cooling=0.1),
+    StepKind("phi", "along phi"),
+    StepKind("minus_phi", "along minus phi", sign=-1.0),
+    StepKind("random", "along a random direction", turned=True),
+    StepKind("attraction", "without repulsion", repels=False),
+    StepKind("global_norm", "one norm for all coordinates", one_norm=True),
+    StepKind("cold", "at a tenth of the temperature", cooling=0.1),
 )
 KINDS = {kind.name: kind for kind in (*STILL, *MOVING)}
 
@@ -87,7 +87,7 @@ def move(
     agent: VGF,
     observations: Tensor,
     particles: Tensor,
-    kind: Kind,
+    kind: StepKind,
     step_size: Tensor,
     turn: Tensor | None = None,
     steps: int = STEPS,
@@ -147,7 +147,7 @@ def displacement(start: Tensor, end: Tensor) -> Tensor:
 
 @torch.no_grad()
 def calibrate(
-    agent: VGF, observations: Tensor, particles: Tensor, kind: Kind, target: Tensor, turn: Tensor | None = None
+    agent: VGF, observations: Tensor, particles: Tensor, kind: StepKind, target: Tensor, turn: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the step size at which one kind of step has the displacement asked for, and the displacement it has.
 

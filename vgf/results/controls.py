@@ -33,8 +33,8 @@ from vgf.agents import Agent
 from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
 from vgf.results import policy_tables, trained_policies
-from vgf.results.control_actor import Mover, settings
-from vgf.results.control_steps import KINDS, MOVING, RUNGS, STEPS, STILL, Kind
+from vgf.results.control_actor import StepActor, settings
+from vgf.results.control_steps import KINDS, MOVING, RUNGS, STEPS, STILL, StepKind
 from vgf.results.displacement import states
 from vgf.support.progress import Progress
 from vgf.support.strict import known
@@ -62,7 +62,7 @@ def measure(
     task: Task,
     observations: Tensor,
     episodes: int,
-    kinds: Sequence[Kind] = MOVING,
+    kinds: Sequence[StepKind] = MOVING,
     rungs: Sequence[float] = RUNGS,
     tick: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
@@ -82,7 +82,7 @@ def measure(
     how: dict[str, Any] = {"test_steps": (0,), "episodes": episodes, "episode_steps": task.episode_steps}
     try:
         for setting in settings(agent, observations, kinds, rungs):
-            mover = Mover(agent, setting)
+            mover = StepActor(agent, setting)
             rows = evaluate(mover, envs, starts="diagnosis", **how)
             place = [agent.seeds.index(seed) for seed in rows["seed"]]
             found = {"acted": mover.acted, **setting._asdict()}

@@ -29,11 +29,11 @@ from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 
 Task = tuple[Unit, Unit | None]  # scores at every budget, and of the critic's choice where it was ranked
-Kind = Literal["yes", "no", "unclear"]
+Answer = Literal["yes", "no", "unclear"]
 RANKED = "a ranking of the reference's actions"
 
 
-def generalises(ranking: Unit | None) -> Kind:
+def generalises(ranking: Unit | None) -> Answer:
     """Say whether a critic orders actions of the reference that nobody moved.
 
     Acting by the one of a few that it values most, by any one and by the one that it values least are compared seed by
@@ -126,7 +126,7 @@ def _observed_best(gains: Sequence[np.ndarray]) -> float:
     return student([own[own.mean(1).argmax()] for own in gains]).below(WORTH)
 
 
-def _sorted(tasks: Sequence[Task], kind: Kind, wanted: str) -> tuple[list[Unit], str, Verdict | None]:
+def _sorted(tasks: Sequence[Task], kind: Answer, wanted: str) -> tuple[list[Unit], str, Verdict | None]:
     """Return the tasks that count, a sentence on all, and the verdict where those are too few."""
     telling = [(unit, ranking) for unit, ranking in tasks if scores(unit)]
     kinds = [generalises(ranking) if enough(unit) else "unclear" for unit, ranking in telling]

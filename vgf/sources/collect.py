@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from vgf.datasets.files import Arrays, content_digest, sidecar, validation_path
-from vgf.sources.parts import Episode, Work, alone, join_parts, joined_parts, make_parts, write_hdf5
+from vgf.sources.parts import Episode, EpisodeWork, alone, join_parts, joined_parts, make_parts, write_hdf5
 from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json
 from vgf.support.json_text import read_facts
@@ -104,7 +104,7 @@ def collect(
         raise DataError(f"{path}: the file to write must end in .npz or .hdf5")
 
     def build(parts: Path) -> Arrays:
-        work = Work(collection.recipe, collection.seed, parts, collection.engine)
+        work = EpisodeWork(collection.recipe, collection.seed, parts, collection.engine)
         splits = range(len(collection.episodes))
         made = [_make_split(work, collection, split, workers, path.stem, progress) for split in splits]
         return _write(parts, made, collection, path, metadata or {})
@@ -190,7 +190,7 @@ def finish(path: Path, facts: Mapping[str, Any], arrays: Arrays, started: float)
 
 
 def _make_split(
-    work: Work, collection: Collection, split: int, workers: int, what: str, progress: bool
+    work: EpisodeWork, collection: Collection, split: int, workers: int, what: str, progress: bool
 ) -> list[Episode]:
     """Make one split's parts and return them, only as many as `most_rows` needs."""
     count, most = collection.episodes[split], collection.most_rows

@@ -44,7 +44,7 @@ class Episode(NamedTuple):
         return f"{('ep', 'val')[self.split]}{self.number:05d}.npz"
 
 
-class Work(NamedTuple):
+class EpisodeWork(NamedTuple):
     """What a process needs to make any episode.
 
     Attributes:
@@ -76,7 +76,7 @@ class Work(NamedTuple):
         return arrays
 
 
-def make_parts(work: Work, episodes: Sequence[Episode], workers: int, what: str, progress: bool) -> None:
+def make_parts(work: EpisodeWork, episodes: Sequence[Episode], workers: int, what: str, progress: bool) -> None:
     """Make every part that is missing.
 
     Args:
@@ -169,12 +169,12 @@ def alone(folder: Path) -> Iterator[None]:
                 folder.with_name(f".{folder.name}.lock").unlink(missing_ok=True)  # whoever waits for it locks it anew
 
 
-def _make_part(env: gymnasium.Env, work: Work, episode: Episode) -> None:
+def _make_part(env: gymnasium.Env, work: EpisodeWork, episode: Episode) -> None:
     """Make one episode and write its part."""
     write_npz(work.folder / episode.file, work.collect(env, episode))
 
 
-def _make_in_processes(work: Work, missing: Sequence[Episode], workers: int, counter: Progress) -> None:
+def _make_in_processes(work: EpisodeWork, missing: Sequence[Episode], workers: int, counter: Progress) -> None:
     """Make the missing parts in processes of their own."""
     context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(work,))
@@ -197,10 +197,10 @@ def _may_fork() -> bool:
     return sys.platform == "linux" and alone_here
 
 
-_WORKER: dict[str, tuple[gymnasium.Env, Work]] = {}  # a worker process's own environment
+_WORKER: dict[str, tuple[gymnasium.Env, EpisodeWork]] = {}  # a worker process's own environment
 
 
-def _start_worker(work: Work) -> None:
+def _start_worker(work: EpisodeWork) -> None:
     """Build this worker's environment; leave interrupts to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -18,7 +18,7 @@ from typing import Any
 from vgf.datasets.files import Arrays, validation_path
 from vgf.datasets.tasks import DATASETS, Recipe, get_dataset
 from vgf.sources.collect import check_arguments, make
-from vgf.sources.parts import Episode, Work, join_parts, make_parts
+from vgf.sources.parts import Episode, EpisodeWork, join_parts, make_parts
 from vgf.support.errors import DataError
 from vgf.support.paths import data_folder
 from vgf.support.provenance import blas_kernel, fingerprint
@@ -128,7 +128,7 @@ def regenerate(
         raise DataError(f"{path}: the file to write must end in .npz")
 
     def build(parts: Path) -> Arrays:
-        work = Work(recipe, seed, parts, validation_rows=settings.validation_rows)
+        work = EpisodeWork(recipe, seed, parts, validation_rows=settings.validation_rows)
         make_parts(work, settings.training + settings.validation, workers, path.stem, progress)
         join_parts(parts, settings.validation, validation_path(path))
         return join_parts(parts, settings.training, path)

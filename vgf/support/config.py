@@ -37,11 +37,11 @@ def check_config(config: Any, choices: Mapping[str, tuple[str, ...]], positive: 
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {shown(value)}")
             value = str(value)
         else:
-            value = settled(name, value, hints[name], name in positive)
+            value = checked_field(name, value, hints[name], name in positive)
         object.__setattr__(config, name, value)
 
 
-def settled(name: str, value: Any, hint: Any, is_positive: bool = False) -> Any:
+def checked_field(name: str, value: Any, hint: Any, is_positive: bool = False) -> Any:
     """Return a field's value as its type says: int, float, bool, tuple of int, or float or a word.
 
     Raises:

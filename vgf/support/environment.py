@@ -30,10 +30,10 @@ Make = Callable[[], Any]
 
 
 class EnvironmentFault(ValueError):
-    """What an environment did wrong, in one line; `told` is the traceback where it raised something."""
+    """What an environment did wrong, in one line; see `environment_traceback` where it raised something."""
 
     @property
-    def told(self) -> str:
+    def environment_traceback(self) -> str:
         """The traceback of what the environment raised; empty where it raised nothing."""
         notes: Sequence[str] = getattr(self, "__notes__", ())
         cause = [] if self.__cause__ is None else traceback.format_exception(self.__cause__)
@@ -41,7 +41,7 @@ class EnvironmentFault(ValueError):
 
 
 @contextmanager
-def told_of(where: str) -> Iterator[None]:
+def environment_errors(where: str) -> Iterator[None]:
     """Say of an exception that an environment raises whose it is and where; what this package raises stays as it is.
 
     Raises:
@@ -83,7 +83,7 @@ def make_one(make: Make) -> gymnasium.Env:
     """Return a new environment whose spaces are supported; see `make_all`."""
     if not callable(make):
         raise EnvironmentFault(f"make_env must be a function that makes an environment, got {shown(make)}; {EXAMPLE}")
-    with told_of("make_env()"):
+    with environment_errors("make_env()"):
         env = make()
     if isinstance(env, VectorEnv):
         raise EnvironmentFault(
@@ -92,7 +92,7 @@ def make_one(make: Make) -> gymnasium.Env:
     if not isinstance(env, gymnasium.Env):
         what = "None" if env is None else f"the class {env.__name__}" if isinstance(env, type) else type(env).__name__
         raise EnvironmentFault(f"make_env returned {what}, which is no gymnasium.Env; {EXAMPLE}")
-    with told_of("make_env()"):
+    with environment_errors("make_env()"):
         observation, action = getattr(env, "observation_space", None), getattr(env, "action_space", None)
     if fault := _observation_fault(observation) or _action_fault(action):
         raise EnvironmentFault(f"{type(env.unwrapped).__name__}: {fault}")

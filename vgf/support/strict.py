@@ -67,7 +67,7 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     raise ValueError(f"{where} must be {name}, got {value!r}")
 
 
-def told(instance: Any) -> dict[str, Any]:
+def recorded_fields(instance: Any) -> dict[str, Any]:
     """Return a dataclass as a record tells it, so that settings that do the same have the same fingerprint for ever.
 
     A field that was added after records had been made carries in its metadata, as "before", the value that does what

@@ -26,7 +26,7 @@ from vgf.networks import SeedStreams
 from vgf.sources.check import recorded_files
 from vgf.support.json_text import read_json
 from vgf.support.provenance import fingerprint
-from vgf.support.strict import told
+from vgf.support.strict import recorded_fields
 from vgf.training.batches import draw_rows, next_count
 from vgf.training.evaluate import close, evaluate, make_envs
 from vgf.training.experiments import Experiment, Method, TaskPlan
@@ -97,7 +97,9 @@ class Estimates:
             return Cost(plan.name, method.name, updates, *took, 0.0, True)
         dims = Dims(task.observation_size, task.action_size)
         agent = AGENTS[method.agent].create(method.config, dims, scale.seeds, self.device)
-        key = fingerprint({"config": told(method.config), "agent": method.agent, "task": list(_shape(task, scale))})
+        key = fingerprint(
+            {"config": recorded_fields(method.config), "agent": method.agent, "task": list(_shape(task, scale))}
+        )
         if key not in self._updates:
             self._updates[key] = self._time_update(agent, method, task, scale)
         weights = sum(value.nbytes for value in agent.policy().values())

@@ -165,13 +165,13 @@ def _act(agent: Actor, states: Tensor, budget: Budget, noise: SeedStreams, alive
     # those that go on come first; seeds with fewer of them take some that do not
     rows = torch.as_tensor(np.argsort(~alive, axis=1, kind="stable")[:, :kept], device=states.device)
     seed = torch.arange(len(states), device=states.device)[:, None]
-    some = agent.act(states[seed, rows], budget, _Some(noise, seed, rows, states.shape[1]))
+    some = agent.act(states[seed, rows], budget, _SubsetStreams(noise, seed, rows, states.shape[1]))
     actions = some.new_zeros(*states.shape[:2], some.shape[-1])
     actions[seed, rows] = some
     return actions
 
 
-class _Some(SeedStreams):
+class _SubsetStreams(SeedStreams):
     """The noise of some states: what each would get if all were there.
 
     Args:

@@ -18,7 +18,7 @@ import gymnasium
 import numpy as np
 
 from vgf.support.answers import read_reset, read_step, read_success
-from vgf.support.environment import EnvironmentFault, make_all, told_of
+from vgf.support.environment import EnvironmentFault, environment_errors, make_all
 
 Make = Callable[[], gymnasium.Env]
 REHEARSED = 2  # steps of a rehearsal
@@ -47,7 +47,7 @@ class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         """
         self._seed, self._steps = seed, 0
         where = f"{self._name}, reset(seed={seed})"
-        with self._randomness(), told_of(where):
+        with self._randomness(), environment_errors(where):
             if seed is not None:
                 np.random.seed(seed)  # noqa: NPY002
                 self.env.action_space.seed(seed)
@@ -61,7 +61,7 @@ class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         where = f"{self._name}, step {self._steps} after reset(seed={self._seed})"
         if not np.isfinite(action).all():
             raise ValueError(f"{where}: the policy's action is not finite, so it was not taken")
-        with self._randomness(), told_of(where):
+        with self._randomness(), environment_errors(where):
             found: Any = self.env.step(action)
         *rest, info = read_step(found, self.env.observation_space, where)
         success = read_success(info, self._key, where)
@@ -158,7 +158,7 @@ def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:
     return len(one) == len(other) and all(np.array_equal(a, b) for x, y in pairs for a, b in zip(x, y, strict=False))
 
 
-class Share:
+class EnvGroup:
     """Some of the environments, stepped one after another; one whose episode has ended rests until it is reset."""
 
     def __init__(self, make: Make, count: int, success_key: str | None = None) -> None:

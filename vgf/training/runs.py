@@ -24,7 +24,7 @@ from vgf.support.paths import data_folder
 from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
-from vgf.support.strict import told
+from vgf.support.strict import recorded_fields
 from vgf.training.experiments import Experiment, Method, TaskPlan
 from vgf.training.sizes import DatasetSource, Scale
 
@@ -89,13 +89,13 @@ def settings(experiment: Experiment, plan: TaskPlan, method: Method, dataset: di
     """Return what a run's numbers depend on, as JSON would hold it."""
     scale = {
         key: value
-        for key, value in told(own_scale(experiment, method)).items()
+        for key, value in recorded_fields(own_scale(experiment, method)).items()
         if key not in ("seeds", "agent", "dataset", "tasks", "methods", "threads", "reference_updates")
     }
     return {
         "task": plan.name,
         "agent": method.agent,
-        "config": told(method.config),
+        "config": recorded_fields(method.config),
         "dataset": dataset["sha256"],
         "signals": {name: asdict(signal) for name, signal in plan.signals.items()},
         **scale,

@@ -27,7 +27,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from vgf.support.environment import EnvironmentFault
-from vgf.training.isolated_env import Make, Share
+from vgf.training.isolated_env import EnvGroup, Make
 
 PRELOADED = ("vgf.datasets.loading", "ogbench")  # what a simulator's process needs
 
@@ -53,7 +53,7 @@ class Workers(VectorEnv[Any, Any, Any]):
         sizes = [count // processes + (i < count % processes) for i in range(processes)]
         self.ends = np.cumsum(sizes)[:-1]
         kind = _Remote if processes > 1 else _Local
-        self.shares: list[_Local | _Remote] = [kind(partial(Share, make, size, success_key)) for size in sizes]
+        self.shares: list[_Local | _Remote] = [kind(partial(EnvGroup, make, size, success_key)) for size in sizes]
         self._spaces: tuple[Any, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -121,9 +121,9 @@ class Workers(VectorEnv[Any, Any, Any]):
 class _Local:
     """A share in this process."""
 
-    def __init__(self, build: Callable[[], Share]) -> None:
+    def __init__(self, build: Callable[[], EnvGroup]) -> None:
         self.build = build
-        self.share: Share | None = None
+        self.share: EnvGroup | None = None
 
     def ask(self, what: str, *arguments: Any) -> None:
         """Do it at once."""
@@ -143,7 +143,7 @@ class _Local:
 class _Remote:
     """A share in a process of its own, which ends when this one does."""
 
-    def __init__(self, build: Callable[[], Share]) -> None:
+    def __init__(self, build: Callable[[], EnvGroup]) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(PRELOADED))
         self.pipe, far = context.Pipe()
@@ -178,7 +178,7 @@ class _Remote:
         self.process.join()
 
 
-def _serve(pipe: Connection, build: Callable[[], Share]) -> None:
+def _serve(pipe: Connection, build: Callable[[], EnvGroup]) -> None:
     """Answer requests until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     share = _Local(build)
@@ -197,7 +197,7 @@ def _serve(pipe: Connection, build: Callable[[], Share]) -> None:
 def _portable(error: Exception) -> Exception:
     """Return an exception that survives the pipe: itself with what caused it as a note, or its words."""
     if isinstance(error, EnvironmentFault) and error.__cause__ is not None:
-        error.add_note(error.told)
+        error.add_note(error.environment_traceback)
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

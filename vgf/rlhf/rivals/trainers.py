@@ -34,7 +34,7 @@ def run(trainer: Any, name: str, steps: int) -> None:
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_told(name, steps))
+    trainer.add_callback(_step_progress(name, steps))
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         trainer.train()
@@ -80,11 +80,11 @@ def silence_libraries() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|trl|peft")
 
 
-def _told(name: str, steps: int) -> Any:
+def _step_progress(name: str, steps: int) -> Any:
     """Return a callback that counts steps on a bar and says once how long there is to go."""
     from transformers import TrainerCallback
 
-    class Told(TrainerCallback):
+    class StepProgress(TrainerCallback):
         def __init__(self) -> None:
             self.started, self.done = time.monotonic(), 0
             self.bar = tqdm(total=steps, desc=name, disable=None, leave=False)
@@ -97,4 +97,4 @@ def _told(name: str, steps: int) -> Any:
         def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             self.bar.close()
 
-    return Told()
+    return StepProgress()
