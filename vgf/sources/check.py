@@ -84,10 +84,7 @@ def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
         "rows": len(arrays["terminals"]),
         "trajectories": trajectories,
         "transitions": transitions,
-        "observation_size": arrays["observations"].shape[1],
-        "action_size": arrays["actions"].shape[1],
-        "observation_range": [float(arrays["observations"].min()), float(arrays["observations"].max())],
-        "action_range": [float(arrays["actions"].min()), float(arrays["actions"].max())],
+        **_sizes(arrays),
         "bytes": path.stat().st_size,
         "sha256": digest,
         "checksum": checksum,
@@ -120,7 +117,6 @@ def _own_report(path: Path, ignore: Collection[str]) -> dict[str, Any]:
     """Return what is in a file of somebody's own."""
     read, kind = read_own(path, ignore)
     columns = read.columns
-    ranges = {name: [float(columns[name].min()), float(columns[name].max())] for name in ("observations", "actions")}
     digest = content_of(path)
     return {
         "file": path.name,
@@ -129,16 +125,20 @@ def _own_report(path: Path, ignore: Collection[str]) -> dict[str, Any]:
         "rows": read.rows,
         "trajectories": int(np.count_nonzero(columns["terminals"])),
         "transitions": len(columns["rewards"]),
-        "observation_size": columns["observations"].shape[1],
-        "action_size": columns["actions"].shape[1],
-        "observation_range": ranges["observations"],
-        "action_range": ranges["actions"],
+        **_sizes(columns),
         "bytes": sum(file.stat().st_size for file in files_of(path)),
         "sha256": digest,
         "checksum": "none known for this file",
         "layout": f"{kind}: {read.layout}",
         "notes": list(read.notes),
     }
+
+
+def _sizes(columns: Arrays) -> dict[str, Any]:
+    """Return widths and ranges of observations and actions."""
+    pairs = {name: columns[f"{name}s"] for name in ("observation", "action")}
+    sizes = {f"{name}_size": values.shape[1] for name, values in pairs.items()}
+    return sizes | {f"{name}_range": [float(v.min()), float(v.max())] for name, v in pairs.items()}
 
 
 def _counts(arrays: Arrays, dataset: Dataset | None) -> tuple[int, int]:

@@ -39,7 +39,7 @@ class Collection:
     Attributes:
         dataset: official name.
         recipe: the engine's own settings, a frozen dataclass.
-        engine: module that runs it, as `parts.Work` wants it; its name alone is recorded, so that a module may move.
+        engine: module that runs it, see `parts.EpisodeWork`; its name alone is recorded, so that a module may move.
         seed: >= 0.
         episodes: per split; a second split is the validation file of an npz, or what follows in an hdf5.
         most_rows: where to cut each split; None for all rows of all episodes.

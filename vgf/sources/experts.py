@@ -20,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import gymnasium
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -152,6 +153,15 @@ def load_expert(path: Path) -> Expert:
         raise DataError(f"{path}: not a policy ({' '.join(str(error).split())}); get it again") from error
     _check(path, expert)
     return expert
+
+
+class PolicyEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment that carries the policies acting in it."""
+
+    def __init__(self, env: gymnasium.Env, experts: list[Expert]) -> None:
+        """Keep the policies."""
+        super().__init__(env)
+        self.experts = experts
 
 
 def _names(tensors: Mapping[str, np.ndarray]) -> list[str]:

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from vgf.datasets.files import Arrays
@@ -34,7 +33,7 @@ from vgf.sources.collect import (
     is_made,
     policy_path,
 )
-from vgf.sources.experts import Expert, load_expert
+from vgf.sources.experts import Expert, PolicyEnv, load_expert
 from vgf.sources.parts import write_hdf5
 from vgf.sources.trainings import TRAININGS, make_training_env, medium_chunk, read_log
 from vgf.support.errors import DataError
@@ -130,26 +129,17 @@ def policy_metadata(expert: Expert) -> dict[str, Any]:
     return words | {"iteration": int(expert.facts.get("steps", 0))} | weights | biases
 
 
-class RobotWithPolicies(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """A locomotion environment that carries the policies acting in it."""
-
-    def __init__(self, env: gymnasium.Env, experts: list[Expert]) -> None:
-        """Keep the policies."""
-        super().__init__(env)
-        self.experts = experts
-
-
-def open_environment(recipe: LocomotionRecipe) -> RobotWithPolicies:
+def open_environment(recipe: LocomotionRecipe) -> PolicyEnv:
     """Return the recipe's environment with its policies aboard.
 
     Raises:
         DataError: when a policy's file is missing or damaged.
     """
     experts = [load_expert(policy_path(recipe.policy(level))) for level in recipe.levels]
-    return RobotWithPolicies(make_training_env(TRAININGS[recipe.training]), experts)
+    return PolicyEnv(make_training_env(TRAININGS[recipe.training]), experts)
 
 
-def collect_episode(env: RobotWithPolicies, recipe: LocomotionRecipe, seed: np.random.SeedSequence) -> Arrays:
+def collect_episode(env: PolicyEnv, recipe: LocomotionRecipe, seed: np.random.SeedSequence) -> Arrays:
     """Return one episode, until the robot falls or the time is up.
 
     Args:

@@ -39,7 +39,7 @@ from vgf.datasets.maze_layouts import (
 )
 from vgf.datasets.mujoco import global_numpy_seed
 from vgf.sources.collect import Collection, collect, collected_path, policy_path
-from vgf.sources.experts import Expert, load_expert
+from vgf.sources.experts import PolicyEnv, load_expert
 from vgf.support.files import sha256
 
 GOAL_RADIUS = 0.5  # metres
@@ -151,19 +151,10 @@ def open_environment(recipe: MazeRecipe) -> gymnasium.Env:
     expert = load_expert(policy_path(recipe.policy))
     env = make_maze(recipe.environment, recipe.layout, recipe.rows)
     env.reset(seed=0)
-    return AntWithPolicy(env, expert)
+    return PolicyEnv(env, [expert])
 
 
-class AntWithPolicy(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """A maze environment that carries the policy walking in it."""
-
-    def __init__(self, env: gymnasium.Env, expert: Expert) -> None:
-        """Keep the policy."""
-        super().__init__(env)
-        self.expert = expert
-
-
-def collect_episode(env: AntWithPolicy, recipe: MazeRecipe, seed: np.random.SeedSequence) -> Arrays:
+def collect_episode(env: PolicyEnv, recipe: MazeRecipe, seed: np.random.SeedSequence) -> Arrays:
     """Return one episode in the official layout of its suite.
 
     Args:
@@ -188,7 +179,7 @@ def collect_episode(env: AntWithPolicy, recipe: MazeRecipe, seed: np.random.Seed
     return {name: v.astype(bool if name in ("terminals", "timeouts") else np.float32) for name, v in arrays.items()}
 
 
-def _walk(env: AntWithPolicy, recipe: MazeRecipe, rng: np.random.Generator, env_seed: int) -> Iterator[dict[str, Any]]:
+def _walk(env: PolicyEnv, recipe: MazeRecipe, rng: np.random.Generator, env_seed: int) -> Iterator[dict[str, Any]]:
     """Yield one row per step until the time limit."""
     maze: Any = env.unwrapped
     signs = recipe.layout or signs_of(maze.maze_map)
@@ -205,7 +196,7 @@ def _walk(env: AntWithPolicy, recipe: MazeRecipe, rng: np.random.Generator, env_
         xy = maze.get_xy()
         way = _waypoint(recipe, rng, signs, xy, np.asarray(maze.cur_goal_xy)) - xy
         state = np.concatenate([observation[2:], way / (np.linalg.norm(way) + 1e-6)])
-        action = env.expert.act(state, rng if recipe.protocol == "goal" else None)
+        action = env.experts[0].act(state, rng if recipe.protocol == "goal" else None)
         action = np.clip(action + recipe.noise * rng.standard_normal(action.shape), -1, 1)
         goal_xy = np.array(maze.cur_goal_xy)
         following, _, terminated, truncated, info = env.step(action)
