@@ -113,7 +113,7 @@ def test_update_prints_the_fused_rows_and_what_all_cores_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(turns, "usable_cores", lambda: 2)
+    monkeypatch.setattr(turns, "cores", lambda: 2)
     words = ("--size", "tiny", "--agent", "bc", "--path", "fast", "fused", "--precision", "float32")
     status, out, _ = run(capsys, "update", *words, *QUICK)
     found = json.loads(out)

@@ -7,6 +7,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from vgf.bench.loading import time_data
 from vgf.bench.profile import Profile
 from vgf.bench.rows import release_row, update_row, update_table
 from vgf.bench.start import start_row
-from vgf.bench.turns import SLOW_SECONDS, Worker, python_worker, release_worker, side_by_side, take_turns
+from vgf.bench.turns import SLOW_SECONDS, python_worker, side_by_side, time_cases
 from vgf.support.progress import Progress
 from vgf.training.device import choose_device
 
@@ -71,28 +72,13 @@ class Update:
             raise ValueError("--release and --release-python go together")
         device = choose_device(self.device).type
         cases = self.cases(device)
-        workers: list[Worker] = []
-        theirs: list[tuple[str, str, Worker]] = []
-        peaks: dict[str, Worker] = {}
-        try:
-            for dtype in dict.fromkeys(case.dtype for case in cases):
-                peaks[dtype] = python_worker({"dtype": dtype, "device": device, "threads": self.threads}, "the peak")
-            for case in cases:
-                workers.append(python_worker(vars(case), f"{case.agent}, {case.preset}, {case.size}, {case.path}"))
-            if self.release and self.release_python:
-                for name, size in dict.fromkeys((case.theirs, case.size) for case in cases):
-                    if name is not None:
-                        facts = SIZES[size]._asdict()
-                        worker = release_worker(self.release, self.release_python, name, facts, self.threads)
-                        theirs.append((name, size, worker))
-            rates = take_turns([*workers, *(worker for *_, worker in theirs)], peaks, self.blocks)
-            for worker in workers:
-                worker.count()
-            rows = [update_row(case, worker, rates) for case, worker in zip(cases, workers, strict=True)]
-            rows += [release_row(*one) for one in theirs]
-        finally:
-            for worker in (*workers, *(worker for *_, worker in theirs), *peaks.values()):
-                worker.stop()
+        named = [(f"{case.agent}, {case.preset}, {case.size}, {case.path}", case) for case in cases]
+        pairs = dict.fromkeys((case.theirs, case.size) for case in cases if case.theirs) if self.release else ()
+        given = (self.release, self.release_python)
+        others = [(*given, name, SIZES[size]._asdict(), self.threads) for name, size in pairs]
+        workers, theirs, rates = time_cases(named, self.threads, self.blocks, others)
+        rows = [update_row(case, worker, rates) for case, worker in zip(cases, workers, strict=True)]
+        rows += [release_row(str(name), size, worker) for (name, size), worker in zip(pairs, theirs, strict=True)]
         trained = "fused" if any(case.path == "fused" for case in cases) else "fast"
         for case, row in zip(cases, rows, strict=False):
             if self.all_cores and device == "cpu" and case.path == trained:
@@ -172,13 +158,10 @@ class Transport:
     def _case(self, n: int, d: int, device: str) -> dict[str, Any]:
         sets = max(1, self.total // n)
         facts = {"sets": sets, "particles": n, "dimension": d, "device": device, "threads": self.threads}
-        worker = python_worker(facts, f"{n} particles in {d} dimensions")
-        try:
+        with closing(python_worker(facts, f"{n} particles in {d} dimensions")) as worker:
             worker.warm_up()
             for _ in range(1 if worker.seconds > SLOW_SECONDS else self.blocks):
                 worker.turn()
-        finally:
-            worker.stop()
         ms = statistics.median(worker.times)
         return {
             "particles": n,

@@ -15,7 +15,7 @@ from vgf.agents import fused
 from vgf.agents.base import Precision
 from vgf.bench.cases import Case, SizeName, check_path
 from vgf.bench.rows import update_row, update_table
-from vgf.bench.turns import Worker, python_worker, take_turns
+from vgf.bench.turns import time_cases
 from vgf.training.device import choose_device
 
 LADDER = (  # what is added, and the case that has it
@@ -84,22 +84,11 @@ class Gains:
         if path == "fast" and precision == "bfloat16_all":
             raise ValueError("--precision bfloat16_all needs --path fused")
         steps = ladder(path, precision, self.compiled)
-        cases = [replace(case, size=self.size, device=device, threads=self.threads) for _, case in steps]
-        workers: list[Worker] = []
-        peaks: dict[str, Worker] = {}
-        try:
-            for dtype in dict.fromkeys(case.dtype for case in cases):
-                peaks[dtype] = python_worker({"dtype": dtype, "device": device, "threads": self.threads}, "the peak")
-            for (added, _), case in zip(steps, cases, strict=True):
-                workers.append(python_worker(vars(case), added))
-            rates = take_turns(workers, peaks, self.blocks)
-            for worker in workers:
-                worker.count()
-            rows = [
-                {"added": added} | update_row(case, worker, rates)
-                for (added, _), case, worker in zip(steps, cases, workers, strict=True)
-            ]
-        finally:
-            for worker in (*workers, *peaks.values()):
-                worker.stop()
+        own = {"size": self.size, "device": device, "threads": self.threads}
+        named = [(added, replace(case, **own)) for added, case in steps]
+        workers, _, rates = time_cases(named, self.threads, self.blocks)
+        rows = [
+            {"added": added} | update_row(case, worker, rates)
+            for (added, case), worker in zip(named, workers, strict=True)
+        ]
         print(json.dumps(rows, indent=2) if self.json else update_table(rows))

@@ -17,6 +17,7 @@ import torch
 
 from vgf.agents.hardware import FUSED
 from vgf.support.provenance import code_provenance
+from vgf.training.vector_env import cores
 
 
 def machine() -> dict[str, Any]:
@@ -25,7 +26,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": processor(),
         "kind": processor_kind(),
-        "cores": usable_cores(),
+        "cores": cores(),
         "memory_bytes": memory_bytes(),
         "bfloat16_in_hardware": FUSED,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -61,11 +62,6 @@ def processor_kind() -> str:
     flags = next((set(line.split()) for line in lines if line.startswith("flags")), set())
     kinds = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16", "avx512f": "avx512", "avx2": "avx2"}
     return next((kind for flag, kind in kinds.items() if flag in flags), platform.machine())
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:

@@ -12,9 +12,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -92,32 +92,15 @@ class Profile:
 
 def _sampled(case: Case) -> str:
     """Return perf's report of some seconds of a case."""
-    worker = python_worker(vars(case), f"{case.agent}, {case.preset}, {case.size}")
-    try:
+    with (
+        closing(python_worker(vars(case), f"{case.agent}, {case.preset}, {case.size}")) as worker,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         worker.warm_up()
-        with tempfile.TemporaryDirectory() as folder:
-            data = str(Path(folder) / "samples")
-            record = [
-                "perf",
-                "record",
-                "-q",
-                "-e",
-                "cpu-clock",
-                "-F",
-                str(RATE),
-                "-p",
-                str(worker.process.pid),
-                "-o",
-                data,
-            ]
-            perf = subprocess.Popen([*record, "sleep", str(SECONDS)], stderr=subprocess.DEVNULL)
-            while perf.poll() is None:
-                worker.turn()
-            report: Any = subprocess.run(
-                ["perf", "report", "-i", data, "-q", "--stdio", "--sort", "dso,symbol", "-g", "none"],
-                capture_output=True,
-                text=True,
-            )
-    finally:
-        worker.stop()
-    return str(report.stdout)
+        data = str(Path(folder) / "samples")
+        record = f"perf record -q -e cpu-clock -F {RATE} -p {worker.process.pid} -o".split()
+        perf = subprocess.Popen([*record, data, "sleep", str(SECONDS)], stderr=subprocess.DEVNULL)
+        while perf.poll() is None:
+            worker.turn()
+        report = ["perf", "report", "-i", data, *["-q", "--stdio", "--sort", "dso,symbol", "-g", "none"]]
+        return subprocess.run(report, capture_output=True, text=True).stdout

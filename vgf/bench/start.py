@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -44,11 +45,8 @@ def import_seconds(times: int = 3) -> float:
 
 def process_bytes(case: Case) -> int:
     """Return the largest resident size of a process that has trained a case for some updates."""
-    worker = python_worker(vars(case), "memory")
-    try:
+    with closing(python_worker(vars(case), "memory")) as worker:
         return int(worker.ask(UPDATES)["process_memory"])
-    finally:
-        worker.stop()
 
 
 def start_row() -> dict[str, Any]:

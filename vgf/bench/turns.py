@@ -8,12 +8,14 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from vgf.bench.machine import usable_cores
+from vgf.bench.cases import Case
 from vgf.release.process import WORKER, release_command
 from vgf.support.progress import Progress
+from vgf.training.vector_env import cores
 
 SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
 BLOCK_SECONDS = 0.5  # a block of updates takes about this long, so that the clock's and the pipe's grain vanish
@@ -78,8 +80,8 @@ class Worker:
         answer = self.ask(1)
         return answer["seconds"] / answer.get("updates", 1)
 
-    def stop(self) -> None:
-        """End the process."""
+    def close(self) -> None:
+        """End the process; `contextlib.closing` and an `ExitStack` call it."""
         self.process.kill()
         self.process.communicate()
 
@@ -111,10 +113,11 @@ def side_by_side(facts: dict[str, Any], name: str, blocks: int) -> dict[str, Any
         `side_by_side_ms`: of an update in each process; `seconds_per_100k_updates_all_cores`: until all of them
         together have done that many.
     """
-    workers: list[Worker] = []
-    try:
-        for _ in range(usable_cores()):
-            workers.append(python_worker(facts | {"threads": 1}, f"{name}, side by side"))
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(closing(python_worker(facts | {"threads": 1}, f"{name}, side by side")))
+            for _ in range(cores())
+        ]
         for worker in workers:
             worker.warm_up()
         for _ in range(blocks):
@@ -122,9 +125,6 @@ def side_by_side(facts: dict[str, Any], name: str, blocks: int) -> dict[str, Any
                 worker.send(worker.block)
             for worker in workers:
                 worker.take()
-    finally:
-        for worker in workers:
-            worker.stop()
     ms = [statistics.median(worker.times) for worker in workers]
     return {"side_by_side_ms": ms, "seconds_per_100k_updates_all_cores": 1e5 / sum(1e3 / one for one in ms)}
 
@@ -150,6 +150,36 @@ def release_worker(
         raise ValueError(f"--release: no clone given has agents/{agent}.py; {hint}")
     command = release_command(clone, python, WORKER, size | {"agent": agent}, threads)
     return Worker(command, f"the authors' {agent}", clone)
+
+
+def time_cases(
+    cases: Sequence[tuple[str, Case]], threads: int | None, blocks: int, others: Sequence[tuple[Any, ...]] = ()
+) -> tuple[list[Worker], list[Worker], dict[str, float]]:
+    """Time cases, each in a process of its own, block by block in turns.
+
+    Args:
+        cases: names for messages, and the cases, all on one device.
+        threads: of the processor, for the matmul peaks.
+        blocks: of each case.
+        others: arguments of `release_worker`, for the authors' code that takes turns with them.
+
+    Returns:
+        The ended processes of the cases and of the others, and the matmul peak of each kind of number, FLOP/s.
+    """
+    facts = {"device": cases[0][1].device, "threads": threads}
+    with ExitStack() as stack:
+
+        def started(worker: Worker) -> Worker:
+            return stack.enter_context(closing(worker))
+
+        kinds = dict.fromkeys(case.dtype for _, case in cases)
+        peaks = {dtype: started(python_worker({"dtype": dtype} | facts, "the peak")) for dtype in kinds}
+        ours = [started(python_worker(vars(case), name)) for name, case in cases]
+        theirs = [started(release_worker(*one)) for one in others]
+        rates = take_turns([*ours, *theirs], peaks, blocks)
+        for worker in ours:
+            worker.count()
+    return ours, theirs, rates
 
 
 def take_turns(workers: Sequence[Worker], peaks: dict[str, Worker], blocks: int) -> dict[str, float]:
