@@ -234,7 +234,7 @@ def test_a_state_of_other_sizes_or_another_method_is_refused_by_name() -> None:
         ("train_steps", -1, "steps must be an integer >= 0"),
         ("temperature", 0.0, "temperature must be a finite number > 0"),
         ("pretrain", -1, "pretrain must be >= 0"),
-        ("optimizer", "sgd", "optimizer must be 'none' or 'adam'"),
+        ("optimizer", "sgd", "optimizer must be one of none, adam"),
     ],
 )
 def test_a_config_without_meaning_is_refused_by_field(field: str, value: Any, message: str) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Dims, Precision
+from vgf.agents.base import Dims, Precision
 from vgf.agents.cloning import ALWAYS, Cloning, clone_recipe
 from vgf.agents.reported import Metrics
 from vgf.agents.stepped import SteppedAgent
@@ -45,9 +45,7 @@ class BCConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(
-            self, {"reference": ("flow", "gaussian"), "precision": PRECISIONS}, ("flow_steps", "learning_rate")
-        )
+        check_config(self, positive=("flow_steps", "learning_rate"))
 
     @property
     def cloning(self) -> Cloning:

@@ -66,10 +66,8 @@ class DiffusionQLConfig:
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         positive = ("diffusion_steps", "backup_samples", "particles", "average_rate", "average_every", "gradient_norm")
-        check_config(self, {}, (*positive, "learning_rate", "tau", "discount"))
-        for name in ("eta", "average_start"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
+        positive = (*positive, "learning_rate", "tau", "discount")
+        check_config(self, positive=positive, nonnegative=("eta", "average_start"))
 
 
 class DiffusionQL(Agent):

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Precision
+from vgf.agents.base import Agent, Dims, Precision
 from vgf.agents.heads import follow, frozen
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
@@ -61,13 +61,7 @@ class FQLConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(
-            self,
-            {"target_q": ("mean", "min"), "precision": PRECISIONS},
-            ("flow_steps", "learning_rate", "tau", "discount"),
-        )
-        if not self.alpha >= 0:
-            raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
+        check_config(self, positive=("flow_steps", "learning_rate", "tau", "discount"), nonnegative=("alpha",))
 
 
 class FQL(Agent):

@@ -55,9 +55,7 @@ class IDQLConfig(ImplicitQConfig):
         """Refuse values that have no meaning."""
         super().__post_init__()
         positive = ("particles", "diffusion_steps", "flow_steps", "average_rate")
-        check_config(self, {"behaviour": ("diffusion", "flow")}, positive)
-        if self.pretrain < 0:
-            raise ValueError(f"pretrain must be >= 0, got {self.pretrain}")
+        check_config(self, positive=positive, nonnegative=("pretrain",))
         if self.pretrain and (self.behaviour != "flow" or self.average_rate != 1):
             raise ValueError("pretrain needs behaviour flow and average_rate 1; give pretrain 0 for the others")
 

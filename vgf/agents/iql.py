@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Precision
+from vgf.agents.base import Agent, Dims, Precision
 from vgf.agents.heads import Policy, Value, expectile_loss, follow
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
@@ -57,7 +57,7 @@ class ImplicitQConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(self, {"precision": PRECISIONS}, ("learning_rate", "tau", "discount"))
+        check_config(self, positive=("learning_rate", "tau", "discount"))
         if not 0 < self.expectile < 1:
             raise ValueError(f"expectile must be between 0 and 1, got {self.expectile!r}")
 
@@ -81,9 +81,7 @@ class IQLConfig(ImplicitQConfig):
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         super().__post_init__()
-        check_config(self, {"std": ("unit", "learnt")}, ("max_weight",))
-        if not self.inverse_temperature >= 0:
-            raise ValueError(f"inverse_temperature must be >= 0, got {self.inverse_temperature!r}")
+        check_config(self, positive=("max_weight",), nonnegative=("inverse_temperature",))
 
 
 class ImplicitQ(Agent):

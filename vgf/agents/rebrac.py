@@ -19,6 +19,7 @@ from torch import Tensor
 from vgf.agents import fused
 from vgf.agents.td3 import TD3, TD3Config
 from vgf.datasets.transitions import Batch
+from vgf.support.config import check_config
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ class ReBRACConfig(TD3Config):
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         super().__post_init__()
-        for name in ("actor_penalty", "critic_penalty"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
+        check_config(self, nonnegative=("actor_penalty", "critic_penalty"))
 
 
 class ReBRAC(TD3):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from vgf.agents import fused
-from vgf.agents.base import PRECISIONS, Agent, Dims, Precision
+from vgf.agents.base import Agent, Dims, Precision
 from vgf.agents.heads import Policy, follow, frozen
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
@@ -58,10 +58,8 @@ class TD3Config:
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        check_config(self, {"precision": PRECISIONS}, ("policy_delay", "learning_rate", "tau", "discount"))
-        for name in ("policy_noise", "noise_clip"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)!r}")
+        positive = ("policy_delay", "learning_rate", "tau", "discount")
+        check_config(self, positive=positive, nonnegative=("policy_noise", "noise_clip"))
 
 
 class TD3(Agent):

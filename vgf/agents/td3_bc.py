@@ -19,6 +19,7 @@ from torch import Tensor
 from vgf.agents import fused
 from vgf.agents.td3 import TD3, TD3Config
 from vgf.datasets.transitions import Batch
+from vgf.support.config import check_config
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class TD3BCConfig(TD3Config):
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         super().__post_init__()
-        if not self.alpha >= 0:
-            raise ValueError(f"alpha must be >= 0, got {self.alpha!r}")
+        check_config(self, nonnegative=("alpha",))
 
 
 class TD3BC(TD3):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vgf.agents.base import PRECISIONS, Precision
+from vgf.agents.base import Precision
 from vgf.agents.cloning import Cloning
 from vgf.flow import Budget
 from vgf.support.config import check_config
@@ -88,18 +88,8 @@ class VGFConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
-        choices = {
-            "step_unit": ("absolute", "sigma"),
-            "direction": ("autograd", "amortised"),
-            "flow_q": ("mean", "min"),
-            "target_q": ("mean", "min"),
-            "target_particles": ("mean", "max"),
-            "reference": ("flow", "gaussian"),
-            "precision": PRECISIONS,
-        }
-        check_config(self, choices, ("particles", "bandwidth", "flow_steps", "learning_rate", "tau", "discount"))
-        if self.pretrain < 0:
-            raise ValueError(f"pretrain must be >= 0, got {self.pretrain}")
+        positive = ("particles", "bandwidth", "flow_steps", "learning_rate", "tau", "discount")
+        check_config(self, positive=positive, nonnegative=("pretrain",))
         if self.bank and (self.bank < self.particles or not self.pretrain):
             raise ValueError(f"bank must be 0, or >= particles with a reference trained first, got {self.bank}")
         if self.step_unit == "sigma" and not self.pretrain:

@@ -57,7 +57,7 @@ class Sizes:
 
     def __post_init__(self) -> None:
         """Refuse sizes that have no meaning."""
-        check_config(self, {}, [field.name for field in fields(self)])
+        check_config(self, positive=[field.name for field in fields(self)])
         if self.particles > self.most:
             raise ValueError(f"most ({self.most}) must be at least particles ({self.particles})")
 

@@ -7,7 +7,7 @@ Ranges that follow from what a field is, such as a discount's, are listed here o
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -17,27 +17,23 @@ from vgf.support.given import whole as integer
 SHARES = ("discount", "tau", "average_rate")  # weights of a mean: at most 1, and positive
 
 
-def check_config(config: Any, choices: Mapping[str, tuple[str, ...]], positive: Sequence[str]) -> None:
+def check_config(config: Any, *, positive: Sequence[str] = (), nonnegative: Sequence[str] = ()) -> None:
     """Refuse a config whose fields have no meaning; put Python's own types in place of numpy's and torch's.
 
     Args:
         config: an instance of a frozen dataclass, which is changed in place.
-        choices: allowed words of a field.
         positive: fields that must be > 0.
+        nonnegative: fields that must be >= 0.
 
     Raises:
         ValueError: naming the field.
     """
     hints = typing.get_type_hints(type(config))
     for field in fields(config):
-        name, value = field.name, getattr(config, field.name)
-        if name in choices:
-            allowed = choices[name]
-            if not isinstance(value, str) or value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {shown(value)}")
-            value = str(value)
-        else:
-            value = checked_field(name, value, hints[name], name in positive)
+        name = field.name
+        value = checked_field(name, getattr(config, name), hints[name], name in positive)
+        if name in nonnegative and value < 0:
+            raise ValueError(f"{name} must be >= 0, got {value!r}")
         object.__setattr__(config, name, value)
 
 
@@ -57,8 +53,9 @@ def checked_field(name: str, value: Any, hint: Any, is_positive: bool = False) -
     words = [word for one in literals for word in typing.get_args(one)]
     if words and (isinstance(value, str) or typing.get_origin(hint) is Literal):
         if not isinstance(value, str) or value not in words:
-            also = "" if typing.get_origin(hint) is Literal else "a number or "
-            raise ValueError(f"{name} must be {also}{' or '.join(map(repr, words))}, got {shown(value)}")
+            pure = typing.get_origin(hint) is Literal
+            what = f"one of {', '.join(words)}" if pure else f"a number or {' or '.join(map(repr, words))}"
+            raise ValueError(f"{name} must be {what}, got {shown(value)}")
         return str(value)
     if hint is bool:
         return truth(name, value)
