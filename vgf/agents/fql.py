@@ -90,12 +90,7 @@ class FQL(Agent):
         self.actor = VectorField(*dims, hidden, init("actor"), timed=False)
         self.critic = Critic(*dims, hidden, init("critic"), layer_norm=config.layer_norm)
         self.target = copy.deepcopy(self.critic).requires_grad_(False)
-        self.networks = {
-            "reference": self.reference,
-            "actor": self.actor,
-            "critic": self.critic,
-            "target": self.target,
-        }
+        self.networks = {"reference": self.reference, "actor": self.actor, "critic": self.critic, "target": self.target}
         for name in ("reference", "actor", "critic"):
             self._adam(name, config.learning_rate)
 

@@ -116,9 +116,7 @@ class Updates:
         particles, s = agent._draw(batch), batch.next_observations
         budget, core = agent.config.budget(agent.config.train_steps), agent.core
         sampled = _count(lambda: agent._draw(batch))
-        moved = _count(
-            lambda: agent.flow(s, particles, budget, core.scorer(s, particles.shape[-2]) if core else None),
-        )
+        moved = _count(lambda: agent.flow(s, particles, budget, core.scorer(s, particles.shape[-2]) if core else None))
         valued = _count(lambda: agent.td_target(batch, particles)) - moved
         fitted = _count(lambda: agent._update_gradient(batch)) if agent.config.direction == "amortised" else 0
         cloned = 0 if agent.config.pretrain else _count(lambda: agent._clone(agent.reference, batch))

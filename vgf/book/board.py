@@ -128,12 +128,11 @@ def render_limits(known: Mapping[str, Fact], path: Path = BOARD) -> str:
 def render_open(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts: Path = VERDICTS) -> str:
     """Return in MyST, claim by claim, why it was not reproduced and what would change our mind."""
     claims = read_claims()
-    lines = ["```{list-table}", ":header-rows: 1", ":widths: 30 14 28 28", ":class: scoreboard", ""]
-    lines.append(_cells("Claim", "Status", "Why it is open", "What would change our mind"))
+    lines = list_table("scoreboard", "30 14 28 28", ("Claim", "Status", "Why it is open", "What would change our mind"))
     for one in read_board(path)["open"]:
         status = badge(standing(one["claim"], verdicts)[0])
         own = claims.loc[one["claim"]]
-        lines.append(_cells(f"{own['claim']} {_link(own['chapter'])}", status, filled(one["why"], known), one["mind"]))
+        lines.append(cells(f"{own['claim']} {_link(own['chapter'])}", status, filled(one["why"], known), one["mind"]))
     return "\n".join([*lines, "```", ""])
 
 
@@ -144,15 +143,8 @@ def render_scoreboard(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts
     lines = [_count([row.status for row in every if row.claim]), "", *_legend({row.status for row in every}), ""]
     for name, own in groups.items():
         lines += [f"### {name}", "", _count([row.status for row in own if row.claim], whole=False), ""]
-        lines += [
-            "```{list-table}",
-            ":header-rows: 1",
-            ":widths: 32 18 14 36",
-            ":class: scoreboard",
-            "",
-            _cells(*HEADS),
-        ]
-        lines += [_cells(row.what, row.size, badge(row.status), f"{row.says} {_link(row.chapter)}") for row in own]
+        lines += list_table("scoreboard", "32 18 14 36", HEADS)
+        lines += [cells(row.what, row.size, badge(row.status), f"{row.says} {_link(row.chapter)}") for row in own]
         lines += ["```", ""]
     return "\n".join(lines)
 
@@ -176,7 +168,13 @@ def badge(status: str) -> str:
     return f"{{bdg-{colour}}}`{status}`" if colour else status
 
 
-def _cells(first: str, *others: str) -> str:
+def list_table(name: str, widths: str, heads: Sequence[str]) -> list[str]:
+    """Return the first lines of a table in MyST, down to its head; `cells` are its rows, and ``` ends it."""
+    return ["```{list-table}", ":header-rows: 1", f":widths: {widths}", f":class: {name}", "", cells(*heads)]
+
+
+def cells(first: str, *others: str) -> str:
+    """Return a row of such a table."""
     return "\n".join([f"* - {first}", *(f"  - {cell}" for cell in others)])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vgf.book.board import badge
+from vgf.book.board import badge, cells, list_table
 from vgf.book.claims import DATA, VERDICTS, read_claims, standing
 
 MAP = DATA / "paper" / "map.csv"
@@ -65,14 +65,14 @@ def render_map(*, verdicts: Path = VERDICTS) -> str:
     for kind, title in KINDS.items():
         lines += [f"## {title}", ""]
         heads = ("What the paper says", "In the paper", "In code", "Chapter, record", "Status")
-        lines += _table("paper-map", "33 12 24 21 10", heads)
+        lines += list_table("paper-map", "33 12 24 21 10", heads)
         for ident, row in rows[rows["kind"] == kind].iterrows():
             code = f"`{row['code'].replace(':', '.')}`" if row["code"] else "none"
             chapter = f"{{doc}}`/notebooks/{row['chapter']}`" if row["chapter"] else ""
             record = f"`{record_path(row['record'])}`" if row["record"] else ""
             here = ", ".join(filter(None, (chapter, record))) or "none yet"
             what = f"[{row['what']}]{{#map-{ident}}}"
-            lines.append(_cells(what, row["where"], code, here, badge(status(row, verdicts))))
+            lines.append(cells(what, row["where"], code, here, badge(status(row, verdicts))))
         lines += ["```", ""]
     return "\n".join(lines)
 
@@ -84,11 +84,3 @@ def record_path(record: str) -> str:
     if "/" in record:
         return record
     return (study if (DATA.parent / study).exists() else results).as_posix()
-
-
-def _table(name: str, widths: str, heads: tuple[str, ...]) -> list[str]:
-    return ["```{list-table}", ":header-rows: 1", f":widths: {widths}", f":class: {name}", "", _cells(*heads)]
-
-
-def _cells(first: str, *others: str) -> str:
-    return "\n".join([f"* - {first}", *(f"  - {cell}" for cell in others)])

@@ -178,11 +178,7 @@ def of_task(
     if not isinstance(config, VGFConfig):
         raise ValueError(f"--method {method}: {experiment.study} has no such method of value gradient flow")
     sizes, task, file = experiment.scale, get_task(plan.name), dataset_file(get_task(plan.name), plan.dataset)
-    asked = {
-        "config": release_config(config, sizes.batch_size),
-        "seeds": sizes.seeds,
-        "updates": sizes.updates,
-    }
+    asked = {"config": release_config(config, sizes.batch_size), "seeds": sizes.seeds, "updates": sizes.updates}
     agent = ReleaseAgent(release, release_python, load(plan.name, file), asked)
     with ExitStack() as after:
         after.callback(agent.stop)

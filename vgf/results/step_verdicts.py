@@ -13,18 +13,7 @@ from typing import Literal
 import numpy as np
 
 from vgf.results import permutation
-from vgf.results.judgement import (
-    LEVEL,
-    TASKS,
-    Verdict,
-    decide,
-    enough,
-    more_needed,
-    names,
-    needs,
-    plural,
-    scores,
-)
+from vgf.results.judgement import LEVEL, TASKS, Verdict, decide, enough, more_needed, names, needs, plural, scores
 from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 

@@ -136,12 +136,7 @@ def _cell(row: Any, digits: int = 1) -> str:
 
 def header(study: Study) -> list[str]:
     """Return the lines a table must not be read without."""
-    return [
-        *_score_lines(study),
-        *_run_lines(study),
-        *_dataset_lines(study),
-        *_paper_lines(study),
-    ]
+    return [*_score_lines(study), *_run_lines(study), *_dataset_lines(study), *_paper_lines(study)]
 
 
 def _score_lines(study: Study) -> list[str]:

@@ -23,16 +23,7 @@ from typing import Any
 import numpy as np
 
 from vgf.datasets.files import Arrays
-from vgf.sources.collect import (
-    Collection,
-    check_arguments,
-    collect,
-    collected_path,
-    cut,
-    finish,
-    is_made,
-    policy_path,
-)
+from vgf.sources.collect import Collection, check_arguments, collect, collected_path, cut, finish, is_made, policy_path
 from vgf.sources.experts import Expert, PolicyEnv, load_expert
 from vgf.sources.parts import write_hdf5
 from vgf.sources.trainings import TRAININGS, make_training_env, medium_chunk, read_log

@@ -89,13 +89,7 @@ class _Scheduler:
     """The running processes, and the runs that wait for one."""
 
     def __init__(
-        self,
-        runs: list[Run],
-        job: Callable[[Run], Job],
-        progress: Progress,
-        threads: int,
-        replace: bool,
-        groups: int,
+        self, runs: list[Run], job: Callable[[Run], Job], progress: Progress, threads: int, replace: bool, groups: int
     ) -> None:
         self.waiting, self.job, self.progress = runs, job, progress
         self.threads, self.replace, self.groups = threads, replace, groups
