@@ -71,3 +71,11 @@ def test_a_method_has_its_colour_and_a_mark_of_its_own(learnt: pd.DataFrame, bes
     colours = {str(line.get_color()) for ax in drawn.axes for line in ax.get_lines()}
     assert plots.METHODS["vgf"] in colours
     plt.close(drawn)
+
+
+def test_a_method_without_a_title_is_drawn_last(learnt: pd.DataFrame) -> None:
+    ours = learnt[learnt["name"] == "iql"].assign(method="ours", name="ours")
+    figure = curves.draw_learning(pd.concat([ours, learnt]))
+    drawn = [[line.get_label() for line in ax.get_lines()] for ax in figure.axes if ax.get_lines()]
+    plt.close(figure)
+    assert {labels[-1] for labels in drawn} == {"ours"}

@@ -19,7 +19,8 @@ from vgf.results import comparison, tables
 from vgf.results.study_text import NAMES, SCORE, short, silent
 
 STUDIES = ("d4rl", "ogbench", "medium_maze")
-MARKERS = dict(zip(NAMES.values(), "os^vPXD*h", strict=True))  # of methods, which share the muted colour
+MARKERS = dict(zip(NAMES.values(), "os^vPXD*h<>pd8", strict=False))  # of methods, which share the muted colour
+OTHER = "."  # marks a method without one
 
 
 def write(directory: Path = plots.FIGURES) -> None:
@@ -60,7 +61,10 @@ def learning(study: tables.Study) -> pd.DataFrame:
         own = source.scores[source.scores["test_steps"] == 0].groupby("update")["score"].mean().reset_index()
         found.append(
             own.assign(
-                task=short(source.task.name), method=NAMES[source.method], name=source.method, measure=source.task.score
+                task=short(source.task.name),
+                method=NAMES.get(source.method, source.method),
+                name=source.method,
+                measure=source.task.score,
             )
         )
     return pd.concat(found) if found else pd.DataFrame()
@@ -76,7 +80,7 @@ def draw_learning(curves: pd.DataFrame) -> Figure:
             for method, line in _in_order(own):
                 name = line["name"].iloc[0]
                 style = "-" if name in plots.METHODS else ":"
-                colour, marker = plots.method_colour(name), MARKERS[method]
+                colour, marker = plots.method_colour(name), MARKERS.get(method, OTHER)
                 ax.plot(line["update"], line["score"], style, color=colour, marker=marker, ms=4, lw=1.4, label=method)
             ax.set_title(task, fontsize=9.5)
             ax.set(xlabel="updates", ylabel=SCORE[own["measure"].iloc[0]], ylim=(0, None))
@@ -99,7 +103,7 @@ def side(study: tables.Study) -> pd.DataFrame:
             continue
         steps = budgets[source.task.kind] if method == "vgf" else 0
         ours = float(source.by_seed("last", steps).mean())
-        row = {"task": short(name), "method": NAMES[method], "name": method, "measure": source.task.score}
+        row = {"task": short(name), "method": NAMES.get(method, method), "name": method, "measure": source.task.score}
         rows.append({**row, "whose": "ours", "updates": plan(study.name, CPU).scale.updates, "score": ours})
         rows.append({**row, "whose": "paper", "updates": updates, "score": float(paper[name, method])})
     return pd.DataFrame(rows)
@@ -113,7 +117,7 @@ def draw_beside(beside: pd.DataFrame) -> Figure:
         for ax, task in zip(axes, tasks, strict=True):
             for method, line in _in_order(beside[beside["task"] == task]):
                 name = line["name"].iloc[0]
-                marker, colour = MARKERS[method], plots.method_colour(name)
+                marker, colour = MARKERS.get(method, OTHER), plots.method_colour(name)
                 ax.plot(line["updates"], line["score"], color=colour, lw=1.2, ls="--" if name in plots.METHODS else ":")
                 ours, paper = (line[line["whose"] == whose] for whose in ("ours", "paper"))
                 ax.plot(ours["updates"], ours["score"], marker, color=colour, ms=5, label=method)
@@ -127,5 +131,6 @@ def draw_beside(beside: pd.DataFrame) -> Figure:
 
 
 def _in_order(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return rows by method, in the order of `NAMES`; a method keeps its place in every panel."""
-    return [(method, own) for method in NAMES.values() if not (own := rows[rows["method"] == method]).empty]
+    """Return rows by method, in the order of `NAMES`, others last; a method keeps its place in every panel."""
+    own = dict(iter(rows.groupby("method")))
+    return [(method, own[method]) for method in dict.fromkeys([*NAMES.values(), *own]) if method in own]
