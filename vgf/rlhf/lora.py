@@ -1,8 +1,8 @@
 """Low-rank updates of a frozen model: W + s B A in place of W (hu2022lora).
 
 Training all weights of even a small model costs gigabytes of optimizer state; a low-rank update costs a hundredth and,
-added in at the end, leaves a plain model that samples at full speed. These lines spare a dependency that would
-be needed for nothing else of ours.
+added in at the end, leaves a plain model that samples at full speed. peft, which the rivals need, draws other initial
+numbers: with it the records could not be made anew.
 """
 
 from __future__ import annotations
