@@ -18,6 +18,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # A killed run leaves Snakemake's own lock behind, so it is not used: .ci/alone.py holds one that dies with its process.
 SNAKEMAKE = snakemake $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) --nolock --rerun-incomplete \
   --quiet rules progress host reason --config scale=$(SCALE)
+# Files in the order of tests/conftest.py, the longest first; a file stays on one worker.
+PYTEST = python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 STUDY = $(if $(filter %.yaml,$(EXPERIMENT)),$(EXPERIMENT),data/experiments/$(EXPERIMENT).yaml)
 LABEL = $(basename $(notdir $(STUDY))).$(SCALE)
 NOISE := ^(Assuming|Building DAG|Using shell|Select jobs|Execute [0-9]|Shutting|Removing|Complete log|Elapsed|Exiting|RuleEx|CalledPro|Command .source|_build/|notebooks/|data/|WorkflowError|At least one)
@@ -66,10 +68,10 @@ release: pdf ## site, records, PDF, checksums and the archive for a DOI, in _bui
 	@python .ci/release.py $(if $(TAG),--tag $(TAG))
 
 test: book browser ## the tests, the built book in a browser included
-	@python -m pytest -n $(WORKERS) --dist loadfile -m "not soak"
+	@$(PYTEST) -m "not soak"
 
 test-all: book browser ## every test, long repetitions of the same included
-	@python -m pytest -n $(WORKERS) --dist loadfile
+	@$(PYTEST)
 
 soak: $(READY) ## up to an hour of kills, mangled files, full disks and shared folders; goes on where it was
 	@OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore nice -n 10 python -m tests.soak
