@@ -66,8 +66,8 @@ class DiffusionQLConfig:
     def __post_init__(self) -> None:
         """Refuse values that have no meaning."""
         positive = ("diffusion_steps", "backup_samples", "particles", "average_rate", "average_every", "gradient_norm")
-        positive = (*positive, "learning_rate", "tau", "discount")
-        check_config(self, positive=positive, nonnegative=("eta", "average_start"))
+        shared = ("learning_rate", "tau", "discount")
+        check_config(self, positive=positive + shared, nonnegative=("eta", "average_start"))
 
 
 class DiffusionQL(Agent):

@@ -84,8 +84,7 @@ class Gains:
         if path == "fast" and precision == "bfloat16_all":
             raise ValueError("--precision bfloat16_all needs --path fused")
         steps = ladder(path, precision, self.compiled)
-        own = {"size": self.size, "device": device, "threads": self.threads}
-        named = [(added, replace(case, **own)) for added, case in steps]
+        named = [(added, replace(case, size=self.size, device=device, threads=self.threads)) for added, case in steps]
         workers, _, rates = time_cases(named, self.threads, self.blocks)
         rows = [
             {"added": added} | update_row(case, worker, rates)

@@ -200,11 +200,11 @@ def displacement(study: Study, methods: Sequence[str]) -> dict[str, float]:
         ]
         if own:
             name = short(own[0].task.name if len(own) == 1 else own[0].task.dataset)
-            found[name] = float(np.mean([_moved(source) for source in own]))
+            found[name] = float(np.mean([_displacement(source) for source in own]))
     return found
 
 
-def _moved(source: MethodScores) -> float:
+def _displacement(source: MethodScores) -> float:
     """Return one record's displacement in sigma."""
     curve = source.record.curve.dropna(subset=["flow/displacement", "flow/spread_before"])
     last = curve[curve["update"] > 0.9 * curve["update"].max()]
