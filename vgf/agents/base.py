@@ -8,7 +8,6 @@ exactly as if it had never stopped.
 
 from __future__ import annotations
 
-import typing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,11 +26,10 @@ from vgf.flow import Budget
 from vgf.networks import Draw, SeedStreams
 from vgf.reference import Reference
 
-Precision = Literal["float32", "bfloat16", "bfloat16_all"]
 #: What an update multiplies in bfloat16, with sums in float32: nothing; what does not learn (the reference that is
 #: sampled, the critic whose gradient moves particles, targets); everything. First and last layers, values and targets,
 #: the flow, losses and Adam are in float32 in every case. It pays where the processor multiplies bfloat16 faster.
-PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
+Precision = Literal["float32", "bfloat16", "bfloat16_all"]
 
 
 class Dims(NamedTuple):
@@ -49,7 +47,7 @@ class Agent(ABC):
         presets: its configs by name; "default" is one.
         transports: whether `act` depends on the budget; without it only zero steps are evaluated.
         fine_tunes: whether it can go on learning online, see `vgf.training.online`.
-        eager_precisions: levels of `PRECISIONS` that `update` itself has, without the fused core.
+        eager_precisions: levels of `Precision` that `update` itself has, without the fused core.
         config: the frozen dataclass it was created from.
         seeds: the S seeds, in the order of the seed axis.
         updates: how many updates it has done.

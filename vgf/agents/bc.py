@@ -33,7 +33,7 @@ class BCConfig:
         reference: "flow" (flow matching, lipman2023flow) or "gaussian".
         flow_steps: Euler steps of the flow.
         hidden: widths of the hidden layers.
-        precision: of the products, see `PRECISIONS`.
+        precision: of the products, see `vgf.agents.base.Precision`.
         learning_rate: of Adam.
     """
 

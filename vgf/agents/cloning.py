@@ -25,7 +25,7 @@ class Cloning(NamedTuple):
         reference: its kind, "flow" or "gaussian".
         hidden: widths of its hidden layers.
         learning_rate: of Adam.
-        precision: of the products, see `vgf.agents.base.PRECISIONS`.
+        precision: of the products, see `vgf.agents.base.Precision`.
     """
 
     until: int

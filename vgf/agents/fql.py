@@ -42,7 +42,7 @@ class FQLConfig:
         normalise_q: divide the value in the policy's loss by its mean absolute value.
         hidden: widths of the hidden layers, of every network.
         layer_norm: normalise before the activations of the critics.
-        precision: of the products, see `PRECISIONS`.
+        precision: of the products, see `vgf.agents.base.Precision`.
         learning_rate: of Adam, for every network.
         tau: rate at which the target critic follows.
         discount: gamma; experiment files leave it to the task.

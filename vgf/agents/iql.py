@@ -41,7 +41,7 @@ class ImplicitQConfig:
             0.7 on locomotion).
         hidden: widths of the hidden layers, of every network (park2025fql).
         layer_norm: normalise before the activations of V and Q (park2025fql).
-        precision: of the products, see `PRECISIONS`.
+        precision: of the products, see `vgf.agents.base.Precision`.
         learning_rate: of Adam, for every network (kostrikov2022iql, park2025fql).
         tau: rate at which the target critic follows (kostrikov2022iql, park2025fql).
         discount: gamma; experiment files leave it to the task.

@@ -40,7 +40,7 @@ class TD3Config:
         policy_delay: updates of the critics for one of the policy and the targets (fujimoto2021td3bc).
         hidden: widths of the hidden layers, of every network (park2025fql).
         layer_norm: normalise before the activations of the critics (tarasov2023rebrac, park2025fql).
-        precision: of the products, see `PRECISIONS`.
+        precision: of the products, see `vgf.agents.base.Precision`.
         learning_rate: of Adam, for every network (fujimoto2021td3bc, park2025fql).
         tau: rate at which the targets follow (fujimoto2021td3bc).
         discount: gamma; experiment files leave it to the task.

@@ -54,7 +54,7 @@ class VGFConfig:
         pretrain: updates of the reference alone, which is then frozen; 0 trains reference and critic together.
         bank: with a frozen reference, actions drawn once for each state of the dataset, to take the N from; 0 draws
             anew at every update.
-        precision: of the products, see `vgf.agents.base.PRECISIONS`; acting is always in float32.
+        precision: of the products, see `vgf.agents.base.Precision`; acting is always in float32.
         hidden: widths of the hidden layers, of every network.
         layer_norm: normalise before the activations of the critic.
         learning_rate: of Adam, for every network.

@@ -83,7 +83,7 @@ class Case:
         without: what a quick path is denied, of `MEANS`.
         compiled: whether `torch.compile` is let loose on the chains of `vgf.agents.fast`.
         agent: the method.
-        precision: of products on a quick path; see `vgf.agents.base.PRECISIONS`.
+        precision: of products on a quick path; see `vgf.agents.base.Precision`.
     """
 
     preset: str
