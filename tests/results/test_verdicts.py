@@ -199,7 +199,7 @@ def test_ahead_tells_what_it_does_not_judge() -> None:
     assert "none of them scores on quiet" in told
     many = verdicts.ahead(several(FIRST, FIRST, FIRST, FIRST, LAST)).text
     assert "VGF is first on 4 of 5 tasks and number 1.8 on average" in many
-    assert "is number 1.5 on h" in verdicts.ahead([unit(9.0, 9.0, 0.0, name="h")]).text
+    assert "is number 1.5 on h" in verdicts.ahead([unit(9.0, 9.0, 0.0, name="h", noise=0.0)]).text
     assert "nobody scores on the 1 task" in verdicts.ahead(several((0.0, 0, 0))).evidence
 
 
