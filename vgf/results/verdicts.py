@@ -35,7 +35,7 @@ from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 
 ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-FEW = 4  # tasks that a sentence can name
+FEW = 3  # tasks that a sentence can name
 MOVES = 0.25  # displacement in sigma below which a flow does too little for its direction to matter
 
 
@@ -63,7 +63,7 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
     if telling:
         silent = [unit.name for unit in named if not scores(unit)]
         evidence = f"Of {len(telling[0].scores)} methods {own} is {_places(telling)} by its mean score"
-        evidence += f"; none of them scores on {listed(silent)}" if silent else ""
+        evidence += f". None of them scores on {listed(silent)}" if silent else ""
     else:
         nobody = f"nobody scores on the {plural(len(named))} of the paper's table that were run"
         evidence = nobody if named else "no task of the paper's table was run"
