@@ -128,7 +128,7 @@ def render_limits(known: Mapping[str, Fact], path: Path = BOARD) -> str:
 def render_open(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts: Path = VERDICTS) -> str:
     """Return in MyST, claim by claim, why it was not reproduced and what would change our mind."""
     claims = read_claims()
-    lines = ["```{list-table}", ":header-rows: 1", ":widths: 30 14 28 28", ":class: scoreboard", ""]
+    lines = ["```{list-table}", ":header-rows: 1", ":widths: 30 14 28 28", ":class: scoreboard open", ""]
     lines.append(_cells("Claim", "Status", "Why it is open", "What would change our mind"))
     for one in read_board(path)["open"]:
         status = badge(standing(one["claim"], verdicts)[0])
