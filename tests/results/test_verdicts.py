@@ -196,7 +196,7 @@ def test_ahead_tells_what_it_does_not_judge() -> None:
     silent = unit(0.0, 0, 0, name="quiet")
     told = verdicts.ahead([unit(*LAST, name="h"), unit(*FIRST, name="i"), silent]).text
     assert told.startswith("Of 5 methods VGF is first on i and fifth on h by its mean score")
-    assert "None of them scores on quiet" in told
+    assert "None of them reaches 5 points on quiet" in told
     many = verdicts.ahead(several(FIRST, FIRST, FIRST, FIRST, LAST)).text  # too many to name
     assert "VGF is first on 4 of 5 tasks and number 1.8 on average" in many
     assert "is number 1.5 on h" in verdicts.ahead([unit(9.0, 9.0, 0.0, name="h", noise=0.0)]).text

@@ -63,12 +63,12 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
     if telling:
         silent = [unit.name for unit in named if not scores(unit)]
         evidence = f"Of {len(telling[0].scores)} methods {own} is {_places(telling)} by its mean score"
-        evidence += f". None of them scores on {listed(silent)}" if silent else ""
+        evidence += f". None of them reaches {WORTH:g} points on {listed(silent)}" if silent else ""
     else:
         nobody = f"nobody scores on the {plural(len(named))} of the paper's table that were run"
         evidence = nobody if named else "no task of the paper's table was run"
     rest = [unit for unit in others if scores(unit)]
-    evidence += f". It is first on {sum(map(_first, rest))} of {plural(len(rest), 'other task')}" if rest else ""
+    evidence += f". {own} is first on {sum(map(_first, rest))} of {plural(len(rest), 'other task')}" if rest else ""
     if len(judged) < TASKS:
         met = judged or not any(map(enough, named))
         return Verdict("undecided" if met else "condition not met", evidence, needs(named, judged))
