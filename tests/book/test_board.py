@@ -62,7 +62,7 @@ def test_the_disclosures_say_what_was_read_and_how_much_was_trained() -> None:
     said = board.render_disclosure({"share": 2.5})
     assert "a summary of the paper" in said
     assert "2.5 % of the paper's updates" in said
-    assert "{doc}`what that leaves open <not_reproduced>`" in said
+    assert "neither confirmed nor refuted: {doc}`what was not reproduced, and why <not_reproduced>`" in said
 
 
 def test_there_are_five_findings_and_each_names_a_chapter() -> None:

@@ -22,6 +22,8 @@ from tests.helpers import axe
 from tests.helpers.axe import violations
 from tests.helpers.site import CHAPTERS, PAGES, SITE
 
+LONGEST = 14_000  # pixels that a page may be high at desk width
+LONG = {"book/figures", *(page for page in PAGES if page.startswith("book/api"))}  # collections to look things up in
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 VIEWS = {"light": ("light", DESK), "dark": ("dark", DESK), "phone": ("light", PHONE)}
 # Wide things that are cut off: they pass the right edge and nothing between them and the article scrolls.
@@ -160,6 +162,11 @@ def phone(views: dict[str, Visit]) -> Visit:
 
 def test_the_page_loads_without_error_or_remote_request(light: Visit, dark: Visit, phone: Visit) -> None:
     assert {"light": light.faults, "dark": dark.faults, "phone": phone.faults} == {"light": [], "dark": [], "phone": []}
+
+
+def test_a_page_is_short_enough_to_be_read(light: Visit, page_name: str) -> None:
+    height = light.evaluate("() => document.documentElement.scrollHeight")
+    assert height <= LONGEST or page_name in LONG, f"{height} pixels"
 
 
 def test_every_image_is_loaded_and_described(light: Visit) -> None:

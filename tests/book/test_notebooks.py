@@ -17,6 +17,7 @@ import yaml
 from tests.helpers.site import CHAPTERS, ROOT
 from vgf.book.declared import declared
 
+LATE = {"14_language", "15_rlhf", "17_particles_in_language"}  # chapters whose first picture needs its text before it
 SECONDS = 180  # chapters are written for 90 s on two cores at quick; a busy machine may take twice as long
 
 
@@ -74,6 +75,13 @@ def test_a_chapter_says_what_it_does_and_what_was_found(chapter: str) -> None:
 def test_every_figure_a_chapter_shows_is_one_it_makes(chapter: str) -> None:
     shown = re.findall(r"\{include\} \.\./data/figures/([\w-]+)\.md", source(chapter).read_text())
     assert set(shown) <= set(declared(Path(chapter).name).figures)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_picture_comes_before_any_code(chapter: str) -> None:
+    before = source(chapter).read_text().partition("```{code-cell}")[0]
+    if Path(chapter).name not in LATE:
+        assert "```{include} ../data/figures/" in before
 
 
 def test_no_figure_is_made_twice() -> None:

@@ -188,11 +188,18 @@ def test_ahead_of_the_rivals(tasks: list[tuple[float, ...]], status: str) -> Non
 def test_ahead_tells_what_it_does_not_judge() -> None:
     few = verdicts.ahead(several(FIRST, FIRST, FIRST, seeds=3, noise=0.1), others=[unit(*LAST, name="h", noise=0.1)])
     assert few.status == "undecided"
-    assert "on 3 of 3 tasks" in few.evidence
+    assert "VGF is first on a, b and c by its mean score" in few.evidence
     assert "0 of 1 other task" in few.evidence
     assert "3 seeds on each" in few.lacks
     assert verdicts.ahead(several(FIRST, FIRST, FIRST, seeds=3, tasks=5, noise=0.1)).status == "held"
     assert "no task" in verdicts.ahead([]).evidence
+    silent = unit(0.0, 0, 0, name="quiet")
+    told = verdicts.ahead([unit(*LAST, name="h"), unit(*FIRST, name="i"), silent]).text
+    assert told.startswith("Of 5 methods VGF is first on i and fifth on h by its mean score")
+    assert "None of them reaches 5 points on quiet" in told
+    many = verdicts.ahead(several(FIRST, FIRST, FIRST, FIRST, LAST)).text  # too many to name
+    assert "VGF is first on 4 of 5 tasks and number 1.8 on average" in many
+    assert "is number 1.5 on h" in verdicts.ahead([unit(9.0, 9.0, 0.0, name="h", noise=0.0)]).text
     assert "nobody scores on the 1 task" in verdicts.ahead(several((0.0, 0, 0))).evidence
 
 

@@ -128,7 +128,9 @@ def render_limits(known: Mapping[str, Fact], path: Path = BOARD) -> str:
 def render_open(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts: Path = VERDICTS) -> str:
     """Return in MyST, claim by claim, why it was not reproduced and what would change our mind."""
     claims = read_claims()
-    lines = list_table("scoreboard", "30 14 28 28", ("Claim", "Status", "Why it is open", "What would change our mind"))
+    lines = list_table(
+        "scoreboard open", "30 14 28 28", ("Claim", "Status", "Why it is open", "What would change our mind")
+    )
     for one in read_board(path)["open"]:
         status = badge(standing(one["claim"], verdicts)[0])
         own = claims.loc[one["claim"]]

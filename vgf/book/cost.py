@@ -100,11 +100,11 @@ def render_costs() -> str:
         f"({{doc}}`/notebooks/07_speed`), and about {1e3 * gpu:.0f} ms on one GPU, {how}. Rivals are counted like VGF. "
         "Simulation and evaluation come on top.",
         "",
-        "| would settle | trainings | million updates | core hours | GPU hours | of these VGF and best-of-N |",
+        "| would settle | GPU hours | of these VGF and best-of-N | core hours | trainings | million updates |",
         "|---|--:|--:|--:|--:|--:|",
         *(
-            f"| {cost.name} | {cost.trainings:,} | {cost.updates / 1e6:,.0f} | {hours(cost.updates, core):,.0f} "
-            f"| {hours(cost.updates, gpu):,.0f} | {hours(cost.own, gpu):,.0f} |"
+            f"| {cost.name} | {hours(cost.updates, gpu):,.0f} | {hours(cost.own, gpu):,.0f} "
+            f"| {hours(cost.updates, core):,.0f} | {cost.trainings:,} | {cost.updates / 1e6:,.0f} |"
             for cost in costs()
         ),
         "",

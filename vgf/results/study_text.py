@@ -72,12 +72,12 @@ def telling(study: Study) -> list[str]:
 
 def silent_in_words(study: Study, names: Mapping[str, str] = NAMES) -> str:
     """Return a sentence for each task that is left out because nobody scores there; empty where there is none."""
-    left, drawn = silent(study), telling(study)
     labels = dict(ordered(study, names))
     return " ".join(
-        f"{short(task)} is left out: no method reaches {WORTH:g} points there; the highest: {labels[key]}, {mean:.1f}."
-        for task, (key, mean) in left.items()
-        if task not in drawn
+        f"On {short(task)} nobody scores, so it is left out."
+        if f"{mean:.1f}" in ("0.0", "-0.0")
+        else f"On {short(task)} no method reaches {WORTH:g} points (highest: {labels[key]}, {mean:.1f}): left out."
+        for task, (key, mean) in silent(study).items()
     )
 
 
@@ -103,8 +103,12 @@ def price_in_words(studies: Sequence[Study], seeds: int, keys: Sequence[str] = (
 def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str = "last") -> str:
     """Return a markdown table: methods and budgets down, tasks across, mean and interval in a cell.
 
-    Several tasks of an environment are one column, their mean. A task on which nobody scores is a sentence below it.
+    Several tasks of an environment are one column, their mean. A task on which nobody scores is a sentence below it;
+    where that is every task, there is no table.
     """
+    left = silent_in_words(study, names)
+    if len(silent(study)) == len(study.tasks):
+        return left
     shared = {task: dataset for dataset, tasks in study.environments.items() for task in tasks}
     rows = list(dict.fromkeys(shared.get(task, task) for task in telling(study)))
     tasks = [*rows, *([ALL] if len(study.tasks) > 1 and len(study.shared) > 1 else [])]
@@ -117,7 +121,7 @@ def score_table(study: Study, names: Mapping[str, str] = NAMES, checkpoint: str 
             cells.append("–" if row is None else with_interval(row))
         if any(cell != "–" for cell in cells):
             lines.append(f"| {text} | {' | '.join(cells)} |")
-    return "\n".join([*lines, *(["", left] if (left := silent_in_words(study, names)) else [])])
+    return "\n".join([*lines, *(["", left] if left else [])])
 
 
 def _title(study: Study, row: str) -> str:
@@ -167,6 +171,23 @@ def starts(study: Study) -> pd.DataFrame:
         means = own.groupby("update")["score"].mean()
         rows.append((source.task.name, source.method, float(means.loc[0]), float(means.iloc[-1])))
     return pd.DataFrame(rows, columns=["task", "method", "start", "end"])
+
+
+def starts_table(study: Study, names: Mapping[str, str] = NAMES) -> str:
+    """Return `starts` as a markdown table: methods down, tasks on which somebody scores across.
+
+    Where no untrained policy scores, that is a sentence, and a cell has the end alone.
+    """
+    own = starts(study)
+    own = own[own["task"].isin(telling(study))].set_index(["method", "task"]).round(1)
+    tasks = [task for task in study.tasks if task in own.index.get_level_values("task")]
+    both = bool((own["start"] != 0).any())
+    lines = [f"| method | {' | '.join(map(short, tasks))} |", f"|---|{'--:|' * len(tasks)}"]
+    for method in (name for name in names if name in own.index):
+        rows = [own.loc[method, task] if (method, task) in own.index else None for task in tasks]
+        cells = ["–" if row is None else f"{row.start:.1f} to " * both + f"{row.end:.1f}" for row in rows]
+        lines.append(f"| {names[method]} | {' | '.join(cells)} |")
+    return "\n".join(lines if both else [*lines, "", "Untrained, no method scores on these tasks."])
 
 
 def best_budgets_in_words(drawn: pd.DataFrame) -> str:

@@ -34,6 +34,8 @@ from vgf.results.judgement import (
 from vgf.results.stats import WORTH, student
 from vgf.results.units import Unit
 
+ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+FEW = 3  # tasks that a sentence can name
 MOVES = 0.25  # displacement in sigma below which a flow does too little for its direction to matter
 
 
@@ -58,19 +60,15 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
     """
     telling = [unit for unit in named if scores(unit)]
     judged = [unit for unit in telling if enough(unit)]
-    first = sum(_first(unit) for unit in telling)
     if telling:
-        places = listed([f"{permutation.ranks(u.scores.mean(-1))[0]:g} on {u.name}" for u in telling])
-        count = len(telling[0].scores)
-        evidence = (
-            f"{own} is first of {count} methods on {first} of {plural(len(telling))} of the paper's table on which "
-        )
-        evidence += f"any scores. Its rank is {places}"
+        silent = [unit.name for unit in named if not scores(unit)]
+        evidence = f"Of {len(telling[0].scores)} methods {own} is {_places(telling)} by its mean score"
+        evidence += f". None of them reaches {WORTH:g} points on {listed(silent)}" if silent else ""
     else:
         nobody = f"nobody scores on the {plural(len(named))} of the paper's table that were run"
         evidence = nobody if named else "no task of the paper's table was run"
     rest = [unit for unit in others if scores(unit)]
-    evidence += f". It is first on {sum(map(_first, rest))} of {plural(len(rest), 'other task')}" if rest else ""
+    evidence += f". {own} is first on {sum(map(_first, rest))} of {plural(len(rest), 'other task')}" if rest else ""
     if len(judged) < TASKS:
         met = judged or not any(map(enough, named))
         return Verdict("undecided" if met else "condition not met", evidence, needs(named, judged))
@@ -199,3 +197,15 @@ def _first(unit: Unit) -> bool:
     """Say whether the first method's mean is above all others'."""
     means = unit.scores.mean(-1)
     return bool(means[0] > means[1:].max())
+
+
+def _places(units: Sequence[Unit]) -> str:
+    """Return where the first method stands: its rank in words on a few tasks, else on how many it is first."""
+    if len(units) > FEW:
+        mean = float(np.mean([permutation.ranks(unit.scores.mean(-1))[0] for unit in units]))
+        return f"first on {sum(map(_first, units))} of {plural(len(units))} and number {mean:.1f} on average"
+    places: dict[float, list[str]] = {}
+    for unit in units:
+        places.setdefault(float(permutation.ranks(unit.scores.mean(-1))[0]), []).append(unit.name)
+    words = {rank: ORDER[int(rank) - 1] if rank in range(1, len(ORDER) + 1) else f"number {rank:g}" for rank in places}
+    return listed([f"{words[rank]} on {listed(tasks)}" for rank, tasks in sorted(places.items())])
