@@ -42,6 +42,22 @@ def test_a_fall_after_the_chosen_budget_is_a_turn() -> None:
     assert table.turned(noisy, "judges", 0.1)[BEST][1] == "undecided"
 
 
+def test_each_prediction_is_held_to_its_difference() -> None:
+    found = table.predictions(ROWS, 0.1)
+    outcomes = found.groupby("prediction", sort=False)["outcome"].apply(list).to_dict()
+    assert list(outcomes) == ["proxy", "judges", "people", "controls", "best_of_n", "automatic"]
+    assert outcomes["proxy"] == ["as predicted"] * 4  # the proxy ends at four, the judges near one
+    assert outcomes["judges"] == ["as predicted", "otherwise", "otherwise", "as predicted"]
+    assert outcomes["people"] == ["as predicted"] * 4
+    assert outcomes["controls"] == ["as predicted"] * 2
+    assert outcomes["best_of_n"] == ["undecided"]
+    assert outcomes["automatic"] == ["as predicted"] * 4
+    better = ROWS.assign(people=1.0 * (ROWS["row"] == "vgf"))
+    changed = table.predictions(better, 0.1).groupby("prediction")["outcome"].apply(list)
+    assert changed["controls"] == ["otherwise"] * 2
+    assert changed["best_of_n"] == ["as predicted"]
+
+
 def test_a_curve_has_a_line_for_each_budget_and_the_text_both_ends() -> None:
     found = table.curves(ROWS)
     assert len(found) == 12

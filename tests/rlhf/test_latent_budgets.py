@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.helpers.language import digest, little_cache
 from tests.helpers.latent import LITTLE_PLAN, SIZES, little_space
 from vgf import cli
-from vgf.rlhf.latent.budgets import BEST, BUDGETS, FIVE, MOVED, BudgetStudy, measure, particles_of
+from vgf.rlhf.latent.budgets import BEST, BUDGETS, CURVATURE, FIVE, MOVED, BudgetStudy, curvature, measure, particles_of
 from vgf.rlhf.latent.models import Ratings
 from vgf.rlhf.latent.study import folder_of, read_latent
 from vgf.rlhf.parts import prepare
@@ -88,6 +88,30 @@ def test_what_is_measured_is_of_the_particle_the_proxy_likes_and_others_choose_a
     assert found["others"].tolist() == pytest.approx(nearest_to_one.flatten().tolist(), abs=1e-4)
 
 
+class Bent(Known):
+    """The proxy's slope is one along the first axis and bends with the second; the judges say the first."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the five."""
+        straight = z[..., 0]
+        return torch.stack([straight + z[..., 1].square(), straight, straight, straight, straight])
+
+
+def test_gradients_say_beforehand_whom_a_constant_serves() -> None:
+    space, places = little_space(), samples(6)
+    fold = torch.arange(len(space.training.ratings)) % 5 == 0
+    found = curvature(Bent(), space, places, fold).set_index("direction")
+    assert found.loc["constant", "alike"] == found.loc["linear", "alike"] == pytest.approx(1, abs=1e-4)
+    assert found.loc["own", "alike"] < 0.8
+    assert found.loc["own", "network"] == pytest.approx(1, abs=1e-4)
+    own = torch.nn.functional.normalize(
+        torch.stack([torch.ones(3, 6), 2 * places[..., 1], *torch.zeros(2, 3, 6)], -1), dim=-1
+    )
+    assert found.loc["own", "judges"] == pytest.approx(float(own[..., 0].mean()), abs=1e-4)
+    assert found.loc["constant", "judges"] > found.loc["own", "judges"]
+    assert found.loc["linear", "judges"] > 0.99  # people's rating is the first axis in this world
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     little_cache(tmp_path, 200)
@@ -110,6 +134,8 @@ def test_a_study_of_budgets_is_done_once(world: Path, monkeypatch: Any, capsys: 
     assert set(rows["row"]) == {BEST, *MOVED}
     assert len(rows) == 2 * 6 * (2 + 2 * len(MOVED))
     assert "| best-of-N | automatic: " in said
+    foretold = read_latent(folder_of("quick", CURVATURE))
+    assert list(foretold["direction"]) == ["own", "constant", "linear"] * 2
     made = {path: digest(path) for path in (world / "results").rglob("*.csv")}
     monkeypatch.setattr(BudgetStudy, "rows", pytest.fail)
     assert cli.main(["rlhf", "latent", str(file)]) == 0

@@ -5,7 +5,7 @@ All intervals are `vgf.rlhf.latent.verdict.clustered`: seeds and prompts are bot
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 
 import numpy as np
 import pandas as pd
@@ -80,6 +80,41 @@ def turned(rows: pd.DataFrame, column: str, worth: float) -> dict[str, tuple[Est
         yes, no = fall.high < 0 and fall.value < -worth, fall.low > -worth
         found[name] = (fall, "yes" if yes else "no" if no else "undecided")
     return found
+
+
+def predictions(rows: pd.DataFrame, worth: float) -> pd.DataFrame:
+    """Return what the experiment file predicts, held to the numbers: one line a difference.
+
+    Columns: prediction (its name in the file), difference (in words), value, low, high, outcome ("as predicted",
+    "otherwise" or "undecided").
+    """
+    lines: list[dict[str, object]] = []
+
+    def add(name: str, words: str, found: Estimate, right: bool, wrong: bool) -> None:
+        outcome = "as predicted" if right else "otherwise" if wrong else "undecided"
+        lines.append({"prediction": name, "difference": words, **asdict(found), "outcome": outcome})
+
+    chosen = {name: at_automatic(rows[rows["row"] == name]) for name in WORDS}
+    for name, words in WORDS.items():
+        end = at_the_end(rows[rows["row"] == name])
+        gap = clustered(values(end, "proxy") - values(end, "judges"))
+        add("proxy", f"{words}: proxy less judges, at the end", gap, gap.low > 0, gap.high < 0)
+    for column in ("judges", "people"):
+        for name, (fall, word) in turned(rows, column, worth).items():
+            expected = "yes" if column == "judges" and name != BEST else "no"
+            told = f"{WORDS[name]}: {column} at the end, less at the automatic budget"
+            add(column, told, fall, word == expected, word not in (expected, "undecided"))
+    for other in ("constant", "no_kernel"):
+        more = difference(chosen["vgf"], chosen[other], "people")
+        add("controls", f"VGF less {WORDS[other]}, people", more, more.high < worth, more.low > worth)
+    more = difference(chosen["vgf"], chosen[BEST], "people")
+    add("best_of_n", "VGF less best-of-N, people", more, more.low > 0, more.high < 0)
+    for name, words in WORDS.items():
+        own = rows[rows["row"] == name]
+        best = own.groupby("budget")["people"].mean().idxmax()
+        lost = difference(own[own["budget"] == best], chosen[name], "people")
+        add("automatic", f"{words}: best budget less automatic, people", lost, lost.high < worth, lost.low > worth)
+    return pd.DataFrame(lines)
 
 
 def text(rows: pd.DataFrame, worth: float) -> str:

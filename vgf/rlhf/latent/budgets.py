@@ -18,7 +18,8 @@ from torch import Tensor
 
 from vgf.flow import value_gradient
 from vgf.networks import SeedStreams
-from vgf.rlhf.latent.models import Prior, Ratings, Roles, prior, ratings
+from vgf.rlhf.latent.geometry import alike, share
+from vgf.rlhf.latent.models import Prior, Ratings, Roles, fold_of, prior, ratings
 from vgf.rlhf.latent.plan import read_budget_plan
 from vgf.rlhf.latent.rows import ANCHORS, ROWS, Setting, move
 from vgf.rlhf.latent.space import Space, Texts, open_space
@@ -28,7 +29,8 @@ from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 from vgf.support.scales import ScaleName
 
-BUDGETS = "budgets"
+BUDGETS, CURVATURE = "budgets", "curvature"  # names of the records
+PENALTY = 1.0  # of the linear reward, a snippet's worth of shrinkage in each whitened direction
 BEST = "best_of_n"
 MOVED = ("constant", "no_kernel", "vgf")  # of `vgf.rlhf.latent.rows`
 FIVE = Roles(move=1, choose=2, judge=2)
@@ -121,23 +123,68 @@ class BudgetStudy:
             write_seed(folder, seed, rows, KEYS, self.settings, {"scale": self.scale, **facts}, started)
             left = (time.monotonic() - begun) / at * (len(missing) - at)
             log(f"budgets: seed {at} of {len(missing)}, about {duration(left)} to go")
+        self.foretell()
         return read_latent(folder)
+
+    def foretell(self) -> None:
+        """Record, of each seed, what gradients say before anything is moved; see `curvature`."""
+        folder = folder_of(self.scale, CURVATURE, self.root)
+        for seed in [seed for seed in self.sizes.seeds if not is_sealed(folder, seed, self.trained)]:
+            started = time.monotonic()
+            space = open_space(self.cache / "vectors", self.plan.topics, self.sizes.dimensions)
+            home = self.cache / fingerprint(self.trained) / f"seed{seed}"
+            own = prior(home / "prior", space.training, self.sizes, seed)
+            model = ratings(home / "ratings", space.training, self.sizes, seed, FIVE)
+            samples = self.samples(space, own, seed)[:, : self.sizes.particles]
+            fold = fold_of(len(space.training.ratings), seed, sum(FIVE)) == 0
+            found = curvature(model, space, samples, fold)
+            write_seed(folder, seed, found, ("direction",), self.trained, {"scale": self.scale}, started)
+
+    def samples(self, space: Space, own: Prior, seed: int) -> Tensor:
+        """Return the prior's samples for the reported prompts, [P, M, d]."""
+        prompts = space.report.at(range(min(self.sizes.prompts, len(space.report.names))))
+        shape = (len(prompts.names), max(self.sizes.particles, *self.plan.samples), self.sizes.dimensions)
+        return own.sample(prompts.conditions, SeedStreams([seed], "samples of budgets").normal(*shape)[0])
 
     def rows(self, space: Space, own: Prior, model: Ratings, seed: int) -> pd.DataFrame:
         """Return every method at every budget on the reported half, a line a prompt."""
-        pool, n = space.report, self.sizes.particles
-        prompts = pool.at(range(min(self.sizes.prompts, len(pool.names))))
-        shape = (len(prompts.names), max(n, *self.plan.samples), self.sizes.dimensions)
-        drawn = own.sample(prompts.conditions, SeedStreams([seed], "samples of budgets").normal(*shape)[0])
-        first, frames = drawn[:, :n], []
+        pool, drawn = space.report, self.samples(space, own, seed)
+        first, frames = drawn[:, : self.sizes.particles], []
         for name in (BEST, *MOVED):
             ladder = self.plan.samples if name == BEST else self.plan.displacements
             for budget in ladder:
                 start = drawn if name == BEST else first
                 end = particles_of(name, budget, start, model, space, self.sizes.steps)
                 found = measure(start, end, model, pool, name != BEST)
-                frames.append(found.assign(row=name, budget=float(budget), prompt=prompts.names))
+                frames.append(found.assign(row=name, budget=float(budget), prompt=pool.names[: len(drawn)]))
         return pd.concat(frames, ignore_index=True)
+
+
+def curvature(model: Ratings, space: Space, samples: Tensor, fold: Tensor) -> pd.DataFrame:
+    """Return how three directions at the same places agree with each other and with the judges' gradient.
+
+    Lines: own (the moving network's gradient there), constant (its mean at training snippets), linear (the slope of
+    ridge regression on the moving network's fold: a reward that cannot curve). Columns, mean cosines: alike (among
+    places), network (with the moving network's gradient), judges (with the judging networks' gradient, which is the
+    share of the first-order gain of what judges that a step along the direction has).
+
+    Args:
+        model: the rating networks.
+        space: with the training snippets.
+        samples: places, [P, N, d].
+        fold: which training snippets are the moving network's, [n].
+    """
+    own, judges = (value_gradient(of)(samples) for of in (model.moves, model.judges))
+    mean = value_gradient(model.moves)(space.training.latents[:ANCHORS][None]).mean((0, 1))
+    z, y = space.training.latents[fold], space.training.ratings[fold]
+    centred = z - z.mean(0)
+    slope = torch.linalg.solve(centred.T @ centred + PENALTY * torch.eye(z.shape[1]), centred.T @ (y - y.mean()))
+    fields = {"own": own, "constant": mean.expand_as(own), "linear": slope.expand_as(own)}
+    lines = [
+        {"direction": name, "alike": alike(field), "network": share(own, field), "judges": share(judges, field)}
+        for name, field in fields.items()
+    ]
+    return pd.DataFrame(lines).round(5)
 
 
 def fit(model: Ratings, pool: Texts) -> dict[str, float]:

@@ -82,6 +82,11 @@ class Ratings(nn.Module):
         return self(z)[self.roles.move + self.roles.choose :].mean(0)
 
 
+def fold_of(count: int, seed: int, folds: int) -> Tensor:
+    """Return which network's fold each of so many training snippets is in, [count]."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed_of("folds", seed))) % folds
+
+
 def prior(folder: Path, texts: Texts, sizes: Sizes, seed: int) -> Prior:
     """Return the prior of a seed, trained once and kept in a folder."""
     model = Prior(sizes, texts.conditions.shape[1], seed)
@@ -102,7 +107,7 @@ def prior(folder: Path, texts: Texts, sizes: Sizes, seed: int) -> Prior:
 def ratings(folder: Path, texts: Texts, sizes: Sizes, seed: int, roles: Roles = ROLES) -> Ratings:
     """Return the rating networks of a seed, trained once and kept in a folder."""
     model, folds = Ratings(sizes, seed, roles), sum(roles)
-    fold = torch.randperm(len(texts.ratings), generator=torch.Generator().manual_seed(seed_of("folds", seed))) % folds
+    fold = fold_of(len(texts.ratings), seed, folds)
 
     def loss_of(step: int) -> Tensor:
         taken = order(len(texts.ratings), folds * sizes.batch, step, seed)
