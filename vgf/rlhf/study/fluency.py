@@ -39,7 +39,7 @@ def against_people(rows: pd.DataFrame, method: str) -> Estimate:
     """
     keys = ["seed", "prompt"]
     own, human = (rows[rows["method"] == name].set_index(keys)[["nats", "length"]] for name in (method, HUMAN))
-    both = own.join(human, rsuffix="_human", how="inner").reset_index()
+    both = own.join(human.add_suffix("_human"), how="inner").reset_index()
     if both.empty:
         raise ValueError(f"{method}: no prompt of it has a row of people's response; run `vgf rlhf align` with human")
 
