@@ -8,6 +8,7 @@ EXPERIMENT ?=
 RESULTS    ?= data/results
 PROFILE    ?=
 TAG        ?=
+WITH       ?=
 
 VENV  := .venv
 READY := $(VENV)/.ready
@@ -31,7 +32,8 @@ define snakemake
 	@! grep -q 'Nothing to be done' _build/logs/$(1).log || echo "Everything is up to date."
 endef
 
-# An experiment on language does its own stages in order; the others go through Snakemake.
+# An experiment on language does its own stages in order; the others go through Snakemake. WITH adds words to its command:
+# make reproduce EXPERIMENT=rlhf_paper SCALE=paper WITH="--model FOLDER --tldr FILE --hh FILE --judge NAME"
 LANGUAGE = $(shell grep -s '^language:' $(STUDY))
 # What hours of training will cost is said before they begin; a scale for one GPU is estimated there, by the same command.
 define REPRODUCE
@@ -98,7 +100,7 @@ chapter: $(READY) ## rerun one chapter and the book with it: make chapter CH=02_
 
 reproduce: $(READY) ## one experiment, from data to its table: make reproduce EXPERIMENT=first_run SCALE=quick
 	@test -f "$(STUDY)" || { echo "reproduce: no $(STUDY); say EXPERIMENT=one of:" $(basename $(notdir $(wildcard data/experiments/*.yaml))); exit 2; }
-	$(if $(LANGUAGE),@vgf rlhf $(if $(findstring latent,$(LANGUAGE)),latent,run) $(STUDY) --scale $(SCALE) --results $(RESULTS),$(REPRODUCE))
+	$(if $(LANGUAGE),@vgf rlhf $(if $(findstring latent,$(LANGUAGE)),latent,run) $(STUDY) --scale $(SCALE) --results $(RESULTS) $(WITH),$(REPRODUCE))
 
 test-slurm: $(READY) ## an experiment through a real two-node Slurm on this machine (Debian or Ubuntu, as root)
 	@tests/slurm/run

@@ -15,6 +15,7 @@ from tests.helpers.site import ROOT
 from vgf import cli
 from vgf.rlhf import settings
 from vgf.rlhf.study import run as study
+from vgf.rlhf.study.plan import read_plan
 from vgf.rlhf.study.records import read_rows
 
 torch.set_num_threads(1)
@@ -114,7 +115,7 @@ def test_what_a_comparison_needs_is_asked_for_before_anything_is_done(
 
 @pytest.mark.parametrize("scale", sorted(yaml.safe_load(FILE.read_text())["scales"]))
 def test_the_file_of_the_book_is_whole_and_has_every_control(scale: str) -> None:
-    _, comparisons = study.read_plan(FILE, scale)
+    _, comparisons = read_plan(FILE, scale)
     names = {name for comparison in comparisons if not comparison.development for name in comparison.methods}
     assert {"human", "sft", "best_of_8", "best_of_16", "vgf_L1", "constant_L1", "no_kernel_L1", "cold_L0"} <= names
 
@@ -128,10 +129,12 @@ def test_make_gives_an_experiment_on_language_to_its_own_command() -> None:
     for name, expected in (
         ("rlhf", "vgf rlhf run data/experiments/rlhf.yaml --scale quick"),
         ("latent", "vgf rlhf latent data/experiments/latent.yaml --scale quick"),
+        ("overoptimisation", "vgf rlhf latent data/experiments/overoptimisation.yaml --scale quick"),
+        ("rlhf_paper", "vgf rlhf run data/experiments/rlhf_paper.yaml --scale quick"),
         ("first_run", "snakemake"),
     ):
-        words = ["make", "-n", *made, "reproduce", f"EXPERIMENT={name}"]
+        words = ["make", "-n", *made, "reproduce", f"EXPERIMENT={name}", "WITH=--model folder"]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
-        assert ("vgf rlhf" in done.stdout) == (name != "first_run")
+        assert ("vgf rlhf" in done.stdout) == ("--model folder" in done.stdout) == (name != "first_run")

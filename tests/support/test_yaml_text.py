@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.helpers.site import ROOT
-from vgf.rlhf.study.run import read_plan
+from vgf.rlhf.study.plan import read_plan
 from vgf.support.yaml_text import read_yaml
 from vgf.training.experiments import read_experiment
 

@@ -8,4 +8,5 @@ goes by the names of its models and datasets.
     flow, relaxation, decoders   the method             parts/    third-party models and texts, and their preparation
     models, sampling, reward     what it acts on        rivals/   DPO, RLOO and PPO through TRL
     settings, stages, training   sft, reward, judge     study/    methods, records of prompts, table, commands
+    placement                    how large models fit   latent/   the flow in a small space of sentences
 """

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
+from vgf.rlhf.placement import recompute
 from vgf.rlhf.sampling import joined, positions_of
 from vgf.support.files import write_json, written_whole
 from vgf.support.json_text import read_facts
@@ -41,6 +42,7 @@ class RewardModel(nn.Module):
         body: the first layers of the policy's architecture, which take embeddings.
         head: to a number.
         vocabulary_digest: of the tokenizer whose embeddings it reads.
+        in_bfloat16: whether layers are computed in bfloat16; the weights stay float32.
     """
 
     def __init__(self, body: Any, centre: Tensor, scale: Tensor, vocabulary_digest: str) -> None:
@@ -52,15 +54,23 @@ class RewardModel(nn.Module):
         self.centre = nn.Buffer(centre.clone())
         self.scale = nn.Buffer(scale.clone())
         self.vocabulary_digest = vocabulary_digest
+        self.in_bfloat16 = False
 
     def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return rewards, float32 [B], of standardised embeddings [B, S, d] and mask [B, S]."""
         raw = (embeddings * self.scale + self.centre).to(self.head.weight.dtype)
-        out = self.body(
-            inputs_embeds=raw, attention_mask=mask.long(), position_ids=positions_of(mask), use_cache=False
-        ).last_hidden_state
+        with torch.autocast(raw.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            out = self.body(
+                inputs_embeds=raw, attention_mask=mask.long(), position_ids=positions_of(mask), use_cache=False
+            ).last_hidden_state
+        out = out.to(self.head.weight.dtype)
         weight = mask.to(out.dtype)[..., None]
         return self.head((out * weight).sum(1) / weight.sum(1)).squeeze(-1).float()
+
+    def be_lean(self) -> None:
+        """Take a fraction of the memory: layers in bfloat16, computed again in the backward pass."""
+        self.in_bfloat16 = True
+        recompute(self.body)
 
     def save(self, folder: Path) -> None:
         """Write weights and config."""
@@ -81,7 +91,7 @@ def new_reward(policy: Policy, layers: int, seed: int) -> RewardModel:
     if not isinstance(getattr(body, "layers", None), nn.ModuleList):
         raise ValueError(f"{type(body).__name__}: its layers cannot be cut short; supported are Llama and GPT-NeoX")
     body.layers = body.layers[:layers]
-    body.config.num_hidden_layers = layers
+    body.config.num_hidden_layers = len(body.layers)  # a small model may have fewer than are asked for
     body.set_input_embeddings(nn.Embedding(1, body.config.hidden_size))  # embeddings come from outside
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -6,12 +6,13 @@ mix and an interrupted one is found again. The price is that a changed size star
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from vgf.rlhf.made_of import model_of, task_of
 from vgf.rlhf.parts.registry import cache_folder
+from vgf.rlhf.placement import WHOLE, Placement
 from vgf.support.config import check_config
 from vgf.support.given import place, whole
 from vgf.support.provenance import fingerprint
@@ -36,6 +37,8 @@ class Sizes:
         together: responses sampled at once.
         save_every: training steps between checkpoints.
         bc_prompts, bc_steps: prompts weighted behaviour cloning samples from, and its steps.
+        prompt_tokens: of preferences, rows with a longer prompt are left out; 0 leaves none out.
+        value_rank: rank of the update of PPO's value model; 0 trains all of its weights.
     """
 
     sft_steps: int = 100
@@ -54,10 +57,12 @@ class Sizes:
     save_every: int = 20
     bc_prompts: int = 64
     bc_steps: int = 30
+    prompt_tokens: int = field(default=0, metadata={"before": 0})
+    value_rank: int = field(default=0, metadata={"before": 0})
 
     def __post_init__(self) -> None:
         """Refuse sizes that have no meaning."""
-        check_config(self, positive=[field.name for field in fields(self)])
+        check_config(self, positive=[one.name for one in fields(self) if "before" not in one.metadata])
         if self.particles > self.most:
             raise ValueError(f"most ({self.most}) must be at least particles ({self.particles})")
 
@@ -75,7 +80,8 @@ SIZES: dict[str, Sizes] = {
         reward_layers=12,
         prompts=512,
         tokens=128,
-        together=1024,
+        together=32,
+        value_rank=64,
         save_every=200,
         bc_prompts=4000,
         bc_steps=1000,
@@ -101,6 +107,7 @@ class Setup:
         preferences: a file of rows in place of the task's own dataset.
         least_rating: of reviews, prompts whose human continuation is rated lower are left out of the test.
         development: choose on prompts from the other end of the test split than the reported ones.
+        placement: where and how it is worked on; see `vgf.rlhf.placement`.
     """
 
     model: str = SMOLLM2
@@ -111,6 +118,7 @@ class Setup:
     preferences: Path | None = None
     least_rating: float = -4.0
     development: bool = False
+    placement: Placement = WHOLE
 
     def __post_init__(self) -> None:
         """Take paths and numbers as people have them."""
@@ -135,6 +143,10 @@ class Setup:
         sizes = asdict(self.sizes)
         upstream = {"judge": (), "sft": ("sft",), "reward": ("sft", "reward")}.get(stage, ("sft", "reward", "bc"))
         chosen = {key: sizes[key] for part in upstream for key in DEPENDS[part]} | {"tokens": self.sizes.tokens}
+        if self.sizes.prompt_tokens and self.task != "reviews" and stage != "judge":
+            chosen["prompt_tokens"] = self.sizes.prompt_tokens
+        if self.sizes.value_rank and stage == "ppo":
+            chosen["value_rank"] = self.sizes.value_rank
         facts = {"version": VERSION, **self.made_of, **chosen}
         slug = self.model.rstrip("/").split("/")[-1]
         seed = () if stage == "judge" else (f"seed{self.seed}",)

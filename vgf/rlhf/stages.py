@@ -7,7 +7,8 @@ there. A stage that needs another makes no silent substitute: it says which comm
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vgf.rlhf.parts.data import Row, Splits, read_reviews
 from vgf.rlhf.parts.minilm import load_encoder, save_judge, train_judge
 from vgf.rlhf.parts.preferences import read_preferences
 from vgf.rlhf.parts.prepare import minilm_folder, model_folder, snippets_file
+from vgf.rlhf.placement import in_parts, recompute
 from vgf.rlhf.reward import (
     RewardModel,
     load_reward,
@@ -34,6 +36,7 @@ from vgf.rlhf.settings import SMOLLM2, Setup
 from vgf.rlhf.training import find_done, order, read_done, train, write_done
 from vgf.support.files import locked
 
+_READ: dict[tuple[object, ...], Splits] = {}  # the preferences that were read last
 HELD_OUT = 128  # rows a stage is measured on
 BC_TEMPERATURE = 1.0  # of the weights of weighted cloning, in standard deviations of the reward
 
@@ -42,10 +45,18 @@ def load_splits(setup: Setup, tokenizer: Any) -> Splits:
     """Return the task's rows in the tokens of a tokenizer."""
     if setup.task == "reviews":
         return read_reviews(snippets_file(), tokenizer, setup.sizes.tokens)
-    return read_preferences(setup.task, setup.preferences, tokenizer, setup.sizes.tokens)
+    sizes, file = setup.sizes, setup.preferences
+    words = hash(frozenset(tokenizer.get_vocab().items()))
+    stamp = file.stat() if file is not None and file.exists() else None
+    asked = (setup.task, file, stamp and (stamp.st_mtime_ns, stamp.st_size), sizes.tokens, sizes.prompt_tokens)
+    key = (*asked, words, tokenizer.chat_template)
+    if key not in _READ:  # a hundred thousand rows take a minute, and every stage asks for them
+        _READ.clear()
+        _READ[key] = read_preferences(setup.task, file, tokenizer, sizes.tokens, sizes.prompt_tokens)
+    return _READ[key]
 
 
-def open_policy(setup: Setup, folder: Path | None = None, device: torch.device | str = "cpu") -> tuple[Policy, Splits]:
+def open_policy(setup: Setup, folder: Path | None = None) -> tuple[Policy, Splits]:
     """Return the base model, or the one a stage left in a folder, with the task's rows.
 
     Raises:
@@ -54,19 +65,19 @@ def open_policy(setup: Setup, folder: Path | None = None, device: torch.device |
     base = find_model(setup.model, model_folder(), SMOLLM2)
     tokenizer = load_tokenizer(base)
     splits = load_splits(setup, tokenizer)
-    model = load_model(folder or base, device=device)
+    model = load_model(folder or base, device=setup.placement.device)
     every = [*splits.sft, *splits.reward, *splits.test]
     policy = make_policy(model, tokenizer, every if setup.task == "reviews" else None)
     check_rows(policy, every, setup.sizes.tokens)
     return policy, splits
 
 
-def open_sft(setup: Setup, device: torch.device | str = "cpu") -> tuple[Policy, Splits]:
+def open_sft(setup: Setup) -> tuple[Policy, Splits]:
     """Return the supervised policy; ValueError with the command that comes first where it is not trained."""
     folder = setup.folder("sft")
     if read_done(folder) is None:
         raise ValueError(f"no supervised policy for these settings; `vgf rlhf sft` with seed {setup.seed} comes first")
-    return open_policy(setup, folder, device)
+    return open_policy(setup, folder)
 
 
 def perplexity(policy: Policy, rows: Sequence[Row]) -> float:
@@ -103,10 +114,13 @@ def sft(setup: Setup) -> dict[str, Any]:
         policy, splits = open_policy(setup)
         before = perplexity(policy, splits.test[:HELD_OUT])
         parameters = add_low_rank(policy.model, sizes.rank, setup.seed)
+        if setup.placement.lean:
+            recompute(policy.model.base_model)
 
-        def loss_of(step: int) -> Tensor:
-            taken = order(len(splits.sft), sizes.sft_batch, step, setup.seed)
-            return cloning_loss(policy, [splits.sft[k] for k in taken])
+        def loss_of(step: int) -> Tensor | Iterator[Tensor]:
+            rows = [splits.sft[k] for k in order(len(splits.sft), sizes.sft_batch, step, setup.seed)]
+            part = partial(cloning_loss, policy)
+            return in_parts(rows, setup.placement.rows, part, lambda row: len(row.chosen))
 
         facts = train("sft", folder, parameters, loss_of, sizes.sft_steps, sizes.sft_rate, sizes.save_every)
         merge_low_rank(policy.model)
@@ -128,11 +142,15 @@ def reward(setup: Setup) -> dict[str, Any]:
         policy, splits = open_sft(setup)
         model = new_reward(policy, sizes.reward_layers, setup.seed)
         parameters = {name: p for name, p in model.named_parameters() if "embed" not in name}
+        most = setup.placement.rows if splits.reward[0].rejected else 0  # ratings are compared across the whole batch
+        if setup.placement.lean:
+            model.be_lean()
 
-        def loss_of(step: int) -> Tensor:
-            taken = order(len(splits.reward), sizes.reward_batch, step, setup.seed)
+        def loss_of(step: int) -> Tensor | Iterator[Tensor]:
+            rows = [splits.reward[k] for k in order(len(splits.reward), sizes.reward_batch, step, setup.seed)]
             generator = torch.Generator().manual_seed(seed_of("reward", setup.seed, step))
-            return preference_loss(model, policy, [splits.reward[k] for k in taken], generator)
+            part = partial(preference_loss, model, policy, generator=generator)
+            return in_parts(rows, most, part, lambda row: 1.0)
 
         args = (sizes.reward_steps, sizes.reward_rate, sizes.save_every)
         facts = train("reward", folder, parameters, loss_of, *args)
@@ -207,10 +225,15 @@ def weighted_cloning(setup: Setup) -> dict[str, Any]:
         value = torch.cat(values)
         weights = (torch.softmax(value / (BC_TEMPERATURE * value.std()), -1) * sizes.particles).flatten().cpu()
         parameters = add_low_rank(policy.model, sizes.rank, setup.seed + 1)
+        if setup.placement.lean:
+            recompute(policy.model.base_model)
 
-        def loss_of(step: int) -> Tensor:
+        def weighted(taken: Sequence[int]) -> Tensor:
+            return cloning_loss(policy, [rows[k] for k in taken], weights[list(taken)])
+
+        def loss_of(step: int) -> Tensor | Iterator[Tensor]:
             taken = order(len(rows), sizes.sft_batch, step, setup.seed)
-            return cloning_loss(policy, [rows[k] for k in taken], weights[taken])
+            return in_parts(taken, setup.placement.rows, weighted, lambda k: float(weights[k]) * len(rows[k].chosen))
 
         facts = train(
             "weighted cloning", folder, parameters, loss_of, sizes.bc_steps, sizes.sft_rate / 2, sizes.save_every

@@ -11,7 +11,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def train(
     name: str,
     folder: Path,
     parameters: Mapping[str, nn.Parameter],
-    loss_of: Callable[[int], Tensor],
+    loss_of: Callable[[int], Tensor | Iterator[Tensor]],
     steps: int,
     rate: float,
     save_every: int,
@@ -51,7 +51,7 @@ def train(
         name: what is trained, for the progress line.
         folder: of the checkpoints.
         parameters: what Adam may change, by name.
-        loss_of: the loss of a step, a scalar that depends on the step's number alone.
+        loss_of: the loss of a step, a scalar that depends on the step's number alone, or parts that add up to it.
         steps: how many.
         rate: Adam's highest.
         save_every: steps between checkpoints.
@@ -70,12 +70,11 @@ def train(
     for step in bar:
         for group in adam.param_groups:
             group["lr"] = rate * schedule(step, steps)
-        loss = loss_of(step)
-        loss.backward()
+        loss = _backward(loss_of(step))
         torch.nn.utils.clip_grad_norm_(list(parameters.values()), CLIP)
         adam.step()
         adam.zero_grad(set_to_none=True)
-        losses.append(float(loss.detach()))
+        losses.append(loss)
         if not math.isfinite(losses[-1]):
             raise ValueError(f"{name}: the loss is {losses[-1]} at step {step}; lower its rate")
         log_time_left(name, first, step + 1, steps, started)
@@ -87,6 +86,15 @@ def train(
         "first_loss": float(np.mean(losses[: max(1, steps // 10)])),
         "seconds": round(spent + time.monotonic() - started, 1),
     }
+
+
+def _backward(loss: Tensor | Iterator[Tensor]) -> float:
+    """Add a loss's gradient to the parameters, part by part, each freed before the next; return the loss."""
+    total = 0.0
+    for part in (loss,) if isinstance(loss, Tensor) else loss:
+        part.backward()
+        total += float(part.detach())
+    return total
 
 
 def log_time_left(name: str, first: int, done: int, steps: int, started: float) -> None:

@@ -10,4 +10,5 @@ that nothing new is written.
     models   the prior, and networks of people's ratings         plan      the experiment file and its sizes
     wishes   what is wished for, and how a text is valued        study     scenes, tuning, records
     geometry how alike gradients are, and how far particles      verdict   does a particle need its own direction
+    budgets  how far to go, and who says so
 """

@@ -13,10 +13,10 @@ from vgf.support.scales import ScaleName
 
 @dataclass(frozen=True)
 class Latent:
-    """Do the testbeds in which a direction must depend on the particle, in a small space of sentences."""
+    """Do an experiment in a small space of sentences: wishes that particles fulfil each in its way, or budgets."""
 
     experiment: tyro.conf.Positional[Path]
-    """A file of data/experiments whose `language` is latent."""
+    """A file of data/experiments whose `language` is latent or latent-budget."""
     scale: ScaleName = "quick"
     """Which of its scales."""
     results: Path | None = None
@@ -25,18 +25,27 @@ class Latent:
     """Processor threads; torch's own choice by default."""
 
     def run(self) -> None:
-        """Print the table of each testbed."""
+        """Print its tables."""
         if self.threads is not None:
             import torch
 
             torch.set_num_threads(self.threads)
-        from vgf.rlhf.latent.plan import read_latent_plan
+        from vgf.rlhf.latent.plan import language_of, read_budget_plan, read_latent_plan
         from vgf.rlhf.latent.study import Study
         from vgf.rlhf.latent.table import text
         from vgf.rlhf.parts import prepare
 
-        read_latent_plan(self.experiment, self.scale)  # a faulty file is told of before anything is fetched
+        of_budgets = language_of(self.experiment) == "latent-budget"
+        # a faulty file is told of before anything is fetched
+        (read_budget_plan if of_budgets else read_latent_plan)(self.experiment, self.scale)
         log("\n".join(prepare.prepare()))
+        if of_budgets:
+            from vgf.rlhf.latent import budget_table
+            from vgf.rlhf.latent.budgets import BudgetStudy
+
+            budgets = BudgetStudy(self.experiment, self.scale, self.results)
+            print(budget_table.text(budgets.run(), budgets.plan.worth))
+            return
         study = Study(self.experiment, self.scale, self.results)
         study.run()
         print(text(study.plan, self.scale, self.results))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors.torch
 import torch
@@ -23,7 +24,17 @@ from vgf.rlhf.training import find_done, order, train, write_done
 from vgf.support.files import locked, written_whole
 
 BOX = 5.0  # standard deviations; the reference lives in [-1, 1]
-FOLDS, MOVERS = 4, 2  # of the training snippets; of these so many move the particles, the others choose
+
+
+class Roles(NamedTuple):
+    """How many of the networks move the particles, choose among texts and judge; each has a fold of its own."""
+
+    move: int
+    choose: int
+    judge: int = 0
+
+
+ROLES = Roles(2, 2)
 
 
 class Prior(nn.Module):
@@ -45,11 +56,12 @@ class Prior(nn.Module):
 class Ratings(nn.Module):
     """A rating of latents by each of the networks, in the unit of a rating."""
 
-    def __init__(self, sizes: Sizes, seed: int) -> None:
+    def __init__(self, sizes: Sizes, seed: int, roles: Roles = ROLES) -> None:
         super().__init__()
+        self.roles = roles
         streams = SeedStreams([seed], "ratings")
         self.net = MLP(
-            (sizes.dimensions, sizes.rating_width, sizes.rating_width, 1), streams, members=FOLDS, layer_norm=True
+            (sizes.dimensions, sizes.rating_width, sizes.rating_width, 1), streams, members=sum(roles), layer_norm=True
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -58,11 +70,21 @@ class Ratings(nn.Module):
 
     def moves(self, z: Tensor) -> Tensor:
         """Return the mean rating of those that move, [...]."""
-        return self(z)[:MOVERS].mean(0)
+        return self(z)[: self.roles.move].mean(0)
 
     def chooses(self, z: Tensor) -> Tensor:
         """Return the mean rating of those that choose, [...]."""
-        return self(z)[MOVERS:].mean(0)
+        first = self.roles.move
+        return self(z)[first : first + self.roles.choose].mean(0)
+
+    def judges(self, z: Tensor) -> Tensor:
+        """Return the mean rating of those that do neither, [...]."""
+        return self(z)[self.roles.move + self.roles.choose :].mean(0)
+
+
+def fold_of(count: int, seed: int, folds: int) -> Tensor:
+    """Return which network's fold each of so many training snippets is in, [count]."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed_of("folds", seed))) % folds
 
 
 def prior(folder: Path, texts: Texts, sizes: Sizes, seed: int) -> Prior:
@@ -82,17 +104,17 @@ def prior(folder: Path, texts: Texts, sizes: Sizes, seed: int) -> Prior:
     return model
 
 
-def ratings(folder: Path, texts: Texts, sizes: Sizes, seed: int) -> Ratings:
+def ratings(folder: Path, texts: Texts, sizes: Sizes, seed: int, roles: Roles = ROLES) -> Ratings:
     """Return the rating networks of a seed, trained once and kept in a folder."""
-    model = Ratings(sizes, seed)
-    fold = torch.randperm(len(texts.ratings), generator=torch.Generator().manual_seed(seed_of("folds", seed))) % FOLDS
+    model, folds = Ratings(sizes, seed, roles), sum(roles)
+    fold = fold_of(len(texts.ratings), seed, folds)
 
     def loss_of(step: int) -> Tensor:
-        taken = order(len(texts.ratings), FOLDS * sizes.batch, step, seed)
+        taken = order(len(texts.ratings), folds * sizes.batch, step, seed)
         generator = torch.Generator().manual_seed(seed_of("ratings", seed, step))
         z = texts.latents[taken]
         z = z + sizes.rating_noise * torch.randn(z.shape, generator=generator)
-        own = (fold[taken] == torch.arange(FOLDS)[:, None]).float()  # a network learns from its fold alone
+        own = (fold[taken] == torch.arange(folds)[:, None]).float()  # a network learns from its fold alone
         return ((model(z) - texts.ratings[taken]).square() * own).sum() / own.sum()
 
     _trained("ratings", folder, model, loss_of, sizes.rating_steps, sizes.rate)

@@ -11,6 +11,8 @@ from vgf.support.scales import SCALES
 from vgf.support.strict import build, known, mapping
 from vgf.support.yaml_text import read_yaml_file
 
+LANGUAGES = ("latent", "latent-budget")  # wishes for which a direction depends on the particle; how far to go
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -18,7 +20,7 @@ class Sizes:
 
     Attributes:
         seeds: reported; each trains prior and ratings anew.
-        tuning_seeds: for choosing settings; of these none is reported.
+        tuning_seeds: for choosing settings; of these none is reported. None where nothing is chosen beforehand.
         prompts: of each half.
         dimensions: d of the latent.
         particles: N.
@@ -32,7 +34,7 @@ class Sizes:
     """
 
     seeds: tuple[int, ...]
-    tuning_seeds: tuple[int, ...]
+    tuning_seeds: tuple[int, ...] = ()
     prompts: int = 128
     dimensions: int = 32
     particles: int = 8
@@ -52,8 +54,8 @@ class Sizes:
         for name, value in asdict(self).items():
             if not isinstance(value, tuple) and not value > 0:
                 raise ValueError(f"{name} must be > 0, got {value!r}")
-        if not self.seeds or not self.tuning_seeds or set(self.seeds) & set(self.tuning_seeds):
-            raise ValueError("seeds and tuning_seeds must be given, and none may be in both")
+        if not self.seeds or set(self.seeds) & set(self.tuning_seeds):
+            raise ValueError("seeds must be given, and none may be in both seeds and tuning_seeds")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,33 @@ class Plan:
         return {name: build(Testbed, row, f"testbeds.{name}") for name, row in self.testbeds.items()}
 
 
+@dataclass(frozen=True)
+class BudgetPlan:
+    """An experiment file of a study of budgets.
+
+    Attributes:
+        about: one sentence.
+        language: "latent-budget".
+        topics: in words, as in `Plan`; the space is the same.
+        predictions: by name, written before the run.
+        displacements: budgets of what moves, in the latent's standard deviations.
+        samples: budgets of best-of-N.
+        worth: the smallest difference of people's ratings that would matter.
+        rule: how a budget is chosen and what is called over-optimisation, in words.
+        scales: sizes by scale.
+    """
+
+    about: str
+    language: str
+    topics: tuple[str, ...]
+    predictions: dict[str, str]
+    displacements: tuple[float, ...]
+    samples: tuple[int, ...]
+    worth: float
+    rule: str
+    scales: dict[str, Any]
+
+
 def read_latent_plan(path: Path, scale: str) -> tuple[Plan, Sizes]:
     """Return an experiment file and its sizes at a scale.
 
@@ -114,6 +143,30 @@ def read_latent_plan(path: Path, scale: str) -> tuple[Plan, Sizes]:
     known(mapping(plan.scales, f"{path.name}: scales"), SCALES, f"{path.name}: scales")
     if len(plan.topics) != wishes(1.0)["modes"].modes:
         raise ValueError(f"{path.name}: topics: two are needed, got {len(plan.topics)}")
+    if scale not in plan.scales:
+        raise ValueError(f"{path.name} has no scale {scale!r}; it has {', '.join(plan.scales)}")
+    sizes: Sizes = build(Sizes, plan.scales[scale], f"{path.name}: scales.{scale}")
+    if not sizes.tuning_seeds:
+        raise ValueError(f"{path.name}: scales.{scale}.tuning_seeds is missing; settings are chosen on them")
+    return plan, sizes
+
+
+def language_of(path: Path) -> str:
+    """Return what an experiment file says of its language: "latent" or "latent-budget"; ValueError for another."""
+    found = mapping(read_yaml_file(path), path.name).get("language", "latent")
+    known([found], LANGUAGES, f"{path.name}: language")
+    return str(found)
+
+
+def read_budget_plan(path: Path, scale: str) -> tuple[BudgetPlan, Sizes]:
+    """Return the experiment file of a study of budgets and its sizes at a scale; ValueError as `read_latent_plan`."""
+    plan: BudgetPlan = build(BudgetPlan, read_yaml_file(path), path.name)
+    known([plan.language], LANGUAGES[1:], f"{path.name}: language")
+    known(mapping(plan.scales, f"{path.name}: scales"), SCALES, f"{path.name}: scales")
+    for name in ("displacements", "samples"):
+        ladder = getattr(plan, name)
+        if not ladder or min(ladder) <= 0 or list(ladder) != sorted(set(ladder)):
+            raise ValueError(f"{path.name}: {name} must be rising numbers > 0, got {list(ladder)}")
     if scale not in plan.scales:
         raise ValueError(f"{path.name} has no scale {scale!r}; it has {', '.join(plan.scales)}")
     return plan, build(Sizes, plan.scales[scale], f"{path.name}: scales.{scale}")

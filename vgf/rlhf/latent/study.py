@@ -53,6 +53,12 @@ def settings_of(plan: Plan, row: Row) -> list[Setting]:
     return [Setting(far, heat) for far in plan.displacements for heat in heats]
 
 
+def cache_of() -> tuple[Path, dict[str, Any]]:
+    """Return the folder of what is trained once, and what it is made of."""
+    made_of = {"task": task_of("reviews", None), "encoder": (manifest(minilm_folder()) or {}).get("archive")}
+    return cache_folder() / "work" / f"latent-{fingerprint(made_of)}", made_of
+
+
 class Study:
     """An experiment file at a scale.
 
@@ -65,10 +71,10 @@ class Study:
     def __init__(self, path: Path, scale: ScaleName, root: Path | None = None) -> None:
         self.plan, self.sizes = read_latent_plan(path, scale)
         self.scale, self.root = scale, root
-        made_of = {"task": task_of("reviews", None), "encoder": (manifest(minilm_folder()) or {}).get("archive")}
-        self.cache = cache_folder() / "work" / f"latent-{fingerprint(made_of)}"
+        self.cache, made_of = cache_of()
         sizes = {name: value for name, value in asdict(self.sizes).items() if "seeds" not in name}
         self.facts = {"made_of": made_of, "sizes": sizes, "topics": list(self.plan.topics)}
+        self._told = {"scale": scale}
         self._space: Space | None = None
 
     @property
@@ -93,7 +99,7 @@ class Study:
         folder = folder_of(self.scale, TUNING, self.root)
         settings = self.facts | tried | {"rows": list(ROWS)}
         for seed in self.sizes.tuning_seeds:
-            if _sealed(folder, seed, settings):
+            if is_sealed(folder, seed, settings):
                 continue
             started, found = time.monotonic(), []
             for scene in self.scenes(seed, "tuning"):
@@ -102,7 +108,7 @@ class Study:
                         means = scene.measure(name, setting).mean(numeric_only=True).drop("mark").round(4)
                         found.append({"testbed": scene.wish.name, "row": name, **asdict(setting), **means})
             keys = ("testbed", "row", "displacement", "temperature")
-            self._write(folder, seed, pd.DataFrame(found), keys, settings, {}, started)
+            write_seed(folder, seed, pd.DataFrame(found), keys, settings, self._told, started)
             log(f"tuned on seed {seed}")
         return read_latent(folder)
 
@@ -111,7 +117,7 @@ class Study:
         choices = choose(self.tune(), self.plan.gate)
         begun, done = time.monotonic(), 0
         for at, seed in enumerate(self.sizes.seeds, 1):
-            missing = [n for n in self.plan.names if not _sealed(self._folder(n), seed, self._settings(n, choices))]
+            missing = [n for n in self.plan.names if not is_sealed(self._folder(n), seed, self._settings(n, choices))]
             if not missing:
                 continue
             for scene in self.scenes(seed, "report"):
@@ -124,8 +130,8 @@ class Study:
                     ],
                     ignore_index=True,
                 )
-                facts = {"curvature": scene.curvature(), "fit": self._fit(scene)}
-                self._write(self._folder(name), seed, rows, KEYS, self._settings(name, choices), facts, started)
+                facts = self._told | {"curvature": scene.curvature(), "fit": self._fit(scene)}
+                write_seed(self._folder(name), seed, rows, KEYS, self._settings(name, choices), facts, started)
             done += 1
             left = (time.monotonic() - begun) / done * (len(self.sizes.seeds) - at)
             log(f"latent: seed {at} of {len(self.sizes.seeds)}, about {duration(left)} to go")
@@ -134,14 +140,15 @@ class Study:
     def _equidistance(self) -> None:
         """Record how unlike the distances of people's texts are, as token embeddings and as latents."""
         folder = folder_of(self.scale, "space", self.root)
-        if _sealed(folder, 0, self.facts):
+        if is_sealed(folder, 0, self.facts):
             return
         started = time.monotonic()
         tokens, names = token_sets(Setup(scale=self.scale, sizes=SIZES[self.scale]), self.sizes.particles)
         place = {name: k for k, name in enumerate(self.space.training.names)}
         latents = self.space.training.latents[torch.tensor([[place[name] for name in one] for one in names])]
         rows = [{"space": "tokens", **distances(tokens)}, {"space": "latent", **distances(latents)}]
-        self._write(folder, 0, pd.DataFrame(rows), ("space",), self.facts, {"sets": len(names)}, started)
+        facts = self._told | {"sets": len(names)}
+        write_seed(folder, 0, pd.DataFrame(rows), ("space",), self.facts, facts, started)
 
     def _fit(self, scene: Scene) -> dict[str, float]:
         """Return how good networks, prior and retrieval are: correlations with people, and distances to the nearest."""
@@ -163,23 +170,23 @@ class Study:
         chosen = {k: {row: asdict(setting) for row, setting in own.items()} for k, own in choices[name].items()}
         return self.facts | {"chosen": chosen}
 
-    def _write(
-        self,
-        folder: Path,
-        seed: int,
-        rows: pd.DataFrame,
-        keys: tuple[str, ...],
-        settings: Mapping[str, Any],
-        facts: Mapping[str, Any],
-        since: float,
-    ) -> None:
-        """Write a seed's rows and seal them; rows of other settings give way."""
-        path = records.seed_file(folder, seed)
-        path.unlink(missing_ok=True)
-        records.append_rows(path, rows, keys)
-        run = {"id": f"seed{seed}", "seeds": [seed], "digest": fingerprint(settings), "settings": dict(settings)}
-        told = {"scale": self.scale, "device": "cpu", "seconds": round(time.monotonic() - since, 1), **facts}
-        records.merge_run(folder, run | told | code_provenance())
+
+def write_seed(
+    folder: Path,
+    seed: int,
+    rows: pd.DataFrame,
+    keys: tuple[str, ...],
+    settings: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    since: float,
+) -> None:
+    """Write a seed's rows and seal them; rows of other settings give way."""
+    path = records.seed_file(folder, seed)
+    path.unlink(missing_ok=True)
+    records.append_rows(path, rows, keys)
+    run = {"id": f"seed{seed}", "seeds": [seed], "digest": fingerprint(settings), "settings": dict(settings)}
+    told = {"device": "cpu", "seconds": round(time.monotonic() - since, 1), **facts}
+    records.merge_run(folder, run | told | code_provenance())
 
 
 def choose(tuned: pd.DataFrame, gate: float) -> Choices:
@@ -215,7 +222,7 @@ def read_latent(folder: Path) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _sealed(folder: Path, seed: int, settings: Mapping[str, Any]) -> bool:
+def is_sealed(folder: Path, seed: int, settings: Mapping[str, Any]) -> bool:
     """Return whether a seed's rows are whole and of these settings."""
     if not (folder / "run.json").exists() or not records.seed_file(folder, seed).exists():
         return False

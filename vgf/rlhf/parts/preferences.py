@@ -3,6 +3,7 @@
     standard          {"prompt": text, "chosen": text, "rejected": text}
     implicit prompt   {"chosen": text, "rejected": text}: dialogues that part after the last "Assistant:"
     conversational    lists of {"role", "content"}, with or without a prompt, through the tokenizer's chat template
+    comparisons       {"info": post, "summaries": two, "choice": 0 or 1}: TL;DR as it was published (`published`)
 
 TL;DR (stiennon2020tldr) and Anthropic's helpful and harmless dialogues (bai2022hh) come from the hub through
 `datasets`; a local file takes their place where it is given, and its rows are read by the same rules. Rows fall into
@@ -20,6 +21,7 @@ from typing import Any
 
 from vgf.rlhf.parts.data import Row, Splits, split_of
 from vgf.rlhf.parts.hub import require_hub
+from vgf.rlhf.parts.published import Useless, comparison, is_comparison
 from vgf.rlhf.parts.row_files import rows_of
 from vgf.support.errors import DataError
 from vgf.support.progress import log
@@ -30,11 +32,7 @@ KEYS = ("prompt", "chosen", "rejected")
 MOST_LEFT_OUT = 0.5  # of all rows; above it they are no such rows
 
 
-class Useless(ValueError):
-    """A row of the right shape that says nothing; it is left out and counted."""
-
-
-def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int) -> Splits:
+def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int, prompt_tokens: int = 0) -> Splits:
     """Return the splits of a preference task, tokenized; the `judge` split goes to the reward model.
 
     Args:
@@ -42,16 +40,25 @@ def read_preferences(task: str, path: Path | None, tokenizer: Any, tokens: int) 
         path: a file of rows in place of the hub's dataset, or None.
         tokenizer: of the policy.
         tokens: most tokens of a response; longer ones are cut there.
+        prompt_tokens: rows with a longer prompt are left out, and counted on stderr; 0 leaves none out.
 
     Raises:
         ValueError: if the data cannot be had, is empty or lacks a key, in one line with the remedy.
     """
     source = read_jsonl(path, tokenizer) if path is not None else read_hub(task, tokenizer)
-    splits = Splits([], [], [], [])
+    splits, count, long = Splits([], [], [], []), 0, 0
     for text in source:
         row = tokenized(text, tokenizer, tokens)
+        count, is_long = count + 1, bool(prompt_tokens) and len(row.prompt) > prompt_tokens
+        long += is_long
+        if is_long:
+            continue
         split = split_of(text["prompt"])
         (splits.reward if split == "judge" else getattr(splits, split)).append(row)
+    if long > MOST_LEFT_OUT * count:
+        raise DataError(f"{path or task}: {long} of {count} prompts pass {prompt_tokens} tokens; raise prompt_tokens")
+    if long:
+        log(f"{path or task}: {long} of {count} rows are left out, their prompts pass {prompt_tokens} tokens")
     for name in ("sft", "reward", "test"):
         if not getattr(splits, name):
             raise DataError(f"{path or task}: too few preferences, none falls into the {name} split; give more")
@@ -123,6 +130,8 @@ def checked(row: Any, where: str, tokenizer: Any = None) -> dict[str, str]:
     """
     if not isinstance(row, Mapping):
         raise DataError(f"{where}: expected an object with {', '.join(KEYS)}, got {type(row).__name__}")
+    if is_comparison(row):
+        row = comparison(row, where)
     has = ", ".join(map(str, row)) or "nothing"
     given = {key: row[key] for key in KEYS if row.get(key) is not None}
     for key in KEYS[1:]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vgf.rlhf.lora import LowRank, add_low_rank
 from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import RewardModel, embedded
@@ -22,6 +23,7 @@ from vgf.rlhf.rivals.trainers import padding_token, run
 from vgf.rlhf.settings import Setup
 
 KL_WEIGHT = 0.05
+LEAN_PARTS = 4  # of a batch, where memory is short: this trainer keeps the layers of two models
 
 
 class _Backbone(nn.Module):
@@ -49,6 +51,25 @@ class RewardShell(nn.Module):
         self.score = nn.Identity()
 
 
+def _value_model(setup: Setup) -> Any:
+    """Return the model of PPO's baseline, from the supervised policy: all of it trained, or a low-rank update of it."""
+    from transformers import AutoModelForSequenceClassification
+
+    rank = setup.sizes.value_rank
+    value: Any = AutoModelForSequenceClassification.from_pretrained(
+        Path(setup.folder("sft")),
+        num_labels=1,
+        dtype=torch.bfloat16 if rank else torch.float32,
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    if rank:
+        value.requires_grad_(False)
+        add_low_rank(value, rank, setup.seed + 2)
+        value.score = LowRank(value.score, rank, torch.Generator().manual_seed(setup.seed))
+    return value
+
+
 def ppo(
     setup: Setup, policy: Policy, reward: RewardModel, rows: Sequence[Row], common: dict[str, Any], adapter: Any
 ) -> Any:
@@ -64,11 +85,12 @@ def ppo(
     """
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     from datasets import Dataset
-    from transformers import AutoModelForSequenceClassification
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
     batch = common["per_device_train_batch_size"]
+    parts = LEAN_PARTS if setup.placement.lean else 1
     settings = {key: value for key, value in common.items() if key != "max_steps"}
+    settings["per_device_train_batch_size"] = batch // parts
     config = PPOConfig(
         **settings,
         total_episodes=setup.sizes.bc_steps * batch,
@@ -76,12 +98,11 @@ def ppo(
         stop_token="eos",
         kl_coef=KL_WEIGHT,
         num_sample_generations=0,
+        gradient_accumulation_steps=parts,
         local_rollout_forward_batch_size=batch,
         temperature=1.0,
     )
-    value = AutoModelForSequenceClassification.from_pretrained(
-        Path(setup.folder("sft")), num_labels=1, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
+    value = _value_model(setup)
     tokenizer = policy.tokenizer
     tokenizer.padding_side = "left"
     # TRL takes the first padding for a response's end and leaves it out of the loss: padded with the end itself, a

@@ -123,7 +123,7 @@ def _common(setup: Setup, folder: Path) -> dict[str, Any]:
         "report_to": "none",
         "seed": setup.seed,
         "bf16": True,
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": setup.placement.device == "cpu",
         "disable_tqdm": True,
     }
 

@@ -30,6 +30,7 @@ from vgf.support.files import sha256, write_bytes
 from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
+from vgf.support.strict import recorded_fields
 
 CALIBRATION = 64  # human responses the constant direction is the mean gradient of
 
@@ -42,6 +43,8 @@ def open_context(setup: Setup, methods: Sequence[Method]) -> tuple[AlignmentCont
     """
     policy, splits = open_sft(setup)
     reward = load_reward(setup.folder("reward"), policy)
+    if setup.placement.lean:
+        reward.be_lean()
     judge = load_judge(setup.folder("judge"), minilm_folder()) if setup.task == "reviews" else None
     others = {}
     for stage in sorted({method.stage for method in methods if method.stage}):
@@ -104,7 +107,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
             facts = {
                 "scale": setup.scale,
                 "stages": stages | own[name],
-                "device": "cpu",
+                "device": setup.placement.device,
                 "seconds": round(spent[name], 1),
             }
             seal(folder, setup.seed, settings[name], facts)
@@ -131,7 +134,7 @@ def complete(setup: Setup, methods: Sequence[Method], root: Path | None = None) 
 
 def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
     """Return what a method's numbers depend on."""
-    sizes = asdict(setup.sizes)
+    sizes = recorded_fields(setup.sizes)
     sizes.pop("save_every")
     model = Path(setup.model).name if Path(setup.model).is_dir() else setup.model  # a record names no one's folders
     facts = {"model": model, "task": setup.task, "least_rating": setup.least_rating, "sizes": sizes}

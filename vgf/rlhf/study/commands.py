@@ -12,7 +12,9 @@ import tyro
 
 from vgf.rlhf.latent.command import Latent
 from vgf.rlhf.parts.hub import local_or_hub
+from vgf.rlhf.placement import placement_of
 from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
+from vgf.rlhf.study.run_command import Run
 from vgf.support.given import whole
 from vgf.support.scales import ScaleName
 
@@ -45,6 +47,8 @@ class Common:
     """Prompts for choosing a tilt, from the other end of the test split than the reported ones."""
     threads: int | None = None
     """Processor threads; torch's own choice by default."""
+    device: str = ""
+    """auto, cpu or cuda; the CPU by default, at paper scale a GPU where there is one."""
 
     def setup(self) -> Setup:
         """Return the experiment, after setting the threads.
@@ -68,7 +72,15 @@ class Common:
         if self.model != SMOLLM2:
             local_or_hub(self.model)  # before the libraries are loaded, so that a refusal comes at once
         return Setup(
-            self.model, self.task, self.scale, self.seed, sizes, self.preferences, self.least_rating, self.development
+            self.model,
+            self.task,
+            self.scale,
+            self.seed,
+            sizes,
+            self.preferences,
+            self.least_rating,
+            self.development,
+            placement_of(self.scale, self.device),
         )
 
 
@@ -199,24 +211,6 @@ class Table:
 
         found = table.summarise(table.read_study(self.scale, self.task, self.results), self.rival)
         print(found.to_json(orient="records", indent=2) if self.json else table.text(found))
-
-
-@dataclass(frozen=True)
-class Run:
-    """Do a whole experiment file, from the parts to the table; whatever is done already is left as it is."""
-
-    experiment: tyro.conf.Positional[Path]
-    """A file of data/experiments with a `language`."""
-    scale: ScaleName = "quick"
-    """Which of its scales."""
-    results: Path | None = None
-    """Where records go; data/results by default."""
-
-    def run(self) -> None:
-        """Print the tables."""
-        from vgf.rlhf.study import run as study
-
-        print(study.run(self.experiment, self.scale, self.results))
 
 
 Command = (
