@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vgf.agents.bank import ActionBank
 from vgf.agents.vgf import VGF
 from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
@@ -105,6 +106,24 @@ def ensemble(
         batch_size: transitions a member sees in an update.
         first_seed: of the members' weights and draws.
     """
+    return learnt_from(policy, transitions, learn, members, updates, batch_size, first_seed)
+
+
+def learnt_from(
+    policy: VGF,
+    transitions: Transitions,
+    learn: np.ndarray,
+    members: int,
+    updates: int,
+    batch_size: int,
+    first_seed: int,
+    bank: ActionBank | None = None,
+) -> VGF:
+    """Train what `ensemble` returns, with arguments as there.
+
+    Args:
+        bank: actions at the next states of all transitions, of one seed, in place of the reference's.
+    """
     if members < 2:
         raise ValueError(f"an ensemble needs 2 critics or more, got {members}")
     config = replace(
@@ -120,6 +139,9 @@ def ensemble(
         for own, learnt in zip(agent.reference.parameters(), policy.reference.parameters(), strict=True):
             own.copy_(learnt.expand_as(own))
     agent.updates = config.pretrain  # the reference is done
+    if bank is not None:
+        bank.actions = bank.actions.expand(members, -1, -1, -1).contiguous()
+        agent.bank = bank
     rows = _bootstraps(trajectories_of(transitions), learn, seeds)
     rng = np.random.default_rng([first_seed, members])
     for start in range(0, updates, UPDATES_AT_ONCE):
