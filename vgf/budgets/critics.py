@@ -94,6 +94,7 @@ def ensemble(
     updates: int,
     batch_size: int,
     first_seed: int = 1000,
+    bank: ActionBank | None = None,
 ) -> VGF:
     """Train critics of a policy's reference, each on a bootstrap of trajectories, and return them as one agent.
 
@@ -105,24 +106,10 @@ def ensemble(
         updates: of each critic.
         batch_size: transitions a member sees in an update.
         first_seed: of the members' weights and draws.
-    """
-    return learnt_from(policy, transitions, learn, members, updates, batch_size, first_seed)
+        bank: one seed's actions at the next states of all transitions, for the target in place of the reference's.
 
-
-def learnt_from(
-    policy: VGF,
-    transitions: Transitions,
-    learn: np.ndarray,
-    members: int,
-    updates: int,
-    batch_size: int,
-    first_seed: int,
-    bank: ActionBank | None = None,
-) -> VGF:
-    """Train what `ensemble` returns, with arguments as there.
-
-    Args:
-        bank: actions at the next states of all transitions, of one seed, in place of the reference's.
+    Raises:
+        ValueError: if there are fewer than two members.
     """
     if members < 2:
         raise ValueError(f"an ensemble needs 2 critics or more, got {members}")

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vgf.agents.bank import ActionBank
 from vgf.agents.vgf import VGF
-from vgf.budgets.critics import learnt_from
+from vgf.budgets.critics import ensemble
 from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
@@ -54,7 +54,7 @@ def fitted_q(
             own.copy_(learnt)
     every = np.arange(int(trajectories_of(transitions)[-1]) + 1)
     bank = _bank(judge, act, transitions)
-    networks = learnt_from(judge, transitions, every, members, updates, batch_size, first_seed, bank)
+    networks = ensemble(judge, transitions, every, members, updates, batch_size, first_seed, bank)
     ends = transitions.terminals.bool()
     starts = torch.cat([torch.zeros(1, dtype=torch.long, device=ends.device), torch.nonzero(ends)[:-1, 0] + 1])
     states = transitions.observations[starts][None]
