@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from vgf.book.budget_settings import constants, rules_file, settings
-from vgf.budgets.rule import Rule
+from vgf.book.budget_settings import settings
+from vgf.results.budget_cells import rules_file
 
 PARTS = {part: rules_file(part) for part in ("tuning", "reporting")}
-
-
-def test_the_rule_file_has_constants_that_mean_something_and_within_what_they_may_be() -> None:
-    plan = PARTS["tuning"]
-    assert Rule(**constants(plan)) == Rule()
-    assert all(entry["value"] in entry["may"] for entry in plan["constants"].values())
 
 
 def test_both_parts_have_the_same_settings_under_names_of_their_own() -> None:

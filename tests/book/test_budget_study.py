@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from vgf import records
-from vgf.book import budget_settings, budget_study
+from vgf.book import budget_study
 from vgf.results import policy_tables
 
-RULES = budget_settings.rules_file
+RULES = budget_study.rules_file
 
 
 def small(part: str = "tuning") -> dict[str, Any]:
@@ -30,12 +30,6 @@ def small(part: str = "tuning") -> dict[str, Any]:
         cells["fitted_q"] = {"members": 2, "updates": 3}
     plan["ladder"] = {"displacements": [0, 0.25], "particles": [1, 10]}
     return plan
-
-
-def test_a_paired_error_is_of_differences() -> None:
-    one = np.array([1.0, 2.0, 5.0])
-    assert budget_study.paired_error(one, one - 3.0) == 0.0
-    assert budget_study.paired_error(one, np.zeros(3)) == pytest.approx(one.std(ddof=1) / 3**0.5)
 
 
 def test_the_whole_study_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 
 from vgf.agents.vgf_config import VGFConfig
 from vgf.book.budget_worlds import BanditWorld, DroneWorld, World
-from vgf.support.paths import data_folder
 from vgf.support.strict import build
-from vgf.support.yaml_text import read_yaml
 
 
 class Setting(NamedTuple):
@@ -23,12 +21,6 @@ class Setting(NamedTuple):
     config: VGFConfig
     updates: int
     varies: bool  # whether other settings differ from it in L_train alone
-
-
-def rules_file(part: str = "tuning") -> dict[str, Any]:
-    """Return what was written before; `cells` are those of a part, as tuning has them where the part says nothing."""
-    found: dict[str, Any] = read_yaml((data_folder() / "rules" / "budget.yaml").read_text(encoding="utf-8"))
-    return found | {"part": part, "cells": found["tuning"] | found[part]}
 
 
 def settings(plan: dict[str, Any]) -> Iterator[Setting]:
@@ -58,8 +50,3 @@ def _bandits(plan: dict[str, Any]) -> Iterator[Setting]:
         plot = BanditWorld(**where, **data, noise=bandit["noise"], **bandit["draws"])
         own = replace(config, train_steps=2)
         yield Setting(f"bandit-{place}-{name}", f"train2-{updates}", plot, own, updates, False)
-
-
-def constants(plan: dict[str, Any], name: str = "value") -> dict[str, Any]:
-    """Return the rule's constants, or what each may be (`may`)."""
-    return {key: entry[name] for key, entry in plan["constants"].items()}

@@ -13,12 +13,10 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -26,30 +24,23 @@ from torch import Tensor
 import vgf
 from vgf import records
 from vgf.agents.vgf import VGF, aggregate
-from vgf.book.budget_settings import Setting, constants, rules_file, settings
+from vgf.book.budget_settings import Setting, settings
 from vgf.book.budget_worlds import World
 from vgf.budgets.acting import act_by_state
 from vgf.budgets.critics import AgentCritics, ensemble, split
 from vgf.budgets.fitted_q import fitted_q
-from vgf.budgets.ladder import Rung, Unit, ladder
+from vgf.budgets.ladder import Rung, Unit
 from vgf.budgets.measure import Evidence, actions_of, evidence, held_rows
 from vgf.budgets.report import BudgetReport
 from vgf.budgets.rule import Decision, Rule, decide
 from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
 from vgf.results import budget_rules, policy_tables
+from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, rules_file, rungs_of, score, told, worth
 from vgf.support.given import expanded
-from vgf.support.progress import log
 from vgf.support.provenance import code_provenance
 from vgf.training.checkpoints import join_seeds, load_agent, one_seed
 from vgf.training.critic_age import ages
-
-STUDY = "budget"
-ABLATIONS = {
-    "without_bound": {"has_bound": False},
-    "without_radius": {"has_radius": False},
-    "without_gate": {"has_gate": False},
-}
 
 
 @torch.no_grad()
@@ -73,11 +64,6 @@ def played(policy: VGF, world: World, rungs: tuple[Rung, ...], unit: Unit, state
         )
     errors = [paired_error(reported[rung], reported[budget_rules.ZERO]) for rung in rungs]
     return pd.DataFrame(rows).assign(error=errors)
-
-
-def paired_error(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the standard error of the mean difference of returns from the same starts."""
-    return float((one - other).std(ddof=1) / len(one) ** 0.5)
 
 
 class Training(NamedTuple):
@@ -117,23 +103,19 @@ def cell(setting: Setting, training: Training, seed: int, plan: dict[str, Any]) 
     rows, count = held_rows(transitions, held), setting.updates - policy.config.pretrain
     begun = time.process_time()
     judges = ensemble(policy, transitions, learn, cells["ensemble"]["members"], count, cells["batch_size"])
-    rungs = ladder(*(tuple(plan["ladder"][key]) for key in ("displacements", "particles")))
+    rungs = rungs_of(plan)
     by = {"ours": evidence(AgentCritics(policy), AgentCritics(judges, "judges"), rows, rungs)}
     between = time.process_time()
     by["ours_seeds"] = evidence(AgentCritics(policy), AgentCritics(others, "judges"), rows, rungs)
     cost = {"judging": between - begun, "judging_seeds": time.process_time() - between, "training": training.seconds}
     table = played(policy, setting.world, rungs, by["ours"].unit, rows.transitions.observations[:256])
-    rule = Rule(**constants(plan))
-    taken = {name: decide(each.judged, each.held, rule) for name, each in by.items()}
-    for name, without in ABLATIONS.items():
-        taken[name] = decide(by["ours"].judged, by["ours"].held, replace(rule, **without))  # type: ignore[arg-type]
+    taken = decisions(by, Rule(**constants(plan)))
     ours = taken["ours"]
     simple = budget_rules.simple_choices(table, ours.radius)
     chosen = worth(table, simple | {name: decision.chosen for name, decision in taken.items()})
     by_state = state_row(setting, policy, judges, ours, by["ours"], table)
-    told = {"radius": np.nan if ours.radius is None else ours.radius, "noise": ours.noise, "kappa": ours.kappa}
     found = {
-        "cells": table.join(lines_of(ours)).assign(**told, **cost),
+        "cells": told(table, ours).assign(**cost),
         "choices": pd.concat([chosen, by_state], ignore_index=True),
     }
     if plan["part"] == "tuning":
@@ -146,27 +128,12 @@ def cell(setting: Setting, training: Training, seed: int, plan: dict[str, Any]) 
     return {name: each.assign(task=setting.task, method=setting.method, seed=seed) for name, each in found.items()}
 
 
-def lines_of(decision: Decision) -> pd.DataFrame:
-    """Return what the rule said of each rung, and the slope of its tail of the data's own actions."""
-    rows = [
-        {"gain": line.gain, "bound": line.bound, "step_gain": line.step_gain, "fault": line.fault}
-        for line in decision.lines
-    ]
-    return pd.DataFrame(rows).assign(slope=decision.tails[0].slope, slope_lower=decision.tails[0].lower)
-
-
 def evaluated(policy: VGF, rung: Rung, unit: Unit, transitions: Transitions, cells: dict[str, Any]) -> pd.DataFrame:
     """Return what fitted Q evaluation says of acting by a rung, a row a network."""
     critics, how = AgentCritics(policy, "evaluated"), cells["fitted_q"]
     sizes = how["members"], how["updates"], cells["batch_size"]
     values = fitted_q(policy, lambda o: actions_of(critics, o, (rung,), unit)[:, 0], transitions, *sizes)
     return pd.DataFrame({"network": range(len(values)), "fitted_q": values.mean(1)})
-
-
-def worth(table: pd.DataFrame, chosen: dict[str, Rung]) -> pd.DataFrame:
-    """Return a row a rule: the rung it takes, its worth and error."""
-    by = table.set_index(["displacement", "particles"])[["value", "error"]]
-    return pd.DataFrame([{"rule": name, **rung._asdict(), **by.loc[tuple(rung)]} for name, rung in chosen.items()])
 
 
 def grid(table: pd.DataFrame, by: dict[str, Evidence], may: dict[str, list[Any]]) -> pd.DataFrame:
@@ -230,17 +197,6 @@ def is_there(folder: Path, setting: Setting) -> bool:
     path = folder / "cells.csv"
     rows = records.read_csv(path) if path.exists() else pd.DataFrame({"task": [], "method": []})
     return bool(((rows["task"] == setting.task) & (rows["method"] == setting.method)).any())
-
-
-def score(folder: Path) -> None:
-    """Write what each rule scored, from the tables alone."""
-    cells, choices = (records.read_csv(folder / f"{name}.csv", keep_default_na=True) for name in ("cells", "choices"))
-    fixed = budget_rules.fixed_choices(budget_rules.with_regret(cells))
-    table = budget_rules.scores(cells, pd.concat([choices, fixed]))
-    table = table.rename(columns={"world": "task", "rule": "method"})
-    made = {f"{task}/{method}": code_provenance() for task, method in zip(table["task"], table["method"], strict=True)}
-    policy_tables.write(folder / "scores.csv", table, made)
-    log(table.round(3).to_string(index=False))
 
 
 if __name__ == "__main__":
