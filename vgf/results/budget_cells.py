@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,37 @@ def rules_file(part: str = "tuning") -> dict[str, Any]:
 def constants(plan: dict[str, Any], name: str = "value") -> dict[str, Any]:
     """Return the rule's constants, or what each may be (`may`)."""
     return {key: entry[name] for key, entry in plan["constants"].items()}
+
+
+class Part(NamedTuple):
+    """The tables of a part.
+
+    Attributes:
+        cells: a row a cell and rung.
+        every: a row a cell and rule, each fixed rung and the best of them in hindsight included.
+        train_steps: a row a policy and network of fitted Q evaluation; None where the part has none.
+        constants: what the rule takes under each combination of constants; None likewise.
+    """
+
+    cells: pd.DataFrame
+    every: pd.DataFrame
+    train_steps: pd.DataFrame | None = None
+    constants: pd.DataFrame | None = None
+
+
+def read(*parts: str, results: Path | None = None) -> Part:
+    """Return the tables of a part, or of several as one, from `data/results`."""
+    root = results or records.results_folder()
+
+    def of(kind: str) -> pd.DataFrame | None:
+        files = [root / f"{STUDY}.{part}" / f"{kind}.csv" for part in parts]
+        there = [records.read_csv(path, keep_default_na=True) for path in files if path.exists()]
+        return pd.concat(there, ignore_index=True) if there else None
+
+    cells, choices = of("cells"), of("choices")
+    assert cells is not None, f"no cells of {', '.join(parts)}"
+    fixed = budget_rules.fixed_choices(budget_rules.with_regret(cells))
+    return Part(cells, pd.concat([choices, fixed], ignore_index=True), of("train_steps"), of("constants"))
 
 
 def rungs_of(plan: Mapping[str, Any]) -> tuple[Rung, ...]:
@@ -88,11 +119,9 @@ def paired_error(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def score(folder: Path) -> None:
-    """Write what each rule scored, from the tables alone."""
-    cells, choices = (records.read_csv(folder / f"{name}.csv", keep_default_na=True) for name in ("cells", "choices"))
-    fixed = budget_rules.fixed_choices(budget_rules.with_regret(cells))
-    table = budget_rules.scores(cells, pd.concat([choices, fixed]))
-    table = table.rename(columns={"world": "task", "rule": "method"})
+    """Write what each rule of a part scored, from its tables alone."""
+    part = read(folder.name.removeprefix(f"{STUDY}."), results=folder.parent)
+    table = budget_rules.scores(part.cells, part.every).rename(columns={"world": "task", "rule": "method"})
     made = {f"{task}/{method}": code_provenance() for task, method in zip(table["task"], table["method"], strict=True)}
     policy_tables.write(folder / "scores.csv", table, made)
     log(table.round(3).to_string(index=False))

@@ -19,7 +19,8 @@ CELL = ["task", "method", "seed"]
 ZERO = Rung(0.0, 10)
 HEURISTIC_LIMIT, MMD_LIMIT = 1.5, 0.05
 REAL_GAIN = 2.0  # standard errors
-TIE = 0.001  # of mean regret
+TIE, WORSE = 0.001, 0.02  # of mean regret
+MOST_COST = 0.1  # share of the training that a choice serves
 WITHIN = {"regret": (0.0, 1.0), "harm": (0.0, 1.0), "capture": (-np.inf, np.inf)}
 
 
@@ -206,3 +207,18 @@ def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all
         "capture": bool(ours["capture"] >= success["capture"]),
         "regret": bool(ours["regret"] < own.loc["hindsight", "regret"]),
     }
+
+
+def default_judges(table: pd.DataFrame, shares: Mapping[str, float], success: Mapping[str, float]) -> str:
+    """Return which judges `vgf.choose_budget` has by default, by the rule written before (`judges`): ensemble or auto.
+
+    Args:
+        table: of `scores`.
+        shares: cost of `ours` and of `ours_seeds`, as a share of the training they serve.
+        success: most harm.
+    """
+    own = table[table["world"] == "all"].set_index("rule")
+    is_dear, is_cheap = shares["ours"] > MOST_COST, shares["ours_seeds"] <= MOST_COST
+    seeds = own.loc["ours_seeds"]
+    is_good = seeds["harm"] <= success["harm"] and seeds["regret"] <= own.loc["ours", "regret"] + WORSE
+    return "auto" if is_dear and is_cheap and is_good else "ensemble"

@@ -57,3 +57,13 @@ def by_fitted_q(values: pd.DataFrame) -> int:
         if steps == best or gap.mean() <= gap.std(ddof=1) / np.sqrt(len(gap)):
             return int(steps)
     raise AssertionError("the best is among them")
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """Return how each rule did over the groups of `choices`: groups, largest (share), best (share), and mean lost."""
+    most = found[found["rule"] == "largest"].set_index(SAME)["train_steps"]
+    is_largest = found["train_steps"].to_numpy() == most.reindex(pd.MultiIndex.from_frame(found[SAME])).to_numpy()
+    grouped = found.assign(is_largest=is_largest).groupby("rule", sort=False)
+    return grouped.agg(
+        groups=("lost", "size"), largest=("is_largest", "mean"), best=("is_best", "mean"), lost=("lost", "mean")
+    )
