@@ -25,7 +25,7 @@ from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
 
-DRAWS = 4  # actions of the policy at each state of the data
+DRAWS = 2  # actions of the policy at each state of the data
 Act = Callable[[Tensor], Tensor]  # observations [1, B, o] to actions [1, B, d]
 
 
