@@ -123,3 +123,14 @@ def test_constants_are_of_least_regret_among_those_that_do_no_harm() -> None:
     assert table.iloc[0]["regret"] == pytest.approx(1 / 8)
     loose, _ = budget_rules.chosen_constants(grid[grid["gate"].isin([0.0])], cells, may, before, 0.05)
     assert loose == {"gate": 0.0, "shrink": "lower"}  # all harm: the least of them
+
+
+def test_the_default_judges_follow_the_rule_that_was_written_before() -> None:
+    rows = [("all", "ours", 0.1, 0.0), ("all", "ours_seeds", 0.11, 0.0)]
+    table = pd.DataFrame(rows, columns=["world", "rule", "regret", "harm"])
+    success, dear = {"harm": 0.05}, {"ours": 0.8, "ours_seeds": 0.05}
+    assert budget_rules.default_judges(table, dear, success) == "auto"
+    assert budget_rules.default_judges(table, {"ours": 0.08, "ours_seeds": 0.05}, success) == "ensemble"
+    assert budget_rules.default_judges(table, {"ours": 0.8, "ours_seeds": 0.2}, success) == "ensemble"
+    assert budget_rules.default_judges(table.assign(regret=[0.1, 0.13]), dear, success) == "ensemble"
+    assert budget_rules.default_judges(table.assign(harm=[0.0, 0.1]), dear, success) == "ensemble"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from vgf.results.budget_train_steps import by_fitted_q, choices
+from vgf.results.budget_train_steps import by_fitted_q, choices, summary
 
 
 def group(asymptotes: dict[int, float], fitted: dict[int, list[float]], values: dict[int, float]) -> pd.DataFrame:
@@ -34,3 +34,12 @@ def test_where_every_critic_is_swollen_it_is_no_step_at_all() -> None:
 @pytest.mark.parametrize(("gap", "taken"), [([0.5, 0.5, 0.6], 2), ([0.5, -0.6, 0.2], 0), ([-0.1, -0.1, -0.1], 0)])
 def test_within_the_networks_own_error_the_smaller_is_taken(gap: list[float], taken: int) -> None:
     assert by_fitted_q(pd.DataFrame({0: [1.0, 2.0, 3.0], 2: [1.0 + gap[0], 2.0 + gap[1], 3.0 + gap[2]]})) == taken
+
+
+def test_a_summary_counts_the_groups_in_which_a_rule_takes_the_best() -> None:
+    one = group({0: 10.0, 2: 10.1}, {0: [1.0, 1.0], 2: [2.0, 2.1]}, {0: 1.0, 2: 4.0})
+    other = group({0: 10.0, 2: 12.0}, {0: [1.0, 1.0], 2: [2.0, 2.1]}, {0: 3.0, 2: 2.0}).assign(seed=2)
+    table = summary(choices(pd.concat([one, other])))
+    assert table.loc["index"].tolist() == [2, 0.5, 1.0, 0.0]
+    assert table.loc["fitted_q"].tolist() == [2, 1.0, 0.5, 0.5]
+    assert table.loc["smallest", "lost"] == 1.5
