@@ -154,7 +154,8 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
     for rule, own in means.groupby(level=0, sort=False):
         row: dict[str, object] = {"rule": rule}
         for name, within in WITHIN.items():
-            found = stats.of_mean([own[name].dropna().to_numpy()], within)
+            there = own[name].dropna().to_numpy()
+            found = stats.of_mean([there], within) if len(there) else stats.Estimate(np.nan, np.nan, np.nan)
             row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         rows.append(row)
     return pd.DataFrame(rows)
