@@ -62,6 +62,7 @@ def test_tables_have_a_row_a_rule_and_every_world() -> None:
     text = budget_pictures.steps_text(TABLE)
     assert "Without the bound nothing changes." in text
     assert "Without the radius regret is 1.00" in text
+    assert "With the radius alone" in text
 
 
 def test_promises_are_held_to_what_came_of_the_same_particles() -> None:

@@ -32,7 +32,7 @@ STEPS = {
     "without_bound": "without the bound",
     "without_radius": "without the radius",
     "without_gate": "without the gate",
-    "radius": "the radius alone",
+    "radius": "with the radius alone",
 }
 SCORES = {"regret": "regret", "harm": "harm, share of cells", "capture": "capture of the real gain"}
 
@@ -75,7 +75,7 @@ def rules_table(table: pd.DataFrame, worlds: Sequence[str]) -> pd.DataFrame:
 
 
 def steps_table(table: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
-    """Return what the rule scores with a step left out, on reported and on tuning cells."""
+    """Return what the rule scores with a step left out, on reported and, with earlier constants, on tuning cells."""
     parts = {"reported": table, "tuning": tuned}
     rows = [
         {"rule": words} | {f"{one}, {part}": value for part, of in parts.items() for one, value in _of(of, rule)}
@@ -167,12 +167,15 @@ def kept(rows: pd.DataFrame, is_trusted: bool) -> tuple[int, int]:
 def missed(part: Part) -> pd.Series:
     """Return how many cells with a real gain it captured less than half of, by what refused the best rung.
 
-    "" is a best rung that was not refused but had a lower bound than the chosen one.
+    "" is a best rung that was not refused but had a lower bound than the chosen one, and "no radius" one beyond a
+    radius that there was none of, for want of a slope.
     """
     table = budget_rules.judged(part.cells, part.every)
     poor = table[(table["rule"] == "ours") & (table["capture"] < 0.5)].set_index(budget_rules.CELL).index
     best = part.cells.loc[part.cells.groupby(budget_rules.CELL)["value"].idxmax()].set_index(budget_rules.CELL)
-    return best.loc[best.index.isin(poor), "fault"].fillna("").value_counts()
+    own = best[best.index.isin(poor)]
+    fault = own["fault"].fillna("")
+    return fault.where(own["radius"].notna() | (fault != "radius"), "no radius").value_counts()
 
 
 def costs(cells: pd.DataFrame) -> pd.DataFrame:
