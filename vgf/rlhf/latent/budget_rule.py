@@ -8,7 +8,6 @@ value of the nearest snippet of the reporting half. Writes `data/results/budget.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,8 +33,9 @@ from vgf.rlhf.latent.study import Study
 from vgf.rlhf.latent.wishes import Wish, marks_of, wishes
 from vgf.support.paths import data_folder
 from vgf.support.provenance import code_provenance, fingerprint
+from vgf.support.scales import ScaleName
 
-SCALE = "cpu"
+SCALE: ScaleName = "cpu"
 PROMISED = 256  # held-out states at which the mover's own promise is asked for
 
 
@@ -188,4 +188,4 @@ def run(results: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    run()
