@@ -85,6 +85,11 @@ def test_what_refused_the_best_rung_where_little_was_captured_is_counted() -> No
     assert budget_pictures.missed(PART).to_dict() == {"gate": 2}
 
 
+def test_the_radius_stands_beside_the_best_rung() -> None:
+    table = budget_pictures.reaches(PART._replace(cells=PART.cells.assign(radius=np.nan)))
+    assert table.loc["drone"].tolist() == [0.0, 0.5]
+
+
 def test_costs_are_shares_of_the_training_of_one_seed() -> None:
     table = budget_pictures.costs(PART.cells)
     assert table.index.tolist() == ["bandit", "drone", "all"]

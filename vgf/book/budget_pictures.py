@@ -178,6 +178,15 @@ def missed(part: Part) -> pd.Series:
     return fault.where(own["radius"].notna() | (fault != "radius"), "no radius").value_counts()
 
 
+def reaches(part: Part) -> pd.DataFrame:
+    """Return by world, in sigma, the medians over cells of the radius, 0 where there is none, and of the best rung."""
+    best = part.cells.loc[part.cells.groupby(budget_rules.CELL)["value"].idxmax()]
+    told = best.assign(
+        world=best["task"].map(budget_rules.world_of), radius=best["radius"].fillna(0.0), best=best["displacement"]
+    )
+    return told.groupby("world", sort=False)[["radius", "best"]].median()
+
+
 def costs(cells: pd.DataFrame) -> pd.DataFrame:
     """Return seconds of the processor by world: of training a seed, of judging, and shares; a mean over cells."""
     each = cells.drop_duplicates(budget_rules.CELL)
