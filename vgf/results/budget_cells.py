@@ -1,7 +1,7 @@
 """What every part of the study of budgets does alike: the rule file, what each rule takes in a cell, tables of scores.
 
 A cell is one policy with every rung of the ladder judged from data and played in its world; see
-`vgf.results.budget_rules`. Where cells come from is not said here: `vgf.book.budget_study`, `vgf.rlhf.latent.budgets`.
+`vgf.results.budget_rules`. Cells come from `vgf.book.budget_study` and `vgf.rlhf.latent.budget_rule`.
 """
 
 from __future__ import annotations
