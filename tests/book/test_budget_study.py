@@ -12,43 +12,30 @@ import pytest
 
 from vgf import records
 from vgf.book import budget_study
-from vgf.budgets.rule import Rule
 from vgf.results import policy_tables
 
-PLAN = budget_study.rules_file()
+RULES = budget_study.rules_file
 
 
-def small() -> dict[str, Any]:
-    plan = copy.deepcopy(PLAN)
-    tuning = plan["tuning"]
-    tuning["config"] |= {"hidden": [8], "pretrain": 2, "bank": 6, "flow_steps": 1}
-    tuning["drone"] |= {"data": {"few": {"episodes": 6, "seed": 0}}, "train_steps": [0], "updates": [4]}
-    tuning["drone"]["starts"] |= {"tuning": 2, "reporting": 3}
-    tuning["bandit"] |= {"worlds": {"far": {"coverage": 0.1, "gap": 1.5}}, "updates": [4]}
-    tuning["bandit"] |= {"data": {"few": {"actions": 60, "seed": 0}}, "draws": {"tuning": 2, "reporting": 6}}
-    tuning["movers"], tuning["batch_size"], tuning["ensemble"]["members"] = [1], 8, 2
+def small(part: str = "tuning") -> dict[str, Any]:
+    plan = copy.deepcopy(RULES(part))
+    cells = plan["cells"]
+    cells["config"] |= {"hidden": [8], "pretrain": 2, "bank": 6, "flow_steps": 1}
+    cells["drone"] |= {"data": {"few": {"episodes": 6, "seed": 0}}, "train_steps": [0], "updates": [4]}
+    cells["drone"]["starts"] |= {"tuning": 2, "reporting": 3}
+    cells["bandit"] |= {"worlds": {"far": {"coverage": 0.1, "gap": 1.5}}, "updates": [4]}
+    cells["bandit"] |= {"data": {"few": {"actions": 60, "seed": 0}}, "draws": {"tuning": 2, "reporting": 6}}
+    cells["movers"], cells["batch_size"], cells["ensemble"]["members"] = cells["movers"][-1:], 8, 2
+    if part == "reporting":
+        cells["fitted_q"] = {"members": 2, "updates": 3}
     plan["ladder"] = {"displacements": [0, 0.25], "particles": [1, 10]}
     return plan
 
 
-def test_the_rule_file_has_constants_that_mean_something_and_within_what_they_may_be() -> None:
-    plan = PLAN
-    assert Rule(**budget_study.constants(plan)) == Rule()
-    assert all(entry["value"] in entry["may"] for entry in plan["constants"].values())
-    names = [(setting.task, setting.method) for setting in budget_study.settings(plan)]
-    assert len(set(names)) == len(names) == 16
-
-
-def test_a_paired_error_is_of_differences() -> None:
-    one = np.array([1.0, 2.0, 5.0])
-    assert budget_study.paired_error(one, one - 3.0) == 0.0
-    assert budget_study.paired_error(one, np.zeros(3)) == pytest.approx(one.std(ddof=1) / 3**0.5)
-
-
 def test_the_whole_study_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget_study, "rules_file", small)
-    budget_study.run(tmp_path)
-    folder = tmp_path / budget_study.STUDY
+    budget_study.run("tuning", tmp_path)
+    folder = tmp_path / "budget.tuning"
     tables = {name: records.read_csv(folder / f"{name}.csv") for name in ("cells", "choices", "constants", "scores")}
     assert list(policy_tables.faults(folder)) == []
     assert set(tables["cells"]["task"]) == {"drone-few", "bandit-far-few"}
@@ -63,6 +50,21 @@ def test_the_whole_study_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert oracle["regret"] == 0.0
     before = {path: path.read_bytes() for path in folder.glob("c*.csv")}
     monkeypatch.setattr(budget_study.vgf, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
-    budget_study.run(tmp_path)
+    budget_study.run("tuning", tmp_path)
     assert {path: path.read_bytes() for path in folder.glob("c*.csv")} == before
     pd.testing.assert_frame_equal(records.read_csv(folder / "scores.csv"), tables["scores"])
+
+
+def test_the_reporting_part_leaves_costs_and_what_train_steps_are_chosen_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget_study, "rules_file", small)
+    budget_study.run("reporting", tmp_path)
+    folder = tmp_path / "budget.reporting"
+    assert {path.stem for path in folder.glob("*.csv")} == {"cells", "choices", "scores", "train_steps"}
+    cells, steps = (records.read_csv(folder / f"{name}.csv") for name in ("cells", "train_steps"))
+    assert (cells[["training", "judging", "judging_seeds"]] > 0).to_numpy().all()
+    assert set(cells["seed"]) == {RULES("reporting")["cells"]["movers"][-1]}
+    assert steps["network"].tolist() == [0, 1]
+    assert steps["train_steps"].tolist() == [0, 0]
+    assert np.isfinite(steps[["fitted_q", "value", "asymptote"]].to_numpy()).all()

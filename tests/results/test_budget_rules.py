@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,3 +86,51 @@ def test_success_needs_all_three() -> None:
     }
     strict = budget_rules.verdict(table, {"harm": 0.05, "capture": 0.6})
     assert not strict["capture"]
+
+
+def test_intervals_count_the_cells_of_a_setting_once() -> None:
+    rows = [("a", 0, 0.1, True), ("a", 1, 0.3, False), ("b", 0, 0.6, False)]
+    table = pd.DataFrame(rows, columns=["task", "seed", "regret", "harm"]).assign(
+        rule="ours", method="m", capture=np.nan
+    )
+    table.loc[2, "capture"] = 0.5
+    found = budget_rules.intervals(table).iloc[0]
+    assert found["regret"] == pytest.approx((0.2 + 0.6) / 2)
+    assert found["harm"] == pytest.approx(0.25)
+    assert found["regret_low"] == 0.0  # Student's of two is wide, a regret is no less
+    assert found["capture"] == 0.5
+    assert not found["capture_low"] > -np.inf
+
+
+def test_constants_are_of_least_regret_among_those_that_do_no_harm() -> None:
+    cells = pd.concat(
+        [a_cell({ZERO: 1.0, Rung(0.25, 10): 5.0, Rung(1.0, 10): -3.0}, seed=s) for s in range(2)], ignore_index=True
+    )
+    may: dict[str, list[Any]] = {"gate": [1.0, 0.5, 0.25, 0.0], "shrink": ["lower", "none"]}
+    rows = []
+    for seed in range(2):
+        for gate in may["gate"]:
+            for shrink in may["shrink"]:
+                bold = -3.0 if seed and gate == 0.0 else 5.0  # the boldest gains and harms
+                value = {1.0: 1.0, 0.5: 4.0, 0.25: 4.0, 0.0: bold}[gate]
+                rows.append((seed, gate, shrink, "ours", value))
+    grid = pd.DataFrame(rows, columns=["seed", "gate", "shrink", "rule", "value"])
+    grid = grid.assign(task="drone-many", method="train2-500", error=0.5)
+    before = {"gate": 1.0, "shrink": "lower"}
+    found, table = budget_rules.chosen_constants(grid, cells, may, before, 0.05)
+    assert found == {"gate": 0.5, "shrink": "lower"}  # a tie: fewest changes, then the order of the list
+    assert len(table) == 8
+    assert table.iloc[0]["regret"] == pytest.approx(1 / 8)
+    loose, _ = budget_rules.chosen_constants(grid[grid["gate"].isin([0.0])], cells, may, before, 0.05)
+    assert loose == {"gate": 0.0, "shrink": "lower"}  # all harm: the least of them
+
+
+def test_the_default_judges_follow_the_rule_that_was_written_before() -> None:
+    rows = [("all", "ours", 0.1, 0.0), ("all", "ours_seeds", 0.11, 0.0)]
+    table = pd.DataFrame(rows, columns=["world", "rule", "regret", "harm"])
+    success, dear = {"harm": 0.05}, {"ours": 0.8, "ours_seeds": 0.05}
+    assert budget_rules.default_judges(table, dear, success) == "auto"
+    assert budget_rules.default_judges(table, {"ours": 0.08, "ours_seeds": 0.05}, success) == "ensemble"
+    assert budget_rules.default_judges(table, {"ours": 0.8, "ours_seeds": 0.2}, success) == "ensemble"
+    assert budget_rules.default_judges(table.assign(regret=[0.1, 0.13]), dear, success) == "ensemble"
+    assert budget_rules.default_judges(table.assign(harm=[0.0, 0.1]), dear, success) == "ensemble"

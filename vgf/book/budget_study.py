@@ -1,9 +1,11 @@
-"""The tuning part of how the rule for budgets is judged: `python -m vgf.book.budget_study`.
+"""How the rule for budgets is judged, on the drone and the bandit: `python -m vgf.book.budget_study PART`.
 
-Trains the cells that `data/rules/budget.yaml` lists, on the drone and the bandit, judges every rung from data, plays
-every rung in its world, and writes `data/results/budget.tuning`: `cells.csv` (a row a cell and rung), `choices.csv` (a
-row a cell and rule), `constants.csv` (what `ours` takes under each constant that tuning may choose) and `scores.csv`.
-Policies are trained in a temporary folder and not kept. What is done is kept, setting by setting: a run goes on there.
+Trains the cells that a part of `data/rules/budget.yaml` lists, tuning or reporting, judges every rung from data, plays
+every rung in its world, and writes `data/results/budget.PART`: `cells.csv` (a row a cell and rung), `choices.csv` (a
+row a cell and rule) and `scores.csv`; for tuning `constants.csv` (what `ours` takes under each constant that tuning may
+choose), for reporting `train_steps.csv` (what L_train is chosen by). Policies are trained in a temporary folder and
+not kept. What is done is kept, setting by setting: a run goes on there. Costs are seconds of the processor, so that
+they do not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -11,13 +13,10 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -25,78 +24,23 @@ from torch import Tensor
 import vgf
 from vgf import records
 from vgf.agents.vgf import VGF, aggregate
-from vgf.agents.vgf_config import VGFConfig
-from vgf.book.budget_worlds import BanditWorld, DroneWorld, World
+from vgf.book.budget_settings import Setting, settings
+from vgf.book.budget_worlds import World
 from vgf.budgets.acting import act_by_state
 from vgf.budgets.critics import AgentCritics, ensemble, split
-from vgf.budgets.ladder import Rung, Unit, ladder
+from vgf.budgets.fitted_q import fitted_q
+from vgf.budgets.ladder import Rung, Unit
 from vgf.budgets.measure import Evidence, actions_of, evidence, held_rows
 from vgf.budgets.report import BudgetReport
 from vgf.budgets.rule import Decision, Rule, decide
 from vgf.datasets.own import own_transitions
+from vgf.datasets.transitions import Transitions
 from vgf.results import budget_rules, policy_tables
+from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, rules_file, rungs_of, score, told, worth
 from vgf.support.given import expanded
-from vgf.support.paths import data_folder
-from vgf.support.progress import log
 from vgf.support.provenance import code_provenance
-from vgf.support.strict import build
-from vgf.support.yaml_text import read_yaml
 from vgf.training.checkpoints import join_seeds, load_agent, one_seed
-
-STUDY = "budget.tuning"
-ABLATIONS = {
-    "without_bound": {"has_bound": False},
-    "without_radius": {"has_radius": False},
-    "without_gate": {"has_gate": False},
-}
-
-
-class Setting(NamedTuple):
-    """One training of all seeds: the world, and what is varied in it."""
-
-    task: str
-    method: str
-    world: World
-    config: VGFConfig
-    updates: int
-
-
-def rules_file() -> dict[str, Any]:
-    """Return what was written before."""
-    found: dict[str, Any] = read_yaml((data_folder() / "rules" / "budget.yaml").read_text(encoding="utf-8"))
-    return found
-
-
-def settings(plan: dict[str, Any]) -> Iterator[Setting]:
-    """Yield every setting of the tuning part, drone and bandit in turn."""
-    return itertools.chain.from_iterable(zip(_drones(plan), _bandits(plan), strict=True))
-
-
-def _drones(plan: dict[str, Any]) -> Iterator[Setting]:
-    tuning = plan["tuning"]
-    config: VGFConfig = build(VGFConfig, tuning["config"], "tuning.config")
-    drone = tuning["drone"]
-    starts = drone["starts"]
-    for (name, data), steps, updates in itertools.product(
-        drone["data"].items(), drone["train_steps"], drone["updates"]
-    ):
-        world = DroneWorld(**data, tuning=starts["tuning"], reporting=starts["reporting"], starts_seed=starts["seed"])
-        yield Setting(f"drone-{name}", f"train{steps}-{updates}", world, replace(config, train_steps=steps), updates)
-
-
-def _bandits(plan: dict[str, Any]) -> Iterator[Setting]:
-    bandit = plan["tuning"]["bandit"]
-    config: VGFConfig = build(VGFConfig, plan["tuning"]["config"], "tuning.config")
-    for (place, where), (name, data), updates in itertools.product(
-        bandit["worlds"].items(), bandit["data"].items(), bandit["updates"]
-    ):
-        plot = BanditWorld(**where, **data, noise=bandit["noise"], **bandit["draws"])
-        yield Setting(f"bandit-{place}-{name}", f"train2-{updates}", plot, replace(config, train_steps=2), updates)
-
-
-def constants(plan: dict[str, Any], name: str = "value") -> dict[str, Any]:
-    """Return the rule's constants, or what each may be (`may`)."""
-    return {key: entry[name] for key, entry in plan["constants"].items()}
+from vgf.training.critic_age import ages
 
 
 @torch.no_grad()
@@ -122,50 +66,74 @@ def played(policy: VGF, world: World, rungs: tuple[Rung, ...], unit: Unit, state
     return pd.DataFrame(rows).assign(error=errors)
 
 
-def paired_error(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the standard error of the mean difference of returns from the same starts."""
-    return float((one - other).std(ddof=1) / len(one) ** 0.5)
+class Training(NamedTuple):
+    """One training of all seeds.
+
+    Attributes:
+        agent: the seeds.
+        seconds: of the processor, for one of them.
+        asymptote: that each seed's critic is heading to; see `vgf.training.critic_age`.
+    """
+
+    agent: VGF
+    seconds: float
+    asymptote: pd.Series
 
 
-def cell(setting: Setting, agent: VGF, seed: int, plan: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """Return the tables of one cell: cells, choices and constants."""
-    policy, others = one_seed(agent, seed), join_seeds([one_seed(agent, s) for s in agent.seeds if s != seed])
+def trained(setting: Setting, plan: dict[str, Any], folder: Path) -> Training:
+    """Train all seeds of a setting in a folder."""
+    cells, begun = plan["cells"], time.process_time()
+    how = {"seeds": cells["seeds"], "batch_size": cells["batch_size"], "updates": setting.updates}
+    record = vgf.fit(setting.world.data(), folder, setting.config, **how)
+    seconds = (time.process_time() - begun) / len(cells["seeds"])
+    agent, _ = load_agent(record.folder)
+    assert isinstance(agent, VGF)
+    last = ages(record.runs[-1]["settings"], record.curve).groupby("seed").tail(1).set_index("seed")
+    return Training(agent, seconds, last["asymptote"])
+
+
+def cell(setting: Setting, training: Training, seed: int, plan: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return the tables of one cell: cells, choices, and those of its part alone."""
+    policy = one_seed(training.agent, seed)
+    others = join_seeds([one_seed(training.agent, s) for s in training.agent.seeds if s != seed])
     assert isinstance(policy, VGF)
     assert isinstance(others, VGF)
-    transitions, tuning = own_transitions(setting.world.data()), plan["tuning"]
-    learn, held = split(transitions, tuning["ensemble"]["held_share"])
+    transitions, cells = own_transitions(setting.world.data()), plan["cells"]
+    learn, held = split(transitions, cells["ensemble"]["held_share"])
     rows, count = held_rows(transitions, held), setting.updates - policy.config.pretrain
-    begun = time.monotonic()
-    judges = ensemble(policy, transitions, learn, tuning["ensemble"]["members"], count, tuning["batch_size"])
-    rungs = ladder(*(tuple(plan["ladder"][key]) for key in ("displacements", "particles")))
-    movers = AgentCritics(policy)
-    by = {"ours": evidence(movers, AgentCritics(judges, "judges"), rows, rungs)}
-    seconds = time.monotonic() - begun
+    begun = time.process_time()
+    judges = ensemble(policy, transitions, learn, cells["ensemble"]["members"], count, cells["batch_size"])
+    rungs = rungs_of(plan)
+    by = {"ours": evidence(AgentCritics(policy), AgentCritics(judges, "judges"), rows, rungs)}
+    between = time.process_time()
     by["ours_seeds"] = evidence(AgentCritics(policy), AgentCritics(others, "judges"), rows, rungs)
+    cost = {"judging": between - begun, "judging_seeds": time.process_time() - between, "training": training.seconds}
     table = played(policy, setting.world, rungs, by["ours"].unit, rows.transitions.observations[:256])
-    rule = Rule(**constants(plan))
-    taken = {name: decide(each.judged, each.held, rule) for name, each in by.items()}
-    for name, without in ABLATIONS.items():
-        taken[name] = decide(by["ours"].judged, by["ours"].held, replace(rule, **without))  # type: ignore[arg-type]
-    simple = budget_rules.simple_choices(table, taken["ours"].radius)
-    chosen = worth(table, simple | {name: decision.chosen for name, decision in taken.items()})
-    by_state = state_row(setting, policy, judges, taken["ours"], by["ours"], table)
-    ladder_rows = [{"gain": line.gain, "bound": line.bound, "fault": line.fault} for line in taken["ours"].lines]
+    taken = decisions(by, Rule(**constants(plan)))
     ours = taken["ours"]
+    simple = budget_rules.simple_choices(table, ours.radius)
+    chosen = worth(table, simple | {name: decision.chosen for name, decision in taken.items()})
+    by_state = state_row(setting, policy, judges, ours, by["ours"], table)
     found = {
-        "cells": table.join(pd.DataFrame(ladder_rows)).assign(
-            radius=np.nan if ours.radius is None else ours.radius, noise=ours.noise, kappa=ours.kappa, seconds=seconds
-        ),
+        "cells": told(table, ours).assign(**cost),
         "choices": pd.concat([chosen, by_state], ignore_index=True),
-        "constants": grid(table, by, constants(plan, "may")),
     }
+    if plan["part"] == "tuning":
+        found["constants"] = grid(table, by, constants(plan, "may"))
+    elif setting.varies:
+        own = evaluated(policy, ours.chosen, by["ours"].unit, transitions, cells)
+        facts = {"train_steps": policy.config.train_steps, "updates": setting.updates}
+        value = worth(table, {"ours": ours.chosen})["value"].item()
+        found["train_steps"] = own.assign(**facts, value=value, asymptote=training.asymptote[seed])
     return {name: each.assign(task=setting.task, method=setting.method, seed=seed) for name, each in found.items()}
 
 
-def worth(table: pd.DataFrame, chosen: dict[str, Rung]) -> pd.DataFrame:
-    """Return a row a rule: the rung it takes, its worth and error."""
-    by = table.set_index(["displacement", "particles"])[["value", "error"]]
-    return pd.DataFrame([{"rule": name, **rung._asdict(), **by.loc[tuple(rung)]} for name, rung in chosen.items()])
+def evaluated(policy: VGF, rung: Rung, unit: Unit, transitions: Transitions, cells: dict[str, Any]) -> pd.DataFrame:
+    """Return what fitted Q evaluation says of acting by a rung, a row a network."""
+    critics, how = AgentCritics(policy, "evaluated"), cells["fitted_q"]
+    sizes = how["members"], how["updates"], cells["batch_size"]
+    values = fitted_q(policy, lambda o: actions_of(critics, o, (rung,), unit)[:, 0], transitions, *sizes)
+    return pd.DataFrame({"network": range(len(values)), "fitted_q": values.mean(1)})
 
 
 def grid(table: pd.DataFrame, by: dict[str, Evidence], may: dict[str, list[Any]]) -> pd.DataFrame:
@@ -203,25 +171,23 @@ def state_row(
     return pd.DataFrame([row | {"error": paired_error(returns, zero)}])
 
 
-def run(results: Path | None = None, only: str = "") -> None:
+def run(part: str = "tuning", results: Path | None = None, only: str = "") -> None:
     """Train, judge and play what is not done yet; then score.
 
     Args:
+        part: tuning or reporting.
         results: where records are, data/results by default.
         only: settings whose task begins with this.
     """
-    folder, plan = (results or records.results_folder()) / STUDY, rules_file()
+    folder, plan = (results or records.results_folder()) / f"{STUDY}.{part}", rules_file(part)
     for setting in settings(plan):
         if not setting.task.startswith(only) or is_there(folder, setting):
             continue
         with TemporaryDirectory() as kept:
-            how = {"seeds": plan["tuning"]["seeds"], "batch_size": plan["tuning"]["batch_size"]}
-            record = vgf.fit(setting.world.data(), Path(kept) / "cell", setting.config, updates=setting.updates, **how)
-            agent, _ = load_agent(record.folder)
-        assert isinstance(agent, VGF)
-        tables = [cell(setting, agent, seed, plan) for seed in plan["tuning"]["movers"]]
-        made = {f"{setting.task}/{setting.method}": code_provenance() | {"training": record.runs[-1]["seconds"]}}
-        for name in ("constants", "choices", "cells"):  # the last one says that a setting is done
+            training = trained(setting, plan, Path(kept) / "cell")
+        tables = [cell(setting, training, seed, plan) for seed in plan["cells"]["movers"]]
+        made = {f"{setting.task}/{setting.method}": code_provenance()}
+        for name in sorted(tables[0], key="cells".__eq__):  # the last one says that a setting is done
             policy_tables.write(folder / f"{name}.csv", pd.concat([each[name] for each in tables]), made)
     score(folder)
 
@@ -233,17 +199,6 @@ def is_there(folder: Path, setting: Setting) -> bool:
     return bool(((rows["task"] == setting.task) & (rows["method"] == setting.method)).any())
 
 
-def score(folder: Path) -> None:
-    """Write what each rule scored, from the tables alone."""
-    cells, choices = (records.read_csv(folder / f"{name}.csv", keep_default_na=True) for name in ("cells", "choices"))
-    fixed = budget_rules.fixed_choices(budget_rules.with_regret(cells))
-    table = budget_rules.scores(cells, pd.concat([choices, fixed]))
-    table = table.rename(columns={"world": "task", "rule": "method"})
-    made = {f"{task}/{method}": code_provenance() for task, method in zip(table["task"], table["method"], strict=True)}
-    policy_tables.write(folder / "scores.csv", table, made)
-    log(table.round(3).to_string(index=False))
-
-
 if __name__ == "__main__":
     words = expanded(sys.argv[1:])
-    run(only=words[0] if words else "")
+    run(words[0] if words else "tuning")

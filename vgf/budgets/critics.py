@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vgf.agents.bank import ActionBank
 from vgf.agents.vgf import VGF
 from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
@@ -93,6 +94,7 @@ def ensemble(
     updates: int,
     batch_size: int,
     first_seed: int = 1000,
+    bank: ActionBank | None = None,
 ) -> VGF:
     """Train critics of a policy's reference, each on a bootstrap of trajectories, and return them as one agent.
 
@@ -104,6 +106,10 @@ def ensemble(
         updates: of each critic.
         batch_size: transitions a member sees in an update.
         first_seed: of the members' weights and draws.
+        bank: one seed's actions at the next states of all transitions, for the target in place of the reference's.
+
+    Raises:
+        ValueError: if there are fewer than two members.
     """
     if members < 2:
         raise ValueError(f"an ensemble needs 2 critics or more, got {members}")
@@ -120,6 +126,9 @@ def ensemble(
         for own, learnt in zip(agent.reference.parameters(), policy.reference.parameters(), strict=True):
             own.copy_(learnt.expand_as(own))
     agent.updates = config.pretrain  # the reference is done
+    if bank is not None:
+        bank.actions = bank.actions.expand(members, -1, -1, -1).contiguous()
+        agent.bank = bank
     rows = _bootstraps(trajectories_of(transitions), learn, seeds)
     rng = np.random.default_rng([first_seed, members])
     for start in range(0, updates, UPDATES_AT_ONCE):

@@ -3,10 +3,10 @@ r"""The rule: from what critics say of each rung, and of the data's own actions,
 1. **Gain.** Critics that did not move the particles value the chosen action: G(b) = mean over judges and states of
    Q_j(s, a_b) less the mean of Q_j over the reference's actions, so the plain clone has gain 0.
 2. **Bound.** c(b) G(b) - kappa U(b): U is the standard error over judges and states, kappa from `vgf.budgets.slopes`,
-   and c <= 1 what comes of a promise at that distance: the slope of the tail that 1 + x lies in, or its lower bound.
+   and c <= 1 what comes of a promise at that distance: the slope of the tail that 1 + x lies in, its lower bound, or 1.
 3. **Radius.** A particle of the reference is one sigma from its mean (root mean square); moved by at most x sigma it
    is at most 1 + x away (Minkowski). So x is trusted up to the reach less 1.
-4. **Gate.** What a step adds to the same N unmoved, times c, must be promised above the critics' TD noise.
+4. **Gate.** What a step adds to the same N unmoved, times c, must be promised above a share of the critics' TD noise.
 5. **Choice.** The largest positive bound of what is left. Where none is left: L = 0, the best of the most particles,
    for taking the best of the reference's own actions is what one does without evidence; but where the slope of all held
    out actions is negative beyond doubt, the critics rank actions the wrong way round, and it is the plain clone.
@@ -31,7 +31,7 @@ from vgf.budgets.slopes import HeldOut, Slope
 
 @dataclass(frozen=True)
 class Rule:
-    """Constants of the rule, and which steps it has.
+    """Constants of the rule, and which steps it has; the defaults are those that `data/rules/budget.yaml` froze.
 
     Attributes:
         level: of the one-sided tests of slopes, and of Student's quantile over judges.
@@ -43,10 +43,10 @@ class Rule:
         has_gate: whether there is a gate.
     """
 
-    level: float = 0.05
+    level: float = 0.1
     miss: float = 0.1
-    gate: float = 1.0
-    shrink: Literal["lower", "estimate", "none"] = "lower"
+    gate: float = 0.25
+    shrink: Literal["lower", "estimate", "none"] = "none"
     has_bound: bool = True
     has_radius: bool = True
     has_gate: bool = True

@@ -7,16 +7,21 @@ cell; some look at the world and say so. How they are judged was written before 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vgf.budgets.ladder import CLONE, Rung, mmd2_of
+from vgf.results import stats
 
 CELL = ["task", "method", "seed"]
 ZERO = Rung(0.0, 10)
 HEURISTIC_LIMIT, MMD_LIMIT = 1.5, 0.05
 REAL_GAIN = 2.0  # standard errors
+TIE, WORSE = 0.001, 0.02  # of mean regret
+MOST_COST = 0.1  # share of the training that a choice serves
+WITHIN = {"regret": (0.0, 1.0), "harm": (0.0, 1.0), "capture": (-np.inf, np.inf)}
 
 
 def simple_choices(ladder: pd.DataFrame, radius: float | None) -> dict[str, Rung]:
@@ -78,8 +83,8 @@ def with_regret(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(regret=(best - cells["value"]) / (best - worst).where(best > worst, 1.0))
 
 
-def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
-    """Return how each rule did, over all cells and in each world.
+def judged(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
+    """Return how each rule did in each cell.
 
     Args:
         cells: a row a cell and rung: task, method, seed, displacement, particles, value, and error, the standard error
@@ -87,8 +92,8 @@ def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
         choices: a row a cell and rule: task, method, seed, rule, value, error.
 
     Returns:
-        A row a world ("all" first) and rule: cells, regret, worst, harm, capture and gain_cells, the number of cells
-        with a real gain that capture is a mean over; NaN where there are none.
+        A row a cell and rule: task, method, seed, world, rule, regret, harm, and capture, NaN where there is no real
+        gain to capture.
     """
     zero = cells[(cells.displacement == ZERO.displacement) & (cells.particles == ZERO.particles)].set_index(CELL)[
         "value"
@@ -106,8 +111,20 @@ def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
             "regret": ((group.max().reindex(told.index) - told["value"]) / span.reindex(told.index)).to_numpy(),
             "harm": (gained < -told["error"]).to_numpy(),
             "capture": (gained / (best["value"] - zero).reindex(told.index)).where(real.reindex(told.index)).to_numpy(),
-        }
+        },
+        index=told.index,
     )
+    return table.reset_index()
+
+
+def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
+    """Return how each rule did, over all cells and in each world; arguments as of `judged`.
+
+    Returns:
+        A row a world ("all" first) and rule: cells, regret, worst, harm, capture and gain_cells, the number of cells
+        with a real gain that capture is a mean over; NaN where there are none.
+    """
+    table = judged(cells, choices)
     both = pd.concat([table.assign(world="all"), table])
     found = both.groupby(["world", "rule"], sort=False).agg(
         cells=("regret", "size"),
@@ -118,6 +135,62 @@ def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
         gain_cells=("capture", "count"),
     )
     return found.reset_index()
+
+
+def intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return means of regret, harm and capture with 95 % intervals, a row a rule.
+
+    Cells of one setting share data, so that a setting (task and method) counts once: as the mean of its cells.
+
+    Args:
+        table: of `judged`.
+
+    Returns:
+        Columns rule, and of each score the mean over settings, NAME, and its Student interval, NAME_low and NAME_high;
+        harm as a share and regret stay within 0 and 1.
+    """
+    means = table.astype({"harm": float}).groupby(["rule", "task", "method"], sort=False)[list(WITHIN)].mean()
+    rows = []
+    for rule, own in means.groupby(level=0, sort=False):
+        row: dict[str, object] = {"rule": rule}
+        for name, within in WITHIN.items():
+            there = own[name].dropna().to_numpy()
+            found = stats.of_mean([there], within) if len(there) else stats.Estimate(np.nan, np.nan, np.nan)
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def chosen_constants(
+    grid: pd.DataFrame, cells: pd.DataFrame, may: Mapping[str, list[Any]], value: Mapping[str, Any], most_harm: float
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the constants that the tuning part chooses by its rule (`choosing`), and how each combination did.
+
+    Args:
+        grid: a row a cell, kind of judges and combination: that of `cells`, rule, value, error and the constants.
+        cells: as of `judged`.
+        may: what each constant may be, in order.
+        value: what each was before.
+        most_harm: share of cells.
+
+    Returns:
+        The combination, and a row a combination of `ours`, the chosen one first: the constants, regret, harm, capture
+        and changed, the number of constants that differ from before.
+    """
+    names, own = list(may), grid[grid["rule"] == "ours"]
+    told = own.assign(rule=own[names].astype(str).agg("/".join, axis=1))
+    means = judged(cells, told).groupby("rule")[list(WITHIN)].mean()
+    table = own[names].drop_duplicates().reset_index(drop=True)
+    table = table.join(means, on=table[names].astype(str).agg("/".join, axis=1))
+    table["changed"] = sum((table[name] != value[name]).astype(int) for name in names)
+    for name in names:
+        table[f"place_{name}"] = [may[name].index(one) for one in table[name]]
+    allowed = table["harm"] <= most_harm + 1e-9
+    left = table[allowed] if allowed.any() else table[table["harm"] == table["harm"].min()]
+    near = left[left["regret"] < left["regret"].min() + TIE]
+    first = near.sort_values(["changed", *(f"place_{name}" for name in names)]).index[0]
+    order = [first, *table.drop(first).sort_values(["regret", "harm", "changed"]).index]
+    return {name: table.loc[first, name] for name in names}, table.loc[order, [*names, *WITHIN, "changed"]]
 
 
 def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all") -> dict[str, bool]:
@@ -135,3 +208,18 @@ def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all
         "capture": bool(ours["capture"] >= success["capture"]),
         "regret": bool(ours["regret"] < own.loc["hindsight", "regret"]),
     }
+
+
+def default_judges(table: pd.DataFrame, shares: Mapping[str, float], success: Mapping[str, float]) -> str:
+    """Return which judges `vgf.choose_budget` has by default, by the rule written before (`judges`): ensemble or auto.
+
+    Args:
+        table: of `scores`.
+        shares: cost of `ours` and of `ours_seeds`, as a share of the training they serve.
+        success: most harm.
+    """
+    own = table[table["world"] == "all"].set_index("rule")
+    is_dear, is_cheap = shares["ours"] > MOST_COST, shares["ours_seeds"] <= MOST_COST
+    seeds = own.loc["ours_seeds"]
+    is_good = seeds["harm"] <= success["harm"] and seeds["regret"] <= own.loc["ours", "regret"] + WORSE
+    return "auto" if is_dear and is_cheap and is_good else "ensemble"
