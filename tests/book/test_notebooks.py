@@ -17,7 +17,6 @@ import yaml
 from tests.helpers.site import CHAPTERS, ROOT
 from vgf.book.declared import declared
 
-LATE = {"14_language", "15_rlhf", "17_particles_in_language"}  # chapters whose first picture needs its text before it
 SECONDS = 180  # chapters are written for 90 s on two cores at quick; a busy machine may take twice as long
 
 
@@ -80,8 +79,7 @@ def test_every_figure_a_chapter_shows_is_one_it_makes(chapter: str) -> None:
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_picture_comes_before_any_code(chapter: str) -> None:
     before = source(chapter).read_text().partition("```{code-cell}")[0]
-    if Path(chapter).name not in LATE:
-        assert "```{include} ../data/figures/" in before
+    assert "```{include} ../data/figures/" in before
 
 
 def test_no_figure_is_made_twice() -> None:
