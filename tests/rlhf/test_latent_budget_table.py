@@ -42,11 +42,38 @@ def test_a_fall_after_the_chosen_budget_is_a_turn() -> None:
     assert table.turned(noisy, "judges", 0.1)[BEST][1] == "undecided"
 
 
+def test_where_the_chosen_budget_is_the_end_in_every_seed_nothing_is_said_of_a_turn() -> None:
+    ended = ROWS.assign(chooses=ROWS["chooses"].where(ROWS["row"] != BEST, ROWS["budget"]))
+    for column in ("judges", "people"):
+        fall, word = table.turned(ended, column, 0.1)[BEST]
+        assert word == table.AT_THE_END
+        assert (fall.value, fall.low, fall.high) == (0, 0, 0)
+    assert table.turned(ended, "judges", 0.1)["vgf"][1] == "yes"
+    one = ended["seed"] == 3  # a single seed that chose otherwise, and there is something to compare
+    assert table.turned(ended.mask(one, ROWS), "judges", 0.1)[BEST][1] == "no"
+    liked = ended.assign(people=ended["budget"])
+    found = table.predictions(liked, 0.1)
+    forced = found[found["outcome"] == table.AT_THE_END]
+    assert list(forced["prediction"]) == ["judges", "people", "automatic"]
+    assert forced["difference"].str.startswith("best-of-N").all()
+    free = table.predictions(ended, 0.1)  # people like the first budget as much, so this could have come out otherwise
+    assert "automatic" not in set(free[free["outcome"] == table.AT_THE_END]["prediction"])
+
+
+def test_a_proxy_that_falls_before_the_end_is_told() -> None:
+    assert table.rise(ROWS[ROWS["row"] == "vgf"]).value == 2.0
+    bent = ROWS.assign(proxy=ROWS["proxy"].where((ROWS["row"] != "constant") | (ROWS["budget"] < 4), 1.5))
+    found = table.predictions(bent, 0.1)
+    lines = found[found["difference"].str.contains("less its most before")].set_index("difference")["outcome"]
+    assert lines.pop("one constant direction: proxy at the end, less its most before") == "otherwise"
+    assert list(lines) == ["as predicted"] * 3
+
+
 def test_each_prediction_is_held_to_its_difference() -> None:
     found = table.predictions(ROWS, 0.1)
     outcomes = found.groupby("prediction", sort=False)["outcome"].apply(list).to_dict()
     assert list(outcomes) == ["proxy", "judges", "people", "controls", "best_of_n", "automatic"]
-    assert outcomes["proxy"] == ["as predicted"] * 4  # the proxy ends at four, the judges near one
+    assert outcomes["proxy"] == ["as predicted"] * 8  # the proxy rises and ends at four, the judges near one
     assert outcomes["judges"] == ["as predicted", "otherwise", "otherwise", "as predicted"]
     assert outcomes["people"] == ["as predicted"] * 4
     assert outcomes["controls"] == ["as predicted"] * 2

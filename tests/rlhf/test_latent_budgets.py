@@ -134,8 +134,8 @@ def test_a_study_of_budgets_is_done_once(world: Path, monkeypatch: Any, capsys: 
     assert set(rows["row"]) == {BEST, *MOVED}
     assert len(rows) == 2 * 6 * (2 + 2 * len(MOVED))
     assert "| best-of-N | automatic: " in said
-    foretold = read_latent(folder_of("quick", CURVATURE))
-    assert list(foretold["direction"]) == ["own", "constant", "linear"] * 2
+    gradients = read_latent(folder_of("quick", CURVATURE))
+    assert list(gradients["direction"]) == ["own", "constant", "linear"] * 2
     made = {path: digest(path) for path in (world / "results").rglob("*.csv")}
     monkeypatch.setattr(BudgetStudy, "rows", pytest.fail)
     assert cli.main(["rlhf", "latent", str(file)]) == 0

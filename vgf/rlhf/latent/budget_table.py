@@ -6,6 +6,7 @@ All intervals are `vgf.rlhf.latent.verdict.clustered`: seeds and prompts are bot
 from __future__ import annotations
 
 from dataclasses import asdict, astuple
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from vgf.rlhf.latent.rows import ROWS
 from vgf.rlhf.latent.verdict import Word, clustered
 
 MEASURES = ("proxy", "chooses", "judges", "people", "others", "distance")
+AT_THE_END: Literal["at the end already"] = "at the end already"  # in every seed, so nothing can come after it
+Turn = Word | Literal["at the end already"]
 WORDS = {BEST: "best-of-N"} | {name: ROWS[name].about for name in MOVED}
 
 
@@ -61,9 +64,23 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Estima
     return clustered(values(first, column) - values(second, column))
 
 
-def turned(rows: pd.DataFrame, column: str, worth: float) -> dict[str, tuple[Estimate, Word]]:
+def is_at_the_end(rows: pd.DataFrame) -> bool:
+    """Return whether the automatic budget of one method is the ladder's end in every seed."""
+    return bool((automatic(rows)["budget"] == rows["budget"].max()).all())
+
+
+def rise(rows: pd.DataFrame) -> Estimate:
+    """Return the proxy at the end of one method's ladder less the proxy at the best budget before the end."""
+    end = at_the_end(rows)
+    before = rows[rows["budget"] < rows["budget"].max()]
+    best = before.groupby("budget")["proxy"].mean().idxmax()
+    return difference(end, before[before["budget"] == best], "proxy")
+
+
+def turned(rows: pd.DataFrame, column: str, worth: float) -> dict[str, tuple[Estimate, Turn]]:
     """Say of each method whether a measure falls from the automatic budget to the ladder's end.
 
+    - `AT_THE_END`: the automatic budget is the end in every seed, so the difference is zero whatever was measured.
     - yes: the interval of end less automatic lies below zero, and its middle below -worth.
     - no: the interval lies above -worth.
     - undecided: anything else.
@@ -73,12 +90,13 @@ def turned(rows: pd.DataFrame, column: str, worth: float) -> dict[str, tuple[Est
         column: judges or people.
         worth: the smallest difference that would matter.
     """
-    found: dict[str, tuple[Estimate, Word]] = {}
+    found: dict[str, tuple[Estimate, Turn]] = {}
     for name in WORDS:
         own = rows[rows["row"] == name]
         fall = difference(at_the_end(own), at_automatic(own), column)
         yes, no = fall.high < 0 and fall.value < -worth, fall.low > -worth
-        found[name] = (fall, "yes" if yes else "no" if no else "undecided")
+        word: Turn = "yes" if yes else "no" if no else "undecided"
+        found[name] = (fall, AT_THE_END if is_at_the_end(own) else word)
     return found
 
 
@@ -86,24 +104,26 @@ def predictions(rows: pd.DataFrame, worth: float) -> pd.DataFrame:
     """Return what the experiment file predicts, held to the numbers: one line a difference.
 
     Columns: prediction (its name in the file), difference (in words), value, low, high, outcome ("as predicted",
-    "otherwise" or "undecided").
+    "otherwise" or "undecided"; `AT_THE_END` where rows are compared with themselves, which tests nothing).
     """
     lines: list[dict[str, object]] = []
 
-    def add(name: str, words: str, found: Estimate, right: bool, wrong: bool) -> None:
-        outcome = "as predicted" if right else "otherwise" if wrong else "undecided"
+    def add(name: str, words: str, found: Estimate, right: bool, wrong: bool, same: bool = False) -> None:
+        outcome = AT_THE_END if same else "as predicted" if right else "otherwise" if wrong else "undecided"
         lines.append({"prediction": name, "difference": words, **asdict(found), "outcome": outcome})
 
     chosen = {name: at_automatic(rows[rows["row"] == name]) for name in WORDS}
     for name, words in WORDS.items():
-        end = at_the_end(rows[rows["row"] == name])
+        own = rows[rows["row"] == name]
+        end, last = at_the_end(own), rise(own)
+        add("proxy", f"{words}: proxy at the end, less its most before", last, last.low > 0, last.high < 0)
         gap = clustered(values(end, "proxy") - values(end, "judges"))
         add("proxy", f"{words}: proxy less judges, at the end", gap, gap.low > 0, gap.high < 0)
     for column in ("judges", "people"):
         for name, (fall, word) in turned(rows, column, worth).items():
             expected = "yes" if column == "judges" and name != BEST else "no"
             told = f"{WORDS[name]}: {column} at the end, less at the automatic budget"
-            add(column, told, fall, word == expected, word not in (expected, "undecided"))
+            add(column, told, fall, word == expected, word not in (expected, "undecided"), word == AT_THE_END)
     for other in ("constant", "no_kernel"):
         more = difference(chosen["vgf"], chosen[other], "people")
         add("controls", f"VGF less {WORDS[other]}, people", more, more.high < worth, more.low > worth)
@@ -113,7 +133,8 @@ def predictions(rows: pd.DataFrame, worth: float) -> pd.DataFrame:
         own = rows[rows["row"] == name]
         best = own.groupby("budget")["people"].mean().idxmax()
         lost = difference(own[own["budget"] == best], chosen[name], "people")
-        add("automatic", f"{words}: best budget less automatic, people", lost, lost.high < worth, lost.low > worth)
+        told, same = f"{words}: best budget less automatic, people", is_at_the_end(own) and best == own["budget"].max()
+        add("automatic", told, lost, lost.high < worth, lost.low > worth, same)
     return pd.DataFrame(lines)
 
 

@@ -1,6 +1,6 @@
 """How far to go, where the reward is a model: one network moves, two choose, two judge, and people rated the texts.
 
-A longer flow, or the best of more samples, raises the network that is followed for ever; what it stands for may stop
+A longer flow, or the best of more samples, raises the network that is followed, at first; what it stands for may stop
 rising or fall (gao2023overoptimisation). Here the proxy is one small network of people's ratings. Two others, on folds
 of their own, say how far to go; two more and people's ratings of the retrieved texts say what it was worth. Nothing is
 tuned: every budget of the ladder is recorded, and a method is a curve of what is gained against what is believed.
@@ -123,11 +123,11 @@ class BudgetStudy:
             write_seed(folder, seed, rows, KEYS, self.settings, {"scale": self.scale, **facts}, started)
             left = (time.monotonic() - begun) / at * (len(missing) - at)
             log(f"budgets: seed {at} of {len(missing)}, about {duration(left)} to go")
-        self.foretell()
+        self.measure_gradients()
         return read_latent(folder)
 
-    def foretell(self) -> None:
-        """Record, of each seed, what gradients say before anything is moved; see `curvature`."""
+    def measure_gradients(self) -> None:
+        """Record, of each seed, how gradients agree where nothing has moved; see `curvature`."""
         folder = folder_of(self.scale, CURVATURE, self.root)
         for seed in [seed for seed in self.sizes.seeds if not is_sealed(folder, seed, self.trained)]:
             started = time.monotonic()
