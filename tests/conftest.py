@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from vgf.support.files import write_bytes
+
 HERE = Path(__file__).parent
 FILE = HERE / "seconds.json"
 
@@ -38,7 +40,7 @@ class Stopwatch:
     def pytest_sessionfinish(self) -> None:
         there = {name: value for name, value in known().items() if (HERE / name).exists()}
         there |= {name: round(value, 1) for name, value in self.spent.items()}
-        FILE.write_text(json.dumps(dict(sorted(there.items())), indent=1) + "\n")
+        write_bytes(FILE, (json.dumps(dict(sorted(there.items())), indent=1) + "\n").encode())
 
 
 def known() -> dict[str, float]:

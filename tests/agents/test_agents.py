@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.helpers.small_agents import AMORTISED, DIMS, FIXED, SMALL, batch
-from vgf.agents import AGENTS, BC, CONFIGS, VGF, Agent, BCConfig, VGFConfig
+from vgf.agents import AGENTS, BC, CONFIGS, VGF, Agent, BCConfig, VGFConfig, by_name
 from vgf.datasets.transitions import Batch
 from vgf.flow import best_of
 from vgf.networks import SeedStreams
@@ -256,3 +257,14 @@ def test_every_method_is_registered_under_its_name_with_a_default() -> None:
     for name, kind in AGENTS.items():
         assert kind.name == name
         assert "default" in CONFIGS[name]
+
+
+def test_two_modules_with_one_name_of_a_method_are_refused() -> None:
+    def module(name: str, method: str) -> ModuleType:
+        made = ModuleType(name)
+        vars(made)["Own"] = type("Own", (BC,), {"name": method, "__module__": name})
+        return made
+
+    assert list(by_name([module("one", "a"), module("two", "b")])) == ["a", "b"]
+    with pytest.raises(ValueError, match="one and two both call a method 'a'"):
+        by_name([module("one", "a"), module("two", "a")])
