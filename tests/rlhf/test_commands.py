@@ -80,6 +80,9 @@ def test_a_stage_is_found_by_what_it_depends_on_alone() -> None:
     assert Setup(least_rating=1.5).task_name == "reviews-1.5"
     with pytest.raises(ValueError, match="tokens must be > 0"):
         Sizes(tokens=0)
+    for name in ("prompt_tokens", "value_rank"):
+        with pytest.raises(ValueError, match=f"{name} must be >= 0, got -1"):
+            replace(Sizes(), **{name: -1})
     with pytest.raises(ValueError, match=r"most \(4\) must be at least particles \(8\)"):
         Sizes(most=4)
 

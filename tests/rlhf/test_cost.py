@@ -60,7 +60,7 @@ def test_weights_and_moments_are_counted_in_full() -> None:
 def test_the_words_name_each_stage_the_largest_and_what_was_assumed() -> None:
     said = in_words([StageCost("sft", 2 * GB, 0.5), StageCost("reward", 3 * GB, 2.0)], CARD, seeds=2)
     assert "sft: 2.0 GB, 30 min" in said
-    assert "in all, 2 seeds: at most 3.0 GB (reward) of 24.0 GB on a card, about 5.0 h" in said
+    assert "in all, 2 seeds: at most 3.0 GB (reward) of 24.0 GB on a card, about 2.5 h" in said
     assert "of which 35% are counted" in said
 
 

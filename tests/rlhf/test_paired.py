@@ -16,8 +16,9 @@ from tests.helpers.paper_setting import write_pythia, write_rows
 from tests.helpers.site import ROOT
 from vgf import cli, records
 from vgf.rlhf import settings
-from vgf.rlhf.study.asking import KEY
-from vgf.rlhf.study.plan import PAIRED, read_plan, setups_of
+from vgf.rlhf.settings import PAIRED
+from vgf.rlhf.study.asking import BASE, KEY
+from vgf.rlhf.study.plan import read_plan, setups_of
 from vgf.rlhf.study.records import read_rows
 
 torch.set_num_threads(1)
@@ -62,7 +63,7 @@ def words(folder: Path, stub_url: str = "", content: Any = None, **other: str) -
 
 
 def test_the_papers_setting_runs_from_published_rows_to_the_judges_verdicts(
-    world: Path, stub: Stub, capsys: pytest.CaptureFixture[str]
+    world: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(words(world, stub.url)) == 0
     said = capsys.readouterr()
@@ -70,6 +71,8 @@ def test_the_papers_setting_runs_from_published_rows_to_the_judges_verdicts(
     assert "train.jsonl.gz: 1 of 90 rows are left out, their prompts pass 120 tokens" in said.err
     for line in ("judge gpt: answers (stub-1), about 0.", "sft: 0.0 GB", "ppo: 0.0 GB", "comparison: 0.0 GB"):
         assert line in said.err
+    goes = f"judge gpt: questions and the key of {KEY} go to 127.0.0.1:{stub.server_port}"
+    assert said.err.index(goes) < said.err.index("judge gpt: answers")
     assert said.err.index("in all, 1 seed: at most") < said.err.index("tldr, seed 0: human, sft")
     assert "tldr, paper\n" in said.out
     assert "hh, paper\n" in said.out
@@ -83,6 +86,7 @@ def test_the_papers_setting_runs_from_published_rows_to_the_judges_verdicts(
     assert told["settings"]["sizes"]["prompt_tokens"] == 120
     made = {path: digest(path) for path in home.rglob("*.csv")}
     asked = len(stub.asked)
+    monkeypatch.delenv(KEY)  # what is finished is printed without it
     assert cli.main(words(world, stub.url)) == 0
     assert {path: digest(path) for path in made} == made
     assert len(stub.asked) == asked
@@ -125,6 +129,38 @@ def test_without_a_key_or_an_answer_nothing_is_begun(world: Path, stub: Stub, mo
     assert cli.main(words(world, stub.url)) == 2
     assert f"the judge needs a key in the environment variable {KEY}" in capsys.readouterr().err
     assert not list((world / "data").rglob("*.safetensors"))
+
+
+def test_what_a_kill_left_undone_of_every_seed_is_told(world: Path, stub: Stub, monkeypatch: Any, capsys: Any) -> None:
+    two = {"scales": {"paper": [{"seeds": [0, 1], "methods": ["sft", "best_of_8"]}]}}
+
+    def killed(*args: Any, **given: Any) -> None:
+        raise ValueError("killed")
+
+    with monkeypatch.context() as during:
+        during.setattr("vgf.rlhf.study.run.align", killed)
+        assert cli.main(words(world, stub.url, SMALL | two)) == 2
+    assert len(list((world / "data").rglob("reward/seed0"))) == 1
+    capsys.readouterr()
+    monkeypatch.setattr("vgf.rlhf.study.cost.os.sysconf", lambda name: 100)
+    assert cli.main(words(world, stub.url, SMALL | two)) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in said if "GB, " in line and ": 0.0" in line][:3] == [
+        "sft",
+        "reward",
+        "comparison",
+    ]
+    assert any(line.startswith("in all, 2 seeds: at most") for line in said)
+
+
+def test_a_file_alone_does_not_say_where_the_key_goes(world: Path, stub: Stub, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.delenv(BASE, raising=False)
+    theirs = SMALL | {"judge": {"model": "gpt", "base_url": stub.url}}
+    assert cli.main(words(world, "", theirs)) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1
+    assert f"judge.base_url is 127.0.0.1:{stub.server_port}, and a file alone does not say where the key" in told[0]
+    assert not stub.asked
 
 
 def test_a_device_that_is_too_small_is_refused_with_the_stage(

@@ -10,6 +10,7 @@ from tests.helpers.language import little_model, little_policy, little_reward
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.placement import LEAN_ROWS, WHOLE, Placement, in_parts, placement_of, recompute
 from vgf.rlhf.reward import embedded, preference_loss
+from vgf.rlhf.settings import placed
 from vgf.rlhf.stages import cloning_loss
 from vgf.rlhf.training import _backward
 
@@ -87,6 +88,8 @@ def test_a_lean_reward_is_the_same_but_for_bfloat16() -> None:
 def test_only_the_papers_scale_is_lean_and_looks_for_a_gpu() -> None:
     assert placement_of("quick") == placement_of("cpu") == WHOLE == Placement()
     assert placement_of("paper", "cpu") == Placement("cpu", True, LEAN_ROWS)
+    assert placed("tldr", "quick") == placed("hh", "cpu") == Placement("cpu", True, LEAN_ROWS)
+    assert placed("reviews", "quick") == WHOLE
     assert placement_of("quick", lean=True) == Placement("cpu", True, LEAN_ROWS)
     assert placement_of("paper").device == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(ValueError, match="device must be auto, cpu or cuda"):

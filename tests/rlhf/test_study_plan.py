@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from vgf.rlhf.study.asking import BASE
 from vgf.rlhf.study.plan import Given, JudgePlan, read_plan, setups_of
 
 FILE: dict[str, Any] = {
@@ -21,6 +22,11 @@ FILE: dict[str, Any] = {
         "quick": [{"seeds": [0, 1], "prompts": 5}, {"seeds": [2], "task": "hh"}, {"seeds": [3], "task": "reviews"}]
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BASE, "https://one.example/other")
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -47,6 +53,37 @@ def test_what_is_given_takes_the_place_of_names_and_nothing_else(tmp_path: Path)
     assert read_plan(write(tmp_path), "quick")[0].judge == JudgePlan("gpt", "https://one.example/v1")
     assert read_plan(write(tmp_path, judge=None), "quick", Given(judge="x"))[0].judge == JudgePlan("x")
     assert read_plan(write(tmp_path, judge=None), "quick")[0].judge is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://two.example/v1",
+        "https://one.example:8443/v1",
+        "https://api.openai.com@two.example/v1",
+        "https://api.openai.com.two.example/v1",
+        "https://two.example/api.openai.com",
+        "https://one.example:port/v1",
+        "https://[two\nlines",
+    ],
+)
+def test_a_judges_server_is_not_the_files_alone_to_name(url: str, tmp_path: Path) -> None:
+    path = write(tmp_path, judge={"model": "gpt", "base_url": url})
+    with pytest.raises(
+        ValueError, match=r"plan.yaml: judge.base_url is .*; if you trust it, give it as --base-url"
+    ) as told:
+        read_plan(path, "quick")
+    assert "\n" not in str(told.value)
+    plan, _ = read_plan(path, "quick", Given(base_url="https://mine.example/v1"))
+    assert plan.judge == JudgePlan("gpt", "https://mine.example/v1")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://api.openai.com/v1", "https://one.example:443/v1", "https://ONE.example/v1"]
+)
+def test_openais_server_and_the_environments_may_stand_in_a_file(url: str, tmp_path: Path) -> None:
+    plan, _ = read_plan(write(tmp_path, judge={"model": "gpt", "base_url": url}), "quick")
+    assert plan.judge == JudgePlan("gpt", url)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from vgf.rlhf.made_of import model_of, task_of
 from vgf.rlhf.parts.registry import cache_folder
-from vgf.rlhf.placement import WHOLE, Placement
+from vgf.rlhf.placement import WHOLE, Placement, placement_of
 from vgf.support.config import check_config
 from vgf.support.given import place, whole
 from vgf.support.provenance import fingerprint
@@ -20,6 +20,7 @@ from vgf.support.scales import ScaleName
 
 SMOLLM2 = "smollm2-135m"
 TaskName = Literal["reviews", "tldr", "hh"]
+PAIRED = ("tldr", "hh")  # tasks of preferences, which have no judge of their own
 VERSION = 1  # raise it when the same settings would give other numbers
 
 
@@ -62,7 +63,9 @@ class Sizes:
 
     def __post_init__(self) -> None:
         """Refuse sizes that have no meaning."""
-        check_config(self, positive=[one.name for one in fields(self) if "before" not in one.metadata])
+        may_be_zero = ("prompt_tokens", "value_rank")
+        positive = [one.name for one in fields(self) if one.name not in may_be_zero]
+        check_config(self, positive=positive, nonnegative=may_be_zero)
         if self.particles > self.most:
             raise ValueError(f"most ({self.most}) must be at least particles ({self.particles})")
 
@@ -151,3 +154,8 @@ class Setup:
         slug = self.model.rstrip("/").split("/")[-1]
         seed = () if stage == "judge" else (f"seed{self.seed}",)
         return cache_folder().joinpath("work", f"{slug}-{self.task}-{fingerprint(facts)}", stage, *seed)
+
+
+def placed(task: str, scale: str, device: str = "") -> Placement:
+    """Return where and how a task is worked on: preferences, whose texts are long, leanly at every scale."""
+    return placement_of(scale, device, lean=task in PAIRED)

@@ -66,15 +66,17 @@ def compare(judge: ApiJudge, pairs: Sequence[Pair], path: Path, most_dollars: fl
         most_dollars: refuse to begin if the estimate is higher.
 
     Raises:
-        ValueError: without a key, above the price, or when the judge stops answering; what was answered is kept.
+        ValueError: without a key where an answer is missing, above the price, or when the judge stops answering; what
+            was answered is kept.
     """
-    address, key = judge.address(), api_key()
+    address = judge.address()
     asked = _answered(path, judge.model)
     check_writable(path.parent)
     open_questions = {key: text for key, text in _questions(pairs).items() if (*key, _digest(text)) not in asked}
     missing = [pair for pair in pairs if {(pair.name, 0), (pair.name, 1)} & open_questions.keys()]
     questions, dollars = estimate(judge, missing)
-    log(f"judge {judge.model}: {questions} questions, about {dollars:.2f} dollars")
+    key = api_key() if open_questions else ""
+    log(f"judge {judge.model}: {questions} questions, about {dollars:.2f} dollars, to {judge.server}")
     if dollars > most_dollars:
         raise ValueError(f"about {dollars:.2f} dollars, more than --most-dollars {most_dollars:g}; nothing was asked")
     for (name, place), question in open_questions.items():

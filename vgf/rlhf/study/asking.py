@@ -3,7 +3,8 @@
 The protocol is that of chat completions, so the standard library does it and any compatible server may answer. Servers
 differ in what they call a parameter and in whether they think before they answer: a parameter that is refused by name
 is called otherwise or left out, and what a model says to itself is no answer. The key comes from the environment and
-goes into one header: it is in no record, no message and no log.
+goes into one header: it is in no record, no message and no log. Where it goes is said by who runs the command: an
+experiment file may name no server but OpenAI's on its own (`check_server`).
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ class ApiJudge:
         """Whether questions go to OpenAI's own server."""
         return (self.base_url or os.environ.get(BASE, DEFAULT_BASE)).rstrip("/") == DEFAULT_BASE
 
+    @property
+    def server(self) -> str:
+        """Host and port that questions and the key go to."""
+        return server_of(self.base_url or os.environ.get(BASE, DEFAULT_BASE))
+
     def address(self) -> str:
         """Return where questions go.
 
@@ -71,6 +77,34 @@ class ApiJudge:
         if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
             raise ValueError(f"{parts.hostname}: the key would travel in the open; use https")
         return base.rstrip("/") + "/chat/completions"
+
+
+def server_of(address: str) -> str:
+    """Return the host of a web address, with the port where it is not the scheme's own; the address if it is none."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return address
+    return f"{host or address}" + ("" if port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{port}")
+
+
+def check_server(base_url: str, where: str) -> None:
+    """Refuse an address of an experiment file to which the key would go, unless the machine's owner says it too.
+
+    Args:
+        base_url: of the file, or "".
+        where: its place in the file, for the message.
+
+    Raises:
+        ValueError: if its host is neither OpenAI's nor that of `BASE` in the environment.
+    """
+    own = {server_of(DEFAULT_BASE), server_of(os.environ.get(BASE, DEFAULT_BASE))}
+    if base_url and (server := server_of(base_url)) not in own:
+        raise ValueError(
+            f"{where} is {' '.join(server.split())}, and a file alone does not say where the key in {KEY} goes; "
+            f"if you trust it, give it as --base-url or in {BASE}"
+        )
 
 
 def api_key() -> str:

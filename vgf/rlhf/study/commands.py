@@ -12,8 +12,7 @@ import tyro
 
 from vgf.rlhf.latent.command import Latent
 from vgf.rlhf.parts.hub import local_or_hub
-from vgf.rlhf.placement import placement_of
-from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
+from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName, placed
 from vgf.rlhf.study.run_command import Run
 from vgf.support.given import whole
 from vgf.support.scales import ScaleName
@@ -80,7 +79,7 @@ class Common:
             self.preferences,
             self.least_rating,
             self.development,
-            placement_of(self.scale, self.device),
+            placed(self.task, self.scale, self.device),
         )
 
 

@@ -22,6 +22,7 @@ from vgf.rlhf.settings import Setup
 from vgf.rlhf.study.group import cost_of
 from vgf.rlhf.study.methods import Method
 from vgf.rlhf.study.model_size import kept, size_of
+from vgf.rlhf.training import duration
 
 SLACK = 1.15  # on the sum of what is held
 REACHED = 0.35  # of the speed of large matrix products
@@ -51,7 +52,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class StageCost:
-    """A stage's memory in bytes and its hours."""
+    """A stage's memory in bytes and its hours, of one seed or of several."""
 
     name: str
     memory: float
@@ -213,12 +214,12 @@ class Costs:
 
 
 def in_words(costs: Sequence[StageCost], machine: Machine, seeds: int) -> str:
-    """Return the estimate in lines: each stage, the total, and how it is known."""
-    lines = [f"{cost.name}: {cost.memory / GB:.1f} GB, {_hours(cost.hours)}" for cost in costs]
-    worst, hours = max(costs, key=lambda cost: cost.memory), seeds * sum(cost.hours for cost in costs)
+    """Return the estimate in lines: each stage over so many seeds together, the total, and how it is known."""
+    lines = [f"{cost.name}: {cost.memory / GB:.1f} GB, {duration(3600 * cost.hours)}" for cost in costs]
+    worst, hours = max(costs, key=lambda cost: cost.memory), sum(cost.hours for cost in costs)
     lines.append(
         f"in all, {seeds} seed{'s' * (seeds != 1)}: at most {worst.memory / GB:.1f} GB ({worst.name}) of "
-        f"{machine.memory / GB:.1f} GB on {machine.name}, about {_hours(hours)}"
+        f"{machine.memory / GB:.1f} GB on {machine.name}, about {duration(3600 * hours)}"
     )
     lines.append(
         f"(measured: {machine.speed / 1e12:.2f} trillion operations a second, of which {REACHED:.0%} are counted; "
@@ -239,7 +240,3 @@ def check_fits(costs: Sequence[StageCost], machine: Machine) -> None:
             f"{worst.name} needs about {worst.memory / GB:.1f} GB, {machine.name} has {machine.memory / GB:.1f} GB; "
             "give a smaller model, a smaller prompt_tokens, or another device"
         )
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1.5 else f"{hours * 60:.0f} min"

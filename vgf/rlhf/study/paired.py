@@ -8,6 +8,7 @@ device cannot hold is refused. The price is a minute before anything is trained.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,9 @@ def check(name: str, plan: Plan, work: Work, root: Path | None = None) -> None:
     missing = [(setup, methods) for setup, methods in work if not complete(setup, methods, root)]
     if not missing:
         return
-    reply = ask(judge, judge.address(), api_key(), QUESTION, "a first question")
+    key = api_key()
+    log(f"judge {judge.model}: questions and the key of {KEY} go to {judge.server}")
+    reply = ask(judge, judge.address(), key, QUESTION, "a first question")
     dollars = sum(_dollars(judge, plan.judge, setup, methods, rows[setup.task]) for setup, methods in missing)
     log(f"judge {judge.model}: answers ({reply['served'] or 'unnamed'}), about {dollars:.2f} dollars in all")
     if plan.judge and dollars > plan.judge.most_dollars:
@@ -64,14 +67,14 @@ def check(name: str, plan: Plan, work: Work, root: Path | None = None) -> None:
     config, every = config_of(folder), list[StageCost]()
     for task in dict.fromkeys(setup.task for setup, _ in missing):
         own = [(setup, methods) for setup, methods in missing if setup.task == task]
-        costs = list(_costs(config, own, rows[task], machine))
+        costs = _costs(config, own, rows[task], machine)
         log(f"{task}\n{in_words(costs, machine, len({setup.seed for setup, _ in own}))}")
         every += costs
     check_fits(every, machine)
 
 
 def judge_of(name: str, plan: Plan) -> ApiJudge:
-    """Return who judges; ValueError with the remedy where nobody is named, or there is no key or address."""
+    """Return who judges; ValueError with the remedy where nobody is named, or there is no address."""
     if plan.judge is None:
         raise ValueError(
             f"{name}: {plan.language} has no judge of its own; name one with --judge MODEL, of any OpenAI-compatible "
@@ -79,7 +82,6 @@ def judge_of(name: str, plan: Plan) -> ApiJudge:
         )
     judge = ApiJudge(plan.judge.model, plan.judge.base_url, answer_tokens=plan.judge.answer_tokens)
     judge.address()
-    api_key()
     return judge
 
 
@@ -96,17 +98,23 @@ def judged(plan: Plan, work: Work, root: Path | None = None) -> Iterator[str]:
             yield f"{setup.task_name}, {setup.scale}, seed {setup.seed}, judge {judge.model}\n\n{told}"
 
 
-def _costs(config: object, work: Work, splits: Splits, machine: Machine) -> Iterator[StageCost]:
-    """Yield the cost of each stage of one task that is not done, those of its comparisons last."""
+def _costs(config: object, work: Work, splits: Splits, machine: Machine) -> list[StageCost]:
+    """Return the cost of each stage of one task, summed over the seeds where it is not done; comparisons are last."""
     lengths = [len(row.prompt) for row in (*splits.sft, *splits.reward, *splits.test)]
-    setup = work[0][0]
-    costs = Costs(config, setup, float(np.mean(lengths)), max(lengths), machine)
-    trained = dict.fromkeys(method.stage for _, methods in work for method in methods if method.stage)
-    for stage in ("sft", "reward", *trained):
-        if read_done(setup.folder(stage)) is None:
-            yield costs.stage(stage)
-    for _, methods in {tuple(m.name for m in chosen): (own, chosen) for own, chosen in work}.values():
-        yield costs.align(methods)
+    found, seen = dict[tuple[str, ...], StageCost](), set[Path]()
+
+    def add(key: tuple[str, ...], cost: StageCost) -> None:
+        found[key] = replace(cost, hours=cost.hours + (found[key].hours if key in found else 0.0))
+
+    for setup, methods in work:
+        costs = Costs(config, setup, float(np.mean(lengths)), max(lengths), machine)
+        for stage in ("sft", "reward", *(method.stage for method in methods if method.stage)):
+            folder = setup.folder(stage)
+            if folder not in seen and read_done(folder) is None:
+                add((stage,), costs.stage(stage))
+            seen.add(folder)
+        add(("comparison", *(method.name for method in methods)), costs.align(methods))
+    return [found[key] for key in sorted(found, key=lambda key: key[0] == "comparison")]
 
 
 def _dollars(judge: ApiJudge, plan: JudgePlan | None, setup: Setup, methods: Sequence[Method], splits: Splits) -> float:

@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vgf.rlhf.placement import placement_of
-from vgf.rlhf.settings import SIZES, SMOLLM2, Setup, TaskName
+from vgf.rlhf.settings import PAIRED, SIZES, SMOLLM2, Setup, TaskName, placed
 from vgf.rlhf.study import methods
+from vgf.rlhf.study.asking import check_server
 from vgf.support.scales import SCALES, ScaleName
 from vgf.support.strict import build, known, mapping
 from vgf.support.yaml_text import read_yaml_file
 
-PAIRED = ("tldr", "hh")  # tasks of preferences, which have no judge of their own
 AGAINST = ("ref", "chosen")
 
 
@@ -51,7 +50,8 @@ class JudgePlan:
 
     Attributes:
         model: name that the server knows.
-        base_url: of the server; OPENAI_BASE_URL or OpenAI's own by default.
+        base_url: of the server; OPENAI_BASE_URL or OpenAI's own by default. A host other than OpenAI's must be given on
+            the command line or in OPENAI_BASE_URL too, so that no file sends the key elsewhere.
         against: opponents of each method: ref, the supervised policy's response, and chosen, the human one.
         most_dollars: do not begin if the estimate is higher.
         answer_tokens: most tokens of an answer.
@@ -106,7 +106,8 @@ def read_plan(path: Path, scale: str, given: Given | None = None) -> tuple[Plan,
     """Return an experiment file, with what is given in its place, and its comparisons at a scale.
 
     Raises:
-        ValueError: naming the place in the file that is missing, unknown or wrong.
+        ValueError: naming the place in the file that is missing, unknown or wrong, or a judge's server that only the
+            file names.
     """
     plan: Plan = build(Plan, read_yaml_file(path), path.name)
     known([plan.language], typing.get_args(TaskName), f"{path.name}: language")
@@ -122,7 +123,10 @@ def read_plan(path: Path, scale: str, given: Given | None = None) -> tuple[Plan,
         methods.chosen(comparison.methods, SIZES[scale].most, SIZES[scale].particles)
         if comparison.task:
             known([comparison.task], typing.get_args(TaskName), f"{where}[{at}].task")
-    return _with(plan, given or Given()), found
+    given = given or Given()
+    if plan.judge and not given.base_url:
+        check_server(plan.judge.base_url, f"{path.name}: judge.base_url")
+    return _with(plan, given), found
 
 
 def _with(plan: Plan, given: Given) -> Plan:
@@ -153,5 +157,5 @@ def setups_of(plan: Plan, comparison: Comparison, scale: ScaleName, device: str 
             None if file is None else Path(str(file)),
             least_rating=comparison.least_rating,
             development=comparison.development,
-            placement=placement_of(scale, device, lean=task in PAIRED),
+            placement=placed(task, scale, device),
         )

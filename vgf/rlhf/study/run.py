@@ -16,10 +16,10 @@ import pandas as pd
 from vgf.rlhf import stages
 from vgf.rlhf.parts.prepare import prepare
 from vgf.rlhf.rivals import preferred
-from vgf.rlhf.settings import SIZES, SMOLLM2, Setup
+from vgf.rlhf.settings import PAIRED, SIZES, SMOLLM2, Setup
 from vgf.rlhf.study import methods, paired, table
 from vgf.rlhf.study.align import align, complete
-from vgf.rlhf.study.plan import PAIRED, Comparison, Given, read_plan, setups_of
+from vgf.rlhf.study.plan import Comparison, Given, read_plan, setups_of
 from vgf.support.progress import log
 from vgf.support.scales import ScaleName
 
