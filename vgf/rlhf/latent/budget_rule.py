@@ -27,7 +27,7 @@ from vgf.networks import SeedStreams
 from vgf.reference import ACTION_BOUNDS
 from vgf.results import budget_rules, policy_tables
 from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, rules_file, rungs_of, score, told, worth
-from vgf.rlhf.latent.models import BOX, Prior, Ratings, prior, ratings
+from vgf.rlhf.latent.models import BOX, Prior, Ratings, networks
 from vgf.rlhf.latent.space import Space, Texts
 from vgf.rlhf.latent.study import Study
 from vgf.rlhf.latent.wishes import Wish, marks_of, wishes
@@ -36,7 +36,6 @@ from vgf.support.provenance import code_provenance, fingerprint
 from vgf.support.scales import ScaleName
 
 SCALE: ScaleName = "cpu"
-PROMISED = 256  # held-out states at which the mover's own promise is asked for
 
 
 class WishCritics:
@@ -136,7 +135,7 @@ def played(
                 **rung._asdict(),
                 "value": people[rung].mean(),
                 "simulated": got[: sizes["tuning"]].mean(),
-                "promise": float(promise[:, :PROMISED].mean()),
+                "promise": float(promise.mean()),
                 "disagreement": float((promise - other).abs().mean()),
             }
         )
@@ -168,11 +167,9 @@ def cells(study: Study, plan: dict[str, Any]) -> Iterator[dict[str, pd.DataFrame
     """Yield the tables of every cell that `plan` lists; prior and networks are those of the study, trained once."""
     every = wishes(float(study.space.training.ratings.std()))
     for seed in plan["language"]["seeds"]:
-        home = study.cache / fingerprint(study.facts) / f"seed{seed}"
-        own = prior(home / "prior", study.space.training, study.sizes, seed)
-        model = ratings(home / "ratings", study.space.training, study.sizes, seed)
+        trained = networks(study.cache / fingerprint(study.facts), study.space.training, study.sizes, seed)
         for name in study.plan.names:
-            yield cell(every[name], study.space, (own, model), seed, plan)
+            yield cell(every[name], study.space, trained, seed, plan)
 
 
 def run(results: Path | None = None) -> None:

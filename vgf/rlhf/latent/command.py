@@ -40,11 +40,11 @@ class Latent:
         (read_budget_plan if of_budgets else read_latent_plan)(self.experiment, self.scale)
         log("\n".join(prepare.prepare()))
         if of_budgets:
-            from vgf.rlhf.latent import budget_table
-            from vgf.rlhf.latent.budgets import BudgetStudy
+            from vgf.rlhf.latent import overoptimisation_table
+            from vgf.rlhf.latent.overoptimisation import BudgetStudy
 
             budgets = BudgetStudy(self.experiment, self.scale, self.results)
-            print(budget_table.text(budgets.run(), budgets.plan.worth))
+            print(overoptimisation_table.text(budgets.run(), budgets.plan.worth))
             return
         study = Study(self.experiment, self.scale, self.results)
         study.run()

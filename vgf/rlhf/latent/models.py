@@ -121,6 +121,20 @@ def ratings(folder: Path, texts: Texts, sizes: Sizes, seed: int, roles: Roles = 
     return model
 
 
+def networks(home: Path, texts: Texts, sizes: Sizes, seed: int, roles: Roles = ROLES) -> tuple[Prior, Ratings]:
+    """Return prior and rating networks of a seed, each trained once.
+
+    Args:
+        home: of everything that is trained with these sizes on these texts.
+        texts: training snippets.
+        sizes: of networks and training.
+        seed: of both.
+        roles: how many networks move, choose and judge.
+    """
+    own = home / f"seed{seed}"
+    return prior(own / "prior", texts, sizes, seed), ratings(own / "ratings", texts, sizes, seed, roles)
+
+
 def _trained(
     name: str, folder: Path, model: nn.Module, loss_of: Callable[[int], Tensor], steps: int, rate: float
 ) -> None:

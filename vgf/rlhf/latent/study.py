@@ -20,7 +20,7 @@ import torch
 
 from vgf import records
 from vgf.rlhf.latent.geometry import distances, token_sets
-from vgf.rlhf.latent.models import prior, ratings
+from vgf.rlhf.latent.models import networks
 from vgf.rlhf.latent.plan import Plan, read_latent_plan
 from vgf.rlhf.latent.rows import ROWS, Row, Setting
 from vgf.rlhf.latent.scene import KEYS, Scene, open_scene
@@ -86,9 +86,7 @@ class Study:
 
     def scenes(self, seed: int, half: str) -> Iterator[Scene]:
         """Yield each testbed of a seed on one half."""
-        home = self.cache / fingerprint(self.facts) / f"seed{seed}"
-        own = prior(home / "prior", self.space.training, self.sizes, seed)
-        model = ratings(home / "ratings", self.space.training, self.sizes, seed)
+        own, model = networks(self.cache / fingerprint(self.facts), self.space.training, self.sizes, seed)
         every = wishes(float(self.space.training.ratings.std()))
         for name in self.plan.names:
             yield open_scene(every[name], self.space, half, own, model, self.sizes, seed)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vgf.results.stats import Estimate
-from vgf.rlhf.latent.budgets import BEST, MOVED
+from vgf.rlhf.latent.overoptimisation import BEST, MOVED
 from vgf.rlhf.latent.rows import ROWS
 from vgf.rlhf.latent.verdict import Word, clustered
 

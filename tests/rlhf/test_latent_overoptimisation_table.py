@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vgf.rlhf.latent import budget_table as table
-from vgf.rlhf.latent.budgets import BEST, MOVED
+from vgf.rlhf.latent import overoptimisation_table as table
+from vgf.rlhf.latent.overoptimisation import BEST, MOVED
 
 
 def study() -> pd.DataFrame:

@@ -19,7 +19,7 @@ from torch import Tensor
 from vgf.flow import value_gradient
 from vgf.networks import SeedStreams
 from vgf.rlhf.latent.geometry import alike, share
-from vgf.rlhf.latent.models import Prior, Ratings, Roles, fold_of, prior, ratings
+from vgf.rlhf.latent.models import Prior, Ratings, Roles, fold_of, networks
 from vgf.rlhf.latent.plan import read_budget_plan
 from vgf.rlhf.latent.rows import ANCHORS, ROWS, Setting, move
 from vgf.rlhf.latent.space import Space, Texts, open_space
@@ -115,9 +115,7 @@ class BudgetStudy:
         begun = time.monotonic()
         for at, seed in enumerate(missing, 1):
             started = time.monotonic()
-            home = self.cache / fingerprint(self.trained) / f"seed{seed}"
-            own = prior(home / "prior", space.training, self.sizes, seed)
-            model = ratings(home / "ratings", space.training, self.sizes, seed, FIVE)
+            own, model = networks(self.cache / fingerprint(self.trained), space.training, self.sizes, seed, FIVE)
             rows = self.rows(space, own, model, seed)
             facts = {"fit": fit(model, space.report)}
             write_seed(folder, seed, rows, KEYS, self.settings, {"scale": self.scale, **facts}, started)
@@ -132,9 +130,7 @@ class BudgetStudy:
         for seed in [seed for seed in self.sizes.seeds if not is_sealed(folder, seed, self.trained)]:
             started = time.monotonic()
             space = open_space(self.cache / "vectors", self.plan.topics, self.sizes.dimensions)
-            home = self.cache / fingerprint(self.trained) / f"seed{seed}"
-            own = prior(home / "prior", space.training, self.sizes, seed)
-            model = ratings(home / "ratings", space.training, self.sizes, seed, FIVE)
+            own, model = networks(self.cache / fingerprint(self.trained), space.training, self.sizes, seed, FIVE)
             samples = self.samples(space, own, seed)[:, : self.sizes.particles]
             fold = fold_of(len(space.training.ratings), seed, sum(FIVE)) == 0
             found = curvature(model, space, samples, fold)

@@ -13,8 +13,18 @@ from torch import Tensor
 from tests.helpers.language import digest, little_cache
 from tests.helpers.latent import LITTLE_PLAN, SIZES, little_space
 from vgf import cli
-from vgf.rlhf.latent.budgets import BEST, BUDGETS, CURVATURE, FIVE, MOVED, BudgetStudy, curvature, measure, particles_of
 from vgf.rlhf.latent.models import Ratings
+from vgf.rlhf.latent.overoptimisation import (
+    BEST,
+    BUDGETS,
+    CURVATURE,
+    FIVE,
+    MOVED,
+    BudgetStudy,
+    curvature,
+    measure,
+    particles_of,
+)
 from vgf.rlhf.latent.study import folder_of, read_latent
 from vgf.rlhf.parts import prepare
 
