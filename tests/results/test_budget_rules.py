@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,29 +98,6 @@ def test_intervals_count_the_cells_of_a_setting_once() -> None:
     assert found["regret_low"] == 0.0  # Student's of two is wide, a regret is no less
     assert found["capture"] == 0.5
     assert not found["capture_low"] > -np.inf
-
-
-def test_constants_are_of_least_regret_among_those_that_do_no_harm() -> None:
-    cells = pd.concat(
-        [a_cell({ZERO: 1.0, Rung(0.25, 10): 5.0, Rung(1.0, 10): -3.0}, seed=s) for s in range(2)], ignore_index=True
-    )
-    may: dict[str, list[Any]] = {"gate": [1.0, 0.5, 0.25, 0.0], "shrink": ["lower", "none"]}
-    rows = []
-    for seed in range(2):
-        for gate in may["gate"]:
-            for shrink in may["shrink"]:
-                bold = -3.0 if seed and gate == 0.0 else 5.0  # the boldest gains and harms
-                value = {1.0: 1.0, 0.5: 4.0, 0.25: 4.0, 0.0: bold}[gate]
-                rows.append((seed, gate, shrink, "ours", value))
-    grid = pd.DataFrame(rows, columns=["seed", "gate", "shrink", "rule", "value"])
-    grid = grid.assign(task="drone-many", method="train2-500", error=0.5)
-    before = {"gate": 1.0, "shrink": "lower"}
-    found, table = budget_rules.chosen_constants(grid, cells, may, before, 0.05)
-    assert found == {"gate": 0.5, "shrink": "lower"}  # a tie: fewest changes, then the order of the list
-    assert len(table) == 8
-    assert table.iloc[0]["regret"] == pytest.approx(1 / 8)
-    loose, _ = budget_rules.chosen_constants(grid[grid["gate"].isin([0.0])], cells, may, before, 0.05)
-    assert loose == {"gate": 0.0, "shrink": "lower"}  # all harm: the least of them
 
 
 def test_the_default_judges_follow_the_rule_that_was_written_before() -> None:

@@ -7,7 +7,6 @@ cell; some look at the world and say so. How they are judged was written before 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ CELL = ["task", "method", "seed"]
 ZERO = Rung(0.0, 10)
 HEURISTIC_LIMIT, MMD_LIMIT = 1.5, 0.05
 REAL_GAIN = 2.0  # standard errors
-TIE, WORSE = 0.001, 0.02  # of mean regret
+WORSE = 0.02  # of mean regret
 MOST_COST = 0.1  # share of the training that a choice serves
 WITHIN = {"regret": (0.0, 1.0), "harm": (0.0, 1.0), "capture": (-np.inf, np.inf)}
 
@@ -159,38 +158,6 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
             row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def chosen_constants(
-    grid: pd.DataFrame, cells: pd.DataFrame, may: Mapping[str, list[Any]], value: Mapping[str, Any], most_harm: float
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the constants that the tuning part chooses by its rule (`choosing`), and how each combination did.
-
-    Args:
-        grid: a row a cell, kind of judges and combination: that of `cells`, rule, value, error and the constants.
-        cells: as of `judged`.
-        may: what each constant may be, in order.
-        value: what each was before.
-        most_harm: share of cells.
-
-    Returns:
-        The combination, and a row a combination of `ours`, the chosen one first: the constants, regret, harm, capture
-        and changed, the number of constants that differ from before.
-    """
-    names, own = list(may), grid[grid["rule"] == "ours"]
-    told = own.assign(rule=own[names].astype(str).agg("/".join, axis=1))
-    means = judged(cells, told).groupby("rule")[list(WITHIN)].mean()
-    table = own[names].drop_duplicates().reset_index(drop=True)
-    table = table.join(means, on=table[names].astype(str).agg("/".join, axis=1))
-    table["changed"] = sum((table[name] != value[name]).astype(int) for name in names)
-    for name in names:
-        table[f"place_{name}"] = [may[name].index(one) for one in table[name]]
-    allowed = table["harm"] <= most_harm + 1e-9
-    left = table[allowed] if allowed.any() else table[table["harm"] == table["harm"].min()]
-    near = left[left["regret"] < left["regret"].min() + TIE]
-    first = near.sort_values(["changed", *(f"place_{name}" for name in names)]).index[0]
-    order = [first, *table.drop(first).sort_values(["regret", "harm", "changed"]).index]
-    return {name: table.loc[first, name] for name in names}, table.loc[order, [*names, *WITHIN, "changed"]]
 
 
 def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all") -> dict[str, bool]:
