@@ -6,7 +6,8 @@ cell; some look at the world and say so. How they are judged was written before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,8 @@ HEURISTIC_LIMIT, MMD_LIMIT = 1.5, 0.05
 REAL_GAIN = 2.0  # standard errors
 WORSE = 0.02  # of mean regret
 MOST_COST = 0.1  # share of the training that a choice serves
-WITHIN = {"regret": (0.0, 1.0), "harm": (0.0, 1.0), "capture": (-np.inf, np.inf)}
+WITHIN = {"regret": (0.0, 1.0), "capture": (-np.inf, np.inf)}
+ENDS = ("", "_low", "_high")
 
 
 def simple_choices(ladder: pd.DataFrame, radius: float | None) -> dict[str, Rung]:
@@ -137,27 +139,63 @@ def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """Return means of regret, harm and capture with 95 % intervals, a row a rule.
+    """Return means over cells of regret, harm and capture with 95 % intervals, a row a rule.
 
-    Cells of one setting share data, so that a setting (task and method) counts once: as the mean of its cells.
+    Cells that share data are a cluster: those of a data set, and on language those of a seed, whose wishes share prior
+    and networks. With n cells in G clusters, n_g of mean m_g each, and m the mean of all, the error of m is
+
+        sqrt(G / (G - 1) sum_g (n_g (m_g - m))^2) / n,
+
+    with Student's quantile of G - 1 degrees of freedom. The interval of harm is the exact binomial one of its cells, as
+    if they were independent.
 
     Args:
         table: of `judged`.
 
     Returns:
-        Columns rule, and of each score the mean over settings, NAME, and its Student interval, NAME_low and NAME_high;
-        harm as a share and regret stay within 0 and 1.
+        Columns rule, and of each score NAME, NAME_low and NAME_high; an interval of regret stays within 0 and 1.
     """
-    means = table.astype({"harm": float}).groupby(["rule", "task", "method"], sort=False)[list(WITHIN)].mean()
+    each = table.assign(cluster=[_cluster(*keys) for keys in table[["world", "task", "seed"]].to_numpy()])
     rows = []
-    for rule, own in means.groupby(level=0, sort=False):
-        row: dict[str, object] = {"rule": rule}
-        for name, within in WITHIN.items():
-            there = own[name].dropna().to_numpy()
-            found = stats.of_mean([there], within) if len(there) else stats.Estimate(np.nan, np.nan, np.nan)
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-        rows.append(row)
+    for rule, own in each.groupby("rule", sort=False):
+        harm = stats.of_share(int(own["harm"].sum()), len(own))
+        found = {"harm": harm} | {name: _clustered(own, name, within) for name, within in WITHIN.items()}
+        told = {f"{name}{end}": x for name, one in found.items() for end, x in zip(ENDS, astuple(one), strict=True)}
+        rows.append({"rule": rule, **told})
     return pd.DataFrame(rows)
+
+
+def _cluster(world: str, task: str, seed: int) -> str:
+    return f"{world}/{seed}" if world == "language" else task
+
+
+def _clustered(rows: pd.DataFrame, name: str, within: tuple[float, float]) -> stats.Estimate:
+    """Return the mean of a column over rows with an interval from its clusters; see `intervals`."""
+    there = rows.dropna(subset=name)
+    if there.empty:
+        return stats.Estimate(np.nan, np.nan, np.nan)
+    mean = float(there[name].mean())
+    sums = (there[name] - mean).groupby(there["cluster"]).sum()
+    count = len(sums)
+    if count < 2:
+        return stats.Estimate(mean, np.nan, np.nan)
+    error = (count / (count - 1) * float((sums**2).sum())) ** 0.5 / len(there)
+    low, high = stats.Student(mean, error, count - 1, len(there)).interval()
+    return stats.Estimate(mean, max(low, within[0]), min(high, within[1]))
+
+
+def moved(choices: pd.DataFrame, rule: str = "ours") -> tuple[int, int]:
+    """Return in how many cells a rule moves particles at all, of how many; `choices` as of `judged`."""
+    own = choices[choices["rule"] == rule]
+    return int((own["displacement"] > 0).sum()), len(own)
+
+
+def shared(cells: pd.DataFrame, choices: pd.DataFrame, rules: Sequence[str]) -> pd.DataFrame:
+    """Return `scores` of some rules, on the cells in which every one of them was tried."""
+    tried = [set(choices[choices["rule"] == rule].set_index(CELL).index) for rule in rules]
+    both = pd.MultiIndex.from_tuples(sorted(set.intersection(*tried)), names=CELL)
+    own = [table[table.set_index(CELL).index.isin(both)] for table in (cells, choices[choices["rule"].isin(rules)])]
+    return scores(*own)
 
 
 def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all") -> dict[str, bool]:
@@ -181,11 +219,13 @@ def default_judges(table: pd.DataFrame, shares: Mapping[str, float], success: Ma
     """Return which judges `vgf.choose_budget` has by default, by the rule written before (`judges`): ensemble or auto.
 
     Args:
-        table: of `scores`.
+        table: of `scores`, on cells in which both were tried (`shared`).
         shares: cost of `ours` and of `ours_seeds`, as a share of the training they serve.
         success: most harm.
     """
     own = table[table["world"] == "all"].set_index("rule")
+    if own.loc["ours", "cells"] != own.loc["ours_seeds", "cells"]:
+        raise ValueError("the two kinds of judges are compared on cells that both have: give `shared`")
     is_dear, is_cheap = shares["ours"] > MOST_COST, shares["ours_seeds"] <= MOST_COST
     seeds = own.loc["ours_seeds"]
     is_good = seeds["harm"] <= success["harm"] and seeds["regret"] <= own.loc["ours", "regret"] + WORSE
