@@ -72,10 +72,10 @@ def test_the_finding_is_five_sentences_with_what_it_misses() -> None:
     verdict = budget_rules.verdict(TABLE.reset_index(), {"harm": 0.05, "capture": 0.5})
     every = PART.every.assign(displacement=PART.every["displacement"].fillna(0.0))
     text = budget_words.found_text(PART._replace(every=every), TABLE, verdict)
-    assert "Of 3 conditions set before, it misses 2: capture and regret." in text
+    assert "It misses two of three conditions set before: capture and regret." in text
     assert "Without the radius regret is 1.00, not 0.46, and harm 100 %; by promise alone 1.00 and 100 %." in text
     assert text.count(". ") == 4
-    assert budget_words.misses_of(dict.fromkeys(verdict, True)) == "All 3 conditions set before hold."
+    assert budget_words.misses_of(dict.fromkeys(verdict, True)) == "It misses none of three conditions set before."
 
 
 def test_the_rule_s_kinds_stand_side_by_side_on_shared_cells() -> None:

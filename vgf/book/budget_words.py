@@ -19,6 +19,7 @@ WHY = {
     "bound": "had no positive lower bound",
     "": "had a lower bound below the chosen one's",
 }
+COUNTS = ("none", "one", "two", "three")
 WHO = {
     "auto": "the other seeds of the record where there are enough, and an ensemble elsewhere",
     "ensemble": "the ensemble",
@@ -184,6 +185,10 @@ def found_text(part: Part, table: pd.DataFrame, verdict: Mapping[str, bool]) -> 
 def misses_of(verdict: Mapping[str, bool]) -> str:
     """Return which conditions of success failed, in a sentence."""
     fails = [name for name, holds in verdict.items() if not holds]
-    if not fails:
-        return f"All {len(verdict)} conditions set before hold."
-    return f"Of {len(verdict)} conditions set before, it misses {len(fails)}: {' and '.join(fails)}."
+    told = f": {' and '.join(fails)}" if fails else ""
+    return f"It misses {misses(verdict)} conditions set before{told}."
+
+
+def misses(verdict: Mapping[str, bool]) -> str:
+    """Return how many conditions of success failed, in words: "two of three"."""
+    return f"{COUNTS[sum(not holds for holds in verdict.values())]} of {COUNTS[len(verdict)]}"
