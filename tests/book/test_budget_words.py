@@ -5,9 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tests.book.test_budget_pictures import PART, TABLE
+from tests.helpers.budget_parts import a_part
 from vgf.book import budget_pictures, budget_words
 from vgf.results import budget_rules
+
+PART = a_part()
+TABLE = budget_rules.scores(PART.cells, PART.every).set_index(["world", "rule"])
 
 
 def test_harm_stands_beside_the_cells_in_which_it_was_possible() -> None:

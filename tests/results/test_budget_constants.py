@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.results.test_budget_rules import a_cell
+from tests.helpers.budget_parts import a_cell
 from vgf.budgets.ladder import Rung
 from vgf.results import budget_cells, budget_constants
 from vgf.results.budget_rules import CELL, ZERO

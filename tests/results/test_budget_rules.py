@@ -6,18 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vgf.budgets.ladder import CLONE, Rung, ladder
+from tests.helpers.budget_parts import a_cell
+from vgf.budgets.ladder import CLONE, Rung
 from vgf.results import budget_rules
 from vgf.results.budget_rules import ZERO
-
-RUNGS = ladder((0.0, 0.1, 0.25, 1.0), (1, 10))
-
-
-def a_cell(value: dict[Rung, float], task: str = "drone-many", seed: int = 0) -> pd.DataFrame:
-    rows = [{**rung._asdict(), "value": value.get(rung, 0.0)} for rung in RUNGS]
-    table = pd.DataFrame(rows).assign(task=task, method="train2-500", seed=seed, error=0.5)
-    far = table["displacement"]
-    return table.assign(promise=far, disagreement=1 + far, simulated=-far - 0.01 * table["particles"])
 
 
 def test_each_rule_takes_its_rung() -> None:
