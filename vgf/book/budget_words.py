@@ -48,8 +48,8 @@ def promises_text(rows: pd.DataFrame) -> str:
     told = []
     for world, own in rows.groupby("world", sort=False):
         (near, of), (far, beyond) = kept(own, True), kept(own, False)
-        told.append(f"{world} {near} of {of} within the radius and {far} of {beyond} beyond it")
-    return f"{'; '.join(told)}."
+        told.append(f"{str(world).capitalize()}: {near} of {of} within the radius, {far} of {beyond} beyond it.")
+    return " ".join(told)
 
 
 def misses_text(part: Part) -> str:
