@@ -68,3 +68,10 @@ def test_the_reporting_part_leaves_costs_and_what_train_steps_are_chosen_by(
     assert steps["network"].tolist() == [0, 1]
     assert steps["train_steps"].tolist() == [0, 0]
     assert np.isfinite(steps[["fitted_q", "value", "asymptote"]].to_numpy()).all()
+
+
+@pytest.mark.parametrize("words", [[], ["foo"], ["language"], ["tuning", "reporting"]])
+def test_a_word_that_is_no_part_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert budget_study.main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"budget_study: give one part, tuning or reporting, got {' '.join(words)!r}")

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from vgf.budgets.ladder import CLONE, Rung, ladder
+from tests.helpers.budget_parts import a_cell
+from vgf.budgets.ladder import CLONE, Rung
 from vgf.results import budget_rules
 from vgf.results.budget_rules import ZERO
-
-RUNGS = ladder((0.0, 0.1, 0.25, 1.0), (1, 10))
-
-
-def a_cell(value: dict[Rung, float], task: str = "drone-many", seed: int = 0) -> pd.DataFrame:
-    rows = [{**rung._asdict(), "value": value.get(rung, 0.0)} for rung in RUNGS]
-    table = pd.DataFrame(rows).assign(task=task, method="train2-500", seed=seed, error=0.5)
-    far = table["displacement"]
-    return table.assign(promise=far, disagreement=1 + far, simulated=-far - 0.01 * table["particles"])
 
 
 def test_each_rule_takes_its_rung() -> None:
@@ -88,49 +78,48 @@ def test_success_needs_all_three() -> None:
     assert not strict["capture"]
 
 
-def test_intervals_count_the_cells_of_a_setting_once() -> None:
-    rows = [("a", 0, 0.1, True), ("a", 1, 0.3, False), ("b", 0, 0.6, False)]
-    table = pd.DataFrame(rows, columns=["task", "seed", "regret", "harm"]).assign(
-        rule="ours", method="m", capture=np.nan
-    )
-    table.loc[2, "capture"] = 0.5
-    found = budget_rules.intervals(table).iloc[0]
-    assert found["regret"] == pytest.approx((0.2 + 0.6) / 2)
-    assert found["harm"] == pytest.approx(0.25)
-    assert found["regret_low"] == 0.0  # Student's of two is wide, a regret is no less
+def intervals_of(rows: list[tuple[str, int, float, bool]]) -> pd.Series:
+    table = pd.DataFrame(rows, columns=["task", "seed", "regret", "harm"])
+    world = [budget_rules.world_of(task) for task in table["task"]]
+    table = table.assign(world=world, rule="ours", method="m", capture=[np.nan] * (len(rows) - 1) + [0.5])
+    return budget_rules.intervals(table).iloc[0]
+
+
+def test_intervals_come_from_clusters_that_share_no_data() -> None:
+    found = intervals_of([("a", 0, 0.2, True), ("a", 1, 0.3, False), ("b", 0, 0.3, False), ("c", 0, 0.3, False)])
+    assert found["regret"] == pytest.approx(0.275)
+    error = (3 / 2 * (0.05**2 + 2 * 0.025**2)) ** 0.5 / 4  # the cells of a: 0.2 + 0.3 less twice the mean
+    assert found["regret_high"] - found["regret"] == pytest.approx(4.302653 * error)
+    assert (found["harm"], found["harm_low"]) == (0.25, pytest.approx(0.0063, abs=1e-4))  # exact, of 1 in 4
     assert found["capture"] == 0.5
     assert not found["capture_low"] > -np.inf
 
 
-def test_constants_are_of_least_regret_among_those_that_do_no_harm() -> None:
-    cells = pd.concat(
-        [a_cell({ZERO: 1.0, Rung(0.25, 10): 5.0, Rung(1.0, 10): -3.0}, seed=s) for s in range(2)], ignore_index=True
-    )
-    may: dict[str, list[Any]] = {"gate": [1.0, 0.5, 0.25, 0.0], "shrink": ["lower", "none"]}
-    rows = []
-    for seed in range(2):
-        for gate in may["gate"]:
-            for shrink in may["shrink"]:
-                bold = -3.0 if seed and gate == 0.0 else 5.0  # the boldest gains and harms
-                value = {1.0: 1.0, 0.5: 4.0, 0.25: 4.0, 0.0: bold}[gate]
-                rows.append((seed, gate, shrink, "ours", value))
-    grid = pd.DataFrame(rows, columns=["seed", "gate", "shrink", "rule", "value"])
-    grid = grid.assign(task="drone-many", method="train2-500", error=0.5)
-    before = {"gate": 1.0, "shrink": "lower"}
-    found, table = budget_rules.chosen_constants(grid, cells, may, before, 0.05)
-    assert found == {"gate": 0.5, "shrink": "lower"}  # a tie: fewest changes, then the order of the list
-    assert len(table) == 8
-    assert table.iloc[0]["regret"] == pytest.approx(1 / 8)
-    loose, _ = budget_rules.chosen_constants(grid[grid["gate"].isin([0.0])], cells, may, before, 0.05)
-    assert loose == {"gate": 0.0, "shrink": "lower"}  # all harm: the least of them
+def test_the_wishes_of_a_seed_of_language_are_one_cluster() -> None:
+    wishes = [("language-x", 0, 0.1, False), ("language-y", 0, 0.1, False), ("language-x", 1, 0.5, False)]
+    alone = [("a-x", 0, 0.1, False), ("a-y", 0, 0.1, False), ("a-z", 1, 0.5, False)]
+    assert intervals_of(wishes)["regret_high"] == 1.0  # two seeds: Student's quantile of one degree of freedom
+    assert intervals_of(alone)["regret_high"] < 1.0
+
+
+def test_rules_are_compared_on_cells_that_both_have() -> None:
+    cells = pd.concat([a_cell({ZERO: 1.0, Rung(0.25, 10): 5.0}, seed=s) for s in range(2)], ignore_index=True)
+    rows = [(0, "ours", 5.0, 0.25), (1, "ours", 1.0, 0.0), (0, "other", 1.0, 0.0)]
+    choices = pd.DataFrame(rows, columns=["seed", "rule", "value", "displacement"])
+    choices = choices.assign(task="drone-many", method="train2-500", error=0.5)
+    table = budget_rules.shared(cells, choices, ["ours", "other"]).set_index(["world", "rule"])
+    assert table.loc["all"][["cells", "regret"]].to_numpy().tolist() == [[1, 0.0], [1, pytest.approx(0.8)]]
+    assert budget_rules.moved(choices) == (1, 2)
 
 
 def test_the_default_judges_follow_the_rule_that_was_written_before() -> None:
     rows = [("all", "ours", 0.1, 0.0), ("all", "ours_seeds", 0.11, 0.0)]
-    table = pd.DataFrame(rows, columns=["world", "rule", "regret", "harm"])
+    table = pd.DataFrame(rows, columns=["world", "rule", "regret", "harm"]).assign(cells=16)
     success, dear = {"harm": 0.05}, {"ours": 0.8, "ours_seeds": 0.05}
     assert budget_rules.default_judges(table, dear, success) == "auto"
     assert budget_rules.default_judges(table, {"ours": 0.08, "ours_seeds": 0.05}, success) == "ensemble"
     assert budget_rules.default_judges(table, {"ours": 0.8, "ours_seeds": 0.2}, success) == "ensemble"
     assert budget_rules.default_judges(table.assign(regret=[0.1, 0.13]), dear, success) == "ensemble"
     assert budget_rules.default_judges(table.assign(harm=[0.0, 0.1]), dear, success) == "ensemble"
+    with pytest.raises(ValueError, match="cells that both have"):
+        budget_rules.default_judges(table.assign(cells=[34, 16]), dear, success)

@@ -207,3 +207,10 @@ def test_coverage_of_too_few_runs_is_refused() -> None:
         stats.coverage(0)
     with pytest.raises(ValueError, match="runs must be >= 2"):
         stats.coverage(1, kind="student")
+
+
+def test_the_interval_of_a_share_is_the_exact_binomial_one() -> None:
+    none, some, every = (stats.of_share(hits, 10) for hits in (0, 3, 10))
+    assert (none.low, none.high) == (0.0, pytest.approx(1 - 0.025**0.1))
+    assert (every.low, every.high) == (pytest.approx(0.025**0.1), 1.0)
+    assert (some.value, some.low, some.high) == (0.3, pytest.approx(0.0667, abs=1e-4), pytest.approx(0.6525, abs=1e-4))

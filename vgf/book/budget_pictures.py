@@ -26,6 +26,7 @@ RULES = {  # in words, in the order of figure and table
     "simulator": "ten episodes in a simulator",
     "hindsight": "best fixed rung, afterwards",
 }
+SHARED = ("ours", "ours_seeds", "ours_state")  # the last two were tried on some cells alone: a table of their own
 LOOKS = ("simulator", "hindsight")  # at the world
 STEPS = {
     "ours": "all steps",
@@ -38,12 +39,12 @@ SCORES = {"regret": "regret", "harm": "harm, share of cells", "capture": "captur
 
 
 def draw_rules(means: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Draw regret, harm and capture of each rule with intervals over settings.
+    """Draw regret, harm and capture of each rule that was tried on every cell, with intervals.
 
     Args:
         means: of `vgf.results.budget_rules.intervals`, by rule.
     """
-    rules = [rule for rule in RULES if rule in means.index]
+    rules = [rule for rule in RULES if rule in means.index and rule not in SHARED[1:]]
     rows = []
     with plots.style():
         figure, panels = plt.subplots(1, 3, figsize=(7.6, 3.4), sharey=True, layout="constrained")
@@ -64,13 +65,29 @@ def draw_rules(means: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def rules_table(table: pd.DataFrame, worlds: Sequence[str]) -> pd.DataFrame:
-    """Return the scores of each rule over all cells, and regret in each world; `table` is of `scores`, indexed."""
+    """Return the scores of each rule that was tried on every cell, and regret in each world.
+
+    Args:
+        table: of `scores`, indexed by world and rule.
+        worlds: a column each.
+    """
     rows = []
     for rule, words in RULES.items():
+        if rule in SHARED[1:]:
+            continue
         own = table.loc[("all", rule)]
         row = {"rule": words, "cells": int(own["cells"]), **_scores(own)}
         there = {world: table["regret"].get((world, rule)) for world in worlds}
         rows.append(row | {f"regret, {world}": "" if one is None else f"{one:.2f}" for world, one in there.items()})
+    return pd.DataFrame(rows).set_index("rule")
+
+
+def shared_table(shared: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of the rule's three kinds; `shared` is of `vgf.results.budget_rules.shared`, of `SHARED`."""
+    table = shared[shared["world"] == "all"].set_index("rule")
+    rows = [
+        {"rule": RULES[rule], "cells": int(table.loc[rule, "cells"]), **_scores(table.loc[rule])} for rule in SHARED
+    ]
     return pd.DataFrame(rows).set_index("rule")
 
 
@@ -188,7 +205,10 @@ def reaches(part: Part) -> pd.DataFrame:
 
 
 def costs(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return seconds of the processor by world: of training a seed, of judging, and shares; a mean over cells."""
+    """Return seconds of the processor by world: of training a seed, of judging, and shares; a mean over cells.
+
+    The last column, most_seeds, is the longest judging by other seeds in a cell.
+    """
     each = cells.drop_duplicates(budget_rules.CELL)
     each = each.assign(
         world=each["task"].map(budget_rules.world_of),
@@ -196,7 +216,9 @@ def costs(cells: pd.DataFrame) -> pd.DataFrame:
         ours_seeds=each["judging_seeds"] / each["training"],
     )
     names = ["training", "judging", "judging_seeds", "ours", "ours_seeds"]
-    return pd.concat([each.groupby("world")[names].mean(), each[names].mean().to_frame("all").T])
+    table = pd.concat([each.groupby("world")[names].mean(), each[names].mean().to_frame("all").T])
+    most = each.groupby("world")["judging_seeds"].max().to_dict() | {"all": each["judging_seeds"].max()}
+    return table.assign(most_seeds=pd.Series(most))
 
 
 def constants_text(part: Part, plan: Mapping[str, Any]) -> str:

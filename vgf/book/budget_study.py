@@ -37,10 +37,12 @@ from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
 from vgf.results import budget_rules, policy_tables
 from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, rules_file, rungs_of, score, told, worth
-from vgf.support.given import expanded
+from vgf.support.given import shown
 from vgf.support.provenance import code_provenance
 from vgf.training.checkpoints import join_seeds, load_agent, one_seed
 from vgf.training.critic_age import ages
+
+PARTS = ("tuning", "reporting")
 
 
 @torch.no_grad()
@@ -109,7 +111,8 @@ def cell(setting: Setting, training: Training, seed: int, plan: dict[str, Any]) 
     by["ours_seeds"] = evidence(AgentCritics(policy), AgentCritics(others, "judges"), rows, rungs)
     cost = {"judging": between - begun, "judging_seeds": time.process_time() - between, "training": training.seconds}
     table = played(policy, setting.world, rungs, by["ours"].unit, rows.transitions.observations[:256])
-    taken = decisions(by, Rule(**constants(plan)))
+    stage = "before" if plan["part"] == "tuning" else "value"  # what is tuned starts from what was before
+    taken = decisions(by, Rule(**constants(plan, stage)))
     ours = taken["ours"]
     simple = budget_rules.simple_choices(table, ours.radius)
     chosen = worth(table, simple | {name: decision.chosen for name, decision in taken.items()})
@@ -171,17 +174,16 @@ def state_row(
     return pd.DataFrame([row | {"error": paired_error(returns, zero)}])
 
 
-def run(part: str = "tuning", results: Path | None = None, only: str = "") -> None:
+def run(part: str = "tuning", results: Path | None = None) -> None:
     """Train, judge and play what is not done yet; then score.
 
     Args:
         part: tuning or reporting.
         results: where records are, data/results by default.
-        only: settings whose task begins with this.
     """
     folder, plan = (results or records.results_folder()) / f"{STUDY}.{part}", rules_file(part)
     for setting in settings(plan):
-        if not setting.task.startswith(only) or is_there(folder, setting):
+        if is_there(folder, setting):
             continue
         with TemporaryDirectory() as kept:
             training = trained(setting, plan, Path(kept) / "cell")
@@ -199,6 +201,20 @@ def is_there(folder: Path, setting: Setting) -> bool:
     return bool(((rows["task"] == setting.task) & (rows["method"] == setting.method)).any())
 
 
+def main(words: list[str]) -> int:
+    """Run `python -m vgf.book.budget_study PART`; return 2 for bad input."""
+    try:
+        if len(words) != 1 or words[0] not in PARTS:
+            raise ValueError(
+                f"give one part, {' or '.join(PARTS)}, got {shown(' '.join(words))}; "
+                "`python -m vgf.rlhf.latent.budget_rule` makes that of language"
+            )
+        run(words[0])
+    except (ValueError, OSError) as error:
+        print(f"budget_study: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    words = expanded(sys.argv[1:])
-    run(words[0] if words else "tuning")
+    sys.exit(main(sys.argv[1:]))

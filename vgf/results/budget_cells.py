@@ -39,7 +39,7 @@ def rules_file(part: str = "tuning") -> dict[str, Any]:
 
 
 def constants(plan: dict[str, Any], name: str = "value") -> dict[str, Any]:
-    """Return the rule's constants, or what each may be (`may`)."""
+    """Return the rule's constants, or what each was before it was tuned (`before`), or may be (`may`)."""
     return {key: entry[name] for key, entry in plan["constants"].items()}
 
 

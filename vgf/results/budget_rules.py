@@ -6,8 +6,8 @@ cell; some look at the world and say so. How they are judged was written before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,10 @@ CELL = ["task", "method", "seed"]
 ZERO = Rung(0.0, 10)
 HEURISTIC_LIMIT, MMD_LIMIT = 1.5, 0.05
 REAL_GAIN = 2.0  # standard errors
-TIE, WORSE = 0.001, 0.02  # of mean regret
+WORSE = 0.02  # of mean regret
 MOST_COST = 0.1  # share of the training that a choice serves
-WITHIN = {"regret": (0.0, 1.0), "harm": (0.0, 1.0), "capture": (-np.inf, np.inf)}
+WITHIN = {"regret": (0.0, 1.0), "capture": (-np.inf, np.inf)}
+ENDS = ("", "_low", "_high")
 
 
 def simple_choices(ladder: pd.DataFrame, radius: float | None) -> dict[str, Rung]:
@@ -138,59 +139,63 @@ def scores(cells: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """Return means of regret, harm and capture with 95 % intervals, a row a rule.
+    """Return means over cells of regret, harm and capture with 95 % intervals, a row a rule.
 
-    Cells of one setting share data, so that a setting (task and method) counts once: as the mean of its cells.
+    Cells that share data are a cluster: those of a data set, and on language those of a seed, whose wishes share prior
+    and networks. With n cells in G clusters, n_g of mean m_g each, and m the mean of all, the error of m is
+
+        sqrt(G / (G - 1) sum_g (n_g (m_g - m))^2) / n,
+
+    with Student's quantile of G - 1 degrees of freedom. The interval of harm is the exact binomial one of its cells, as
+    if they were independent.
 
     Args:
         table: of `judged`.
 
     Returns:
-        Columns rule, and of each score the mean over settings, NAME, and its Student interval, NAME_low and NAME_high;
-        harm as a share and regret stay within 0 and 1.
+        Columns rule, and of each score NAME, NAME_low and NAME_high; an interval of regret stays within 0 and 1.
     """
-    means = table.astype({"harm": float}).groupby(["rule", "task", "method"], sort=False)[list(WITHIN)].mean()
+    each = table.assign(cluster=[_cluster(*keys) for keys in table[["world", "task", "seed"]].to_numpy()])
     rows = []
-    for rule, own in means.groupby(level=0, sort=False):
-        row: dict[str, object] = {"rule": rule}
-        for name, within in WITHIN.items():
-            there = own[name].dropna().to_numpy()
-            found = stats.of_mean([there], within) if len(there) else stats.Estimate(np.nan, np.nan, np.nan)
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-        rows.append(row)
+    for rule, own in each.groupby("rule", sort=False):
+        harm = stats.of_share(int(own["harm"].sum()), len(own))
+        found = {"harm": harm} | {name: _clustered(own, name, within) for name, within in WITHIN.items()}
+        told = {f"{name}{end}": x for name, one in found.items() for end, x in zip(ENDS, astuple(one), strict=True)}
+        rows.append({"rule": rule, **told})
     return pd.DataFrame(rows)
 
 
-def chosen_constants(
-    grid: pd.DataFrame, cells: pd.DataFrame, may: Mapping[str, list[Any]], value: Mapping[str, Any], most_harm: float
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the constants that the tuning part chooses by its rule (`choosing`), and how each combination did.
+def _cluster(world: str, task: str, seed: int) -> str:
+    return f"{world}/{seed}" if world == "language" else task
 
-    Args:
-        grid: a row a cell, kind of judges and combination: that of `cells`, rule, value, error and the constants.
-        cells: as of `judged`.
-        may: what each constant may be, in order.
-        value: what each was before.
-        most_harm: share of cells.
 
-    Returns:
-        The combination, and a row a combination of `ours`, the chosen one first: the constants, regret, harm, capture
-        and changed, the number of constants that differ from before.
-    """
-    names, own = list(may), grid[grid["rule"] == "ours"]
-    told = own.assign(rule=own[names].astype(str).agg("/".join, axis=1))
-    means = judged(cells, told).groupby("rule")[list(WITHIN)].mean()
-    table = own[names].drop_duplicates().reset_index(drop=True)
-    table = table.join(means, on=table[names].astype(str).agg("/".join, axis=1))
-    table["changed"] = sum((table[name] != value[name]).astype(int) for name in names)
-    for name in names:
-        table[f"place_{name}"] = [may[name].index(one) for one in table[name]]
-    allowed = table["harm"] <= most_harm + 1e-9
-    left = table[allowed] if allowed.any() else table[table["harm"] == table["harm"].min()]
-    near = left[left["regret"] < left["regret"].min() + TIE]
-    first = near.sort_values(["changed", *(f"place_{name}" for name in names)]).index[0]
-    order = [first, *table.drop(first).sort_values(["regret", "harm", "changed"]).index]
-    return {name: table.loc[first, name] for name in names}, table.loc[order, [*names, *WITHIN, "changed"]]
+def _clustered(rows: pd.DataFrame, name: str, within: tuple[float, float]) -> stats.Estimate:
+    """Return the mean of a column over rows with an interval from its clusters; see `intervals`."""
+    there = rows.dropna(subset=name)
+    if there.empty:
+        return stats.Estimate(np.nan, np.nan, np.nan)
+    mean = float(there[name].mean())
+    sums = (there[name] - mean).groupby(there["cluster"]).sum()
+    count = len(sums)
+    if count < 2:
+        return stats.Estimate(mean, np.nan, np.nan)
+    error = (count / (count - 1) * float((sums**2).sum())) ** 0.5 / len(there)
+    low, high = stats.Student(mean, error, count - 1, len(there)).interval()
+    return stats.Estimate(mean, max(low, within[0]), min(high, within[1]))
+
+
+def moved(choices: pd.DataFrame, rule: str = "ours") -> tuple[int, int]:
+    """Return in how many cells a rule moves particles at all, of how many; `choices` as of `judged`."""
+    own = choices[choices["rule"] == rule]
+    return int((own["displacement"] > 0).sum()), len(own)
+
+
+def shared(cells: pd.DataFrame, choices: pd.DataFrame, rules: Sequence[str]) -> pd.DataFrame:
+    """Return `scores` of some rules, on the cells in which every one of them was tried."""
+    tried = [set(choices[choices["rule"] == rule].set_index(CELL).index) for rule in rules]
+    both = pd.MultiIndex.from_tuples(sorted(set.intersection(*tried)), names=CELL)
+    own = [table[table.set_index(CELL).index.isin(both)] for table in (cells, choices[choices["rule"].isin(rules)])]
+    return scores(*own)
 
 
 def verdict(table: pd.DataFrame, success: Mapping[str, float], world: str = "all") -> dict[str, bool]:
@@ -214,11 +219,13 @@ def default_judges(table: pd.DataFrame, shares: Mapping[str, float], success: Ma
     """Return which judges `vgf.choose_budget` has by default, by the rule written before (`judges`): ensemble or auto.
 
     Args:
-        table: of `scores`.
+        table: of `scores`, on cells in which both were tried (`shared`).
         shares: cost of `ours` and of `ours_seeds`, as a share of the training they serve.
         success: most harm.
     """
     own = table[table["world"] == "all"].set_index("rule")
+    if own.loc["ours", "cells"] != own.loc["ours_seeds", "cells"]:
+        raise ValueError("the two kinds of judges are compared on cells that both have: give `shared`")
     is_dear, is_cheap = shares["ours"] > MOST_COST, shares["ours_seeds"] <= MOST_COST
     seeds = own.loc["ours_seeds"]
     is_good = seeds["harm"] <= success["harm"] and seeds["regret"] <= own.loc["ours", "regret"] + WORSE

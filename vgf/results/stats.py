@@ -29,7 +29,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import betaincinv, stdtr, stdtrit
 
 Scores = Sequence[np.ndarray]  # one array a task, [..., K_m]; the leading axes are bootstrap draws
 
@@ -147,6 +147,14 @@ def of_mean(scores: Scores, within: tuple[float, float] = (-np.inf, np.inf)) -> 
     found = student(scores)
     low, high = found.interval()
     return Estimate(found.value, max(low, within[0]), min(high, within[1]))
+
+
+def of_share(hits: int, count: int, level: float = LEVEL) -> Estimate:
+    """Return a share of independent cases with its exact binomial interval (Clopper and Pearson's)."""
+    tail = (1 - level) / 2
+    low = float(betaincinv(hits, count - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0
+    return Estimate(hits / count, low, high)
 
 
 def estimate(
