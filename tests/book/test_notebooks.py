@@ -82,6 +82,12 @@ def test_a_picture_comes_before_any_code(chapter: str) -> None:
     assert "```{include} ../data/figures/" in before
 
 
+@pytest.mark.parametrize("page", [*CHAPTERS, *(f"book/{path.stem}" for path in (ROOT / "book").glob("*.md"))])
+def test_no_line_of_text_begins_with_a_percent_sign_which_would_hide_it(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / f"{page}.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"^ *%.*", text, re.MULTILINE) == []
+
+
 def test_no_figure_is_made_twice() -> None:
     made = [figure for chapter in CHAPTERS for figure in declared(Path(chapter).name).figures]
     assert sorted(made) == sorted(set(made))
