@@ -173,7 +173,8 @@ def found_text(part: Part, table: pd.DataFrame, verdict: Mapping[str, bool]) -> 
     return (
         f"The rule moved particles in {moves} of {cells} reported cells, and scored clearly below no step in {hits}. "
         f"It captured {100 * ours['capture']:.0f} % of the real gain; its regret is {ours['regret']:.2f}, "
-        f"where 0 is the best budget and 1 the worst, and that of the best fixed budget, picked afterwards, {own['hindsight']['regret']:.2f}. "
+        f"where 0 is the best budget and 1 the worst, and "
+        f"that of the best fixed budget, picked afterwards, {own['hindsight']['regret']:.2f}. "
         f"{misses_of(verdict)} "
         f"Without the radius regret is {own['without_radius']['regret']:.2f}, not {ours['regret']:.2f}, and harm "
         f"{100 * own['without_radius']['harm']:.0f} %; by promise alone {own['promise']['regret']:.2f} and "
