@@ -151,10 +151,10 @@ def test_the_gallery_shows_each_figure_of_a_chapter_in_the_chapters_order(tmp_pa
     for ident in idents:
         words = {"id": ident, "caption": f"Finding of {ident}. More.", "alt": f"Alt of {ident}."}
         (tmp_path / f"{ident}.json").write_text(json.dumps(words))
-    page = citable.gallery(["notebooks/00_standalone_vgf", "notebooks/08_audit"], tmp_path)
+    page = citable.gallery(["notebooks/00_standalone_vgf", "book/reproduce"], tmp_path)
     assert re.findall(r"\{numref\}`fig-([\w-]+)`: Finding of \1\.", page) == idents
     assert re.findall(r":alt: Alt of ([\w-]+)\.", page) == idents
-    assert page.count("## ") == 1  # a chapter without figures has no section
+    assert page.count("## ") == 1  # a page without figures has no section
     for ident in idents:
         assert {f"/data/figures/{ident}{end}" for _, end in citable.DOWNLOADS} <= set(
             re.findall(r"</?(/data/figures/[\w.-]+)>", page)
