@@ -19,7 +19,7 @@ from vgf import __version__
 from vgf.book import declared, guard
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder, project_folder
-from vgf.support.provenance import git
+from vgf.support.provenance import git, uncommitted
 
 ROOT = project_folder()
 FIGURES = data_folder() / "figures"
@@ -99,7 +99,7 @@ def _facts(
         "records": records,
         "seeds": sorted({int(seed) for seed in seeds}),
         "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": uncommitted(),
         "version": __version__,
         "libraries": {name: version(name) for name in LIBRARIES},
     }

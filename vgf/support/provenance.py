@@ -32,13 +32,21 @@ def code_provenance() -> dict[str, Any]:
     """Return commit, versions of libraries and kind of machine. Nothing names host or user."""
     return {
         "commit": git("rev-parse", "HEAD"),
-        # a record that grows is no change of the code that makes it
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results")),
+        "dirty": uncommitted(),
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
     }
+
+
+def uncommitted() -> bool:
+    """Return whether files in git differ from their commit, those that the code makes aside.
+
+    A record that grows is no change of the code that makes it, and a pipeline removes a table before it makes it anew.
+    """
+    made = (f":(top,exclude)data/{folder}" for folder in ("results", "tables"))
+    return bool(git("status", "--porcelain", "--untracked-files=no", "--", ":/", *made))
 
 
 @cache
