@@ -86,9 +86,10 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def verdict(rows: pd.DataFrame) -> Verdict:
     """Judge what a step does, of one task or of several together.
 
-    The rule, written before any policy was looked at. Only rungs count that phi, minus phi and a random direction all
-    reached on every seed. A direction's *loss* is the score of the best of N unmoved actions less its own, averaged
-    over those rungs; "clearly" means with a chance below `LEVEL` by flipping the signs of clusters. In this order:
+    This rule was written before any policy was looked at. A rung is a displacement. Only rungs count that phi, minus
+    phi and a random direction all reached on every seed. A direction's *loss* is the score of the best of N unmoved
+    actions less its own, averaged over those rungs. *Clearly* means with a chance below `LEVEL` by flipping the signs
+    of a seed's differences together. The words are tried in this order:
 
     1. *the gradient helps*: at one and the same rung phi scores clearly above no step and clearly above the random
        direction. Each comparison is corrected for having looked at every rung.

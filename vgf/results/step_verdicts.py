@@ -25,8 +25,8 @@ RANKED = "a ranking of the reference's actions"
 def generalises(ranking: Unit | None) -> Answer:
     """Say whether a critic orders actions of the reference that nobody moved.
 
-    Acting by the one of a few that it values most, by any one and by the one that it values least are compared seed by
-    seed, by Student's paired test at 5 % for each.
+    Of a few actions that nobody moved, the agent takes the one that the critic values most, any one, or the one that it
+    values least. The three scores are compared seed by seed, by Student's paired test at 5 % for each.
 
     - yes: the best scores clearly above any one, and any one clearly above the worst.
     - no: the best clearly gains less than five points (`WORTH`) over any one.
@@ -48,9 +48,9 @@ def steps_help(tasks: Sequence[Task]) -> Verdict:
     """More test steps raise the score where the value function generalises.
 
     Judged only on tasks where it does. There the action of highest value among a few unmoved ones scores clearly above
-    any one of them, and any one clearly above the action of lowest value. The gain of a number of
-    steps is the score with it less the score with none, seed by seed. Each task has its own best number, and the chance
-    counts the search for it: signs of a seed's gains are flipped, all numbers of steps together.
+    any one of them, and any one clearly above the action of lowest value. The gain of a number of steps is the score
+    with it less the score with none, seed by seed. Each task has its own best number, and the chance counts the search
+    for it: signs of a seed's gains are flipped, all numbers of steps together.
 
     - held: the gain, averaged over tasks, is clearly above zero.
     - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
