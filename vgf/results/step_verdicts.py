@@ -47,10 +47,10 @@ def generalises(ranking: Unit | None) -> Answer:
 def steps_help(tasks: Sequence[Task]) -> Verdict:
     """More test steps raise the score where the value function generalises.
 
-    Judged only on tasks where it does. There the action of highest value among a few unmoved ones scores clearly above
-    any one of them, and any one clearly above the action of lowest value. The gain of a number of steps is the score
-    with it less the score with none, seed by seed. Each task has its own best number, and the chance counts the search
-    for it: signs of a seed's gains are flipped, all numbers of steps together.
+    The claim is judged only on tasks where it does. There the action of highest value among a few unmoved ones scores
+    clearly above any one of them, and any one clearly above the action of lowest value. The gain of a number of steps
+    is the score with it less the score with none, seed by seed. Each task has its own best number, and the chance
+    counts the search for it: signs of a seed's gains are flipped, all numbers of steps together.
 
     - held: the gain, averaged over tasks, is clearly above zero.
     - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
@@ -79,9 +79,10 @@ def steps_help(tasks: Sequence[Task]) -> Verdict:
 def zero_is_safe(tasks: Sequence[Task]) -> Verdict:
     """Where the value function does not generalise, no test step is the safe choice.
 
-    Judged only on tasks where it does not: the action that the critic values most of a few unmoved ones scores clearly
-    less than five points (`WORTH`) above any one. Safe means that nothing worth having is given up: no number of steps
-    gains five points over none. The numbers are those of the rule for more steps, with the words exchanged.
+    The claim is judged only on tasks where it does not: there the action that the critic values most of a few unmoved
+    ones scores clearly less than five points (`WORTH`) above any one. Safe means that nothing worth having is given up:
+    no number of steps gains five points over none. The numbers are those of the rule for more steps, with the words
+    exchanged.
 
     - held: the gain of each task's best number of steps, averaged over tasks, is clearly below five points.
     - held in part: it is, but it is clearly above zero.
