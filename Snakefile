@@ -272,10 +272,11 @@ rule gallery:
         EXPLORER,
         CURVES,
         "vgf/book/citable.py",
+        "vgf/book/gallery.py",
     output:
         "data/figures/gallery.md",
     run:
-        from vgf.book.citable import gallery
+        from vgf.book.gallery import gallery
 
         Path(output[0]).write_text(gallery(PAGES))
 

@@ -1,11 +1,10 @@
-"""A figure's provenance is gathered by itself, its BibTeX is sound, and the gallery shows every figure."""
+"""A figure's provenance is gathered by itself, and its BibTeX is sound."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +13,6 @@ import yaml
 import vgf
 from tests.helpers.site import ROOT
 from vgf.book import citable
-from vgf.book.declared import declared
 
 FRAME = pd.DataFrame({"x": [1, 2]})
 SOURCE = {
@@ -128,7 +126,7 @@ def test_the_fold_out_holds_all_of_the_provenance() -> None:
     fold = text[text.index("::::{dropdown}") :]
     for part in (
         "{doc}`/notebooks/03_bandit`, scale quick",
-        "0 to 2, 5",
+        "**Seeds:** training seeds 0 to 2, 5",
         "`0123456789`, with changes not committed",
         "`data/experiments/d4rl.yaml`",
         "`data/results/d4rl.cpu`, seeds 0 to 2, trained at commit `aaaaaaaaaa`",
@@ -140,27 +138,21 @@ def test_the_fold_out_holds_all_of_the_provenance() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seeds", "records", "words"),
+    [
+        ([0], [], "random seed 0"),
+        ([0, 1, 2], [], "random seeds 0 to 2"),
+        ([0], SOURCE["records"], "training seed 0"),
+        ([0, 1], SOURCE["records"], "training seeds 0, 1"),
+        ([], [], "none"),
+    ],
+)
+def test_seeds_say_whether_they_are_those_of_training(seeds: list[int], records: list[object], words: str) -> None:
+    assert dict(citable.origin("a-figure", {**SOURCE, "seeds": seeds, "records": records}))["Seeds"] == words
+
+
+@pytest.mark.parametrize(
     ("numbers", "words"), [([], ""), ([4], "4"), ([1, 0], "0, 1"), ([0, 1, 2, 3, 7], "0 to 3, 7"), ([5, 5], "5")]
 )
 def test_numbers_are_listed_as_people_write_them(numbers: list[int], words: str) -> None:
     assert citable.listed(numbers) == words
-
-
-def test_the_gallery_shows_each_figure_of_a_chapter_in_the_chapters_order(tmp_path: Path) -> None:
-    idents = list(declared("00_standalone_vgf").figures)
-    for ident in idents:
-        words = {"id": ident, "caption": f"Finding of {ident}. More.", "alt": f"Alt of {ident}."}
-        (tmp_path / f"{ident}.json").write_text(json.dumps(words))
-    page = citable.gallery(["notebooks/00_standalone_vgf", "book/reproduce"], tmp_path)
-    assert re.findall(r"\{numref\}`fig-([\w-]+)`: Finding of \1\.", page) == idents
-    assert re.findall(r":alt: Alt of ([\w-]+)\.", page) == idents
-    assert page.count("## ") == 1  # a page without figures has no section
-    for ident in idents:
-        assert {f"/data/figures/{ident}{end}" for _, end in citable.DOWNLOADS} <= set(
-            re.findall(r"</?(/data/figures/[\w.-]+)>", page)
-        )
-
-
-def test_the_gallery_of_a_chapter_that_was_not_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="standalone-walk"):
-        citable.gallery(["notebooks/00_standalone_vgf"], tmp_path)

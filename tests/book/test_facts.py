@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import yaml
 
 from tests.helpers.site import ROOT
 from vgf.book import facts
+from vgf.results.study_text import NAMES
 
 
 def notebook(folder: Path, name: str, values: dict[str, str]) -> None:
@@ -50,6 +52,8 @@ def test_means_are_those_of_the_table() -> None:
     known = facts.of_records()
     assert known["d4rl-bc"] == pytest.approx(own, rel=1e-4)
     assert known["d4rl-tasks"] == mean["task"].nunique()
+    named = {NAMES[method] for method in mean["method"].unique()} - {NAMES["vgf"], NAMES["bc"]}
+    assert set(re.split(", | and ", str(known["d4rl-others"]))) == named
     ogbench = pd.read_csv(ROOT / "data" / "tables" / "ogbench.cpu.csv")
     most = ogbench[(ogbench["checkpoint"] == "last") & (ogbench["statistic"] == "mean")]["value"].max()
     assert known["ogbench-most"] == pytest.approx(most, rel=1e-4)

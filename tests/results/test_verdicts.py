@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
 
-from vgf.results import judgement, part_verdicts, permutation, step_verdicts, verdicts
+from vgf.results import control_results, judgement, part_verdicts, permutation, step_verdicts, verdicts
 from vgf.results.judgement import LEVEL, SEEDS, TASKS, WORTH, Verdict, decide, holm
 from vgf.results.part_verdicts import GATE, Contrast
 from vgf.results.units import Unit
@@ -95,7 +96,36 @@ def test_a_rule_says_what_decides_each_word(of: Callable[..., Verdict]) -> None:
     assert [w for w in (*judgement.DECIDED, "undecided", "condition not met") if f"- **{w}**: " not in text] == []
     assert text.startswith("**Claim.** ")
     assert "Args:" not in text
-    assert judgement.rule(step_verdicts.generalises).startswith("Say whether")
+
+
+@pytest.mark.parametrize("of", [*RULES, step_verdicts.generalises, control_results.verdict])
+def test_a_rule_shows_a_reader_no_name_of_a_constant_and_no_line_for_programmers(of: Callable[..., Verdict]) -> None:
+    text = judgement.rule(of)
+    assert re.findall(r"`[A-Z_]+`|\(\s*\)", text) == []
+    assert text.split()[0] not in ("Return", "Say", "Judge")
+
+
+def test_a_rule_shows_values_in_place_of_constants() -> None:
+    text = " ".join(judgement.rule(control_results.verdict).split())
+    assert f"with a chance below {control_results.LEVEL:g}, by" in text
+    assert f"is clearly below {control_results.MARGIN:g} of the mean of the two" in text
+    assert text.startswith("This rule was written before any policy was looked at.")
+    assert "perplexity is at most 1.15 times the rival's. Its tilt" in " ".join(
+        judgement.rule(part_verdicts.language).split()
+    )
+    assert "clearly less than five points more" in " ".join(judgement.rule(verdicts.best_train_steps_vary).split())
+
+
+def test_a_rule_that_names_a_constant_its_module_lacks_is_refused() -> None:
+    def of() -> str:
+        """Return it.
+
+        Below `NO_SUCH_LEVEL`.
+        """
+        return ""
+
+    with pytest.raises(KeyError, match="NO_SUCH_LEVEL"):
+        judgement.rule(of)
 
 
 # ------------------------------------------------------------------------------------------------------ permutations

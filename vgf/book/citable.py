@@ -1,4 +1,4 @@
-"""What makes a figure citable: where it comes from, how to cite it, what a page shows below it, and the gallery.
+"""What makes a figure citable: where it comes from, how to cite it, and what a page shows below it.
 
 A figure's provenance is gathered when it is drawn, from what its chapter declares, the records and git; it lands in
 `ID.json`, and everything else here is rendered from that file. It holds no date and no machine: the same figure from
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -186,7 +185,7 @@ def origin(ident: str, source: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("Figure", f"`{ident}`, at {{ref}}`#fig-{ident} <fig-{ident}>`"),
         ("Made by", f"{chapter}, scale {source['scale'] or 'not stated'}"),
-        ("Seeds", listed(source["seeds"]) or "none"),
+        ("Seeds", _seeds(source)),
         ("Code", f"{commit}{', with changes not committed' * source['dirty']}; version {source['version']}"),
     ]
     if (source["chapter"] or "").startswith("notebooks/"):
@@ -201,6 +200,12 @@ def origin(ident: str, source: dict[str, Any]) -> list[tuple[str, str]]:
     return [*facts, ("Libraries", libraries)]
 
 
+def _seeds(source: dict[str, Any]) -> str:
+    """Say what seeds a figure has: of the training on record, or of the random numbers that the page itself draws."""
+    kind = f"{'training' if source['records'] else 'random'} seed{'s' * (len(source['seeds']) != 1)}"
+    return f"{kind} {listed(source['seeds'])}" if source["seeds"] else "none"
+
+
 def listed(numbers: Sequence[int]) -> str:
     """Return numbers as people write them: runs of three or more by their ends."""
     runs: list[list[int]] = []
@@ -210,41 +215,3 @@ def listed(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
-
-
-def gallery(pages: Sequence[str], folder: Path = FIGURES) -> str:
-    """Return the figures of some pages in MyST: a section a page, a thumbnail and what it says for each figure.
-
-    Args:
-        pages: as the table of contents names them, in its order.
-        folder: where their figures lie.
-
-    Raises:
-        FileNotFoundError: if a chapter has not been run.
-    """
-    lines = []
-    for page in pages:
-        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
-        folder_name, _, name = page.partition("/")
-        if folder_name == "notebooks":
-            idents = list(declared.declared(name).figures)
-        else:  # generated tables are included in the same way
-            idents = re.findall(SHOWS.format("[\\w-]+"), text)
-            idents = [ident for ident in idents if (folder / f"{ident}.svg").exists() and chapter_of(ident) == page]
-        figures = [read_facts(folder / f"{ident}.json") for ident in idents]
-        if figures:
-            title = re.search(r"^# (.+)$", text, re.MULTILINE)
-            lines += [f"## {title[1] if title else page}", "", "`````{grid} 1 1 2 2", ":gutter: 4", ""]
-            lines += [*map(_exhibit, figures), "`````", ""]
-    return "\n".join(lines)
-
-
-def _exhibit(figure: dict[str, Any]) -> str:
-    """Return one item of the gallery."""
-    ident = figure["id"]
-    return (
-        f"````{{grid-item}}\n:class: exhibit\n\n"
-        f"```{{image}} /data/figures/{ident}.small.png\n:alt: {figure['alt']}\n:loading: lazy\n```\n\n"
-        f"{{numref}}`fig-{ident}`: {finding(figure['caption'])}\n\n"
-        f":::{{div}} figure-files\n`{ident}` {downloads(ident)}\n:::\n````"
-    )

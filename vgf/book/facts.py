@@ -18,9 +18,9 @@ import pandas as pd
 
 from vgf import records
 from vgf.results import comparison, step_verdicts, tables, units
-from vgf.results.judgement import TASKS
+from vgf.results.judgement import TASKS, listed
 from vgf.results.stats import WORTH
-from vgf.results.study_text import short, silent
+from vgf.results.study_text import NAMES, short, silent
 from vgf.support.json_text import read_json
 from vgf.support.paths import data_folder, project_folder
 from vgf.training.experiments import Experiment, read_experiment
@@ -105,9 +105,10 @@ def _tables(d4rl: tables.Study, ogbench: tables.Study) -> dict[str, Fact]:
     clone = [_mean(d4rl, ("bc", 0), task) for task in d4rl.shared]
     most = max(_mean(ogbench, key, task) for key in ogbench.keys for task in ogbench.runs("last", key))
     none = len(silent(ogbench))
+    ran = {key[0] for key in d4rl.keys}
     return {
         "d4rl-tasks": len(d4rl.shared),
-        "d4rl-methods": len({key[0] for key in d4rl.keys}),
+        "d4rl-others": listed([NAMES[name] for name in NAMES if name in ran - {"vgf", "bc"}]),
         "d4rl-vgf": float(np.mean(own)),
         "d4rl-bc": float(np.mean(clone)),
         "ogbench-tasks": len(ogbench.tasks),

@@ -86,21 +86,25 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def verdict(rows: pd.DataFrame) -> Verdict:
     """Judge what a step does, of one task or of several together.
 
-    The rule, written before any policy was looked at. Only rungs count that phi, minus phi and a random direction all
-    reached on every seed. A direction's *loss* is the score of the best of N unmoved actions less its own, averaged
-    over those rungs; "clearly" means with a chance below `LEVEL` by flipping the signs of clusters. In this order:
+    This rule was written before any policy was looked at. It compares directions at displacements of equal length,
+    called rungs. Only those rungs count that phi, minus phi and a random direction all reached on every seed. The
+    *loss* of a direction is the score of the best of N unmoved actions less its own score, averaged over these rungs.
+    *Clearly* means with a chance below `LEVEL`, by flipping the signs of all of a seed's differences together. The
+    verdict is the first of these that applies:
 
-    1. *the gradient helps*: at one and the same rung phi scores clearly above no step and clearly above the random
-       direction. Each comparison is corrected for having looked at every rung.
-    2. *any step that long*: phi, minus phi and the random direction each lose clearly, and alike. Minus phi and the
-       random direction are alike with phi if each differs from it clearly by less than `MARGIN` of their mean loss.
-    3. *wrong gradient*: minus phi or the random direction is not worse than phi. The better of the two scores clearly
-       above phi, or phi loses clearly, and it loses clearly less than 1 + `MARGIN` times as much. Both are corrected.
-    4. *undecided*: anything else. That includes a ladder on which nothing is lost or gained, a phi that loses less than
-       the others but loses, and too few seeds.
+    1. *the gradient helps*: on one and the same rung, phi scores clearly above no step and clearly above the random
+       direction. Each comparison is corrected for the number of rungs.
+    2. *any step that long*: phi, minus phi and the random direction all lose clearly, and their losses are alike. Minus
+       phi and the random direction are alike with phi if the distance of each loss from phi's is clearly below
+       `MARGIN` of the mean of the two.
+    3. *wrong gradient*: minus phi or the random direction is no worse than phi. Either the better of the two scores
+       clearly above phi, or phi loses clearly and the better of the two loses clearly less than phi's loss and `MARGIN`
+       of it together. Both comparisons are corrected for looking at two directions.
+    4. *undecided*: none of these. That is so if nothing is lost or gained on any rung, if phi loses but less than the
+       others, or if there are too few seeds.
 
-    Where a long step loses everything, directions cannot differ. A ladder with many such rungs leans towards the second
-    word, so it is the figure, rung by rung, that a reader should see first.
+    Where a long step loses everything, the directions cannot differ. If many rungs are like that, the rule tends to say
+    *any step that long*. So look at the figure first, rung by rung.
 
     Args:
         rows: as `vgf.results.controls` leaves them, with all of `DIRECTIONS` and best_of_n; of one method a task.

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import getdoc
-from typing import Literal, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
@@ -35,6 +35,7 @@ TASKS = 3  # fewest tasks of a verdict, an environment's tasks counting as one
 SEEDS = 5  # fewest runs of each method on a task; an environment's tasks together have so many with `LEAST` seeds
 LEAST = 3  # fewest seeds in any case
 DECIDED = ("held", "held in part", "did not hold")
+CONSTANT = "`([A-Z_]+)`"  # its name in a docstring
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,23 @@ def holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     return out
 
 
-def rule(of: Callable[..., Verdict | str]) -> str:
-    """Return the text of a rule, from its docstring, as markdown: the claim it judges, and what decides each word."""
+def rule(of: Callable[..., Any]) -> str:
+    """Return the text of a rule, from its docstring, as markdown: what it judges, and what decides each word.
+
+    A claim's rule begins with the claim. Other rules begin with a line for programmers, as "Return the word", which is
+    left out. A reader has no source at hand, so a constant's name gives way to its value. Where a name stands in
+    brackets, as "five points (`WORTH`)", the words before have said the value, and it goes.
+
+    Args:
+        of: the rule.
+
+    Raises:
+        KeyError: if its docstring names a constant that its module does not have.
+    """
     text = (getdoc(of) or "").partition("\n\nArgs:")[0]
-    text = f"**Claim.** {text}" if get_type_hints(of)["return"] is Verdict else text
+    text = f"**Claim.** {text}" if get_type_hints(of)["return"] is Verdict else text.partition("\n\n")[2]
+    text = re.sub(rf"\s\({CONSTANT}\)", "", text)
+    text = re.sub(CONSTANT, lambda found: f"{of.__globals__[found[1]]:g}", text)
     return re.sub(r"^- ([a-z ]+): ", r"- **\1**: ", text, flags=re.MULTILINE)
 
 

@@ -25,8 +25,8 @@ RANKED = "a ranking of the reference's actions"
 def generalises(ranking: Unit | None) -> Answer:
     """Say whether a critic orders actions of the reference that nobody moved.
 
-    Acting by the one of a few that it values most, by any one and by the one that it values least are compared seed by
-    seed, by Student's paired test at 5 % for each.
+    Of a few actions that nobody moved, the agent takes the one that the critic values most, any one, or the one that it
+    values least. The three scores are compared seed by seed, by Student's paired test at 5 % for each.
 
     - yes: the best scores clearly above any one, and any one clearly above the worst.
     - no: the best clearly gains less than five points (`WORTH`) over any one.
@@ -47,9 +47,9 @@ def generalises(ranking: Unit | None) -> Answer:
 def steps_help(tasks: Sequence[Task]) -> Verdict:
     """More test steps raise the score where the value function generalises.
 
-    Judged only on tasks where it does. There the action of highest value among a few unmoved ones scores clearly above
-    any one of them, and any one clearly above the action of lowest value. The gain of a number of
-    steps is the score with it less the score with none, seed by seed. Each task has its own best number, and the chance
+    The claim is judged only on tasks where it does. There the action of highest value among a few unmoved ones scores
+    clearly above any one of them, and any one clearly above the action of lowest value. The gain of a number of steps
+    is the score with it less the score with none, seed by seed. Each task has its own best number, and the chance
     counts the search for it: signs of a seed's gains are flipped, all numbers of steps together.
 
     - held: the gain, averaged over tasks, is clearly above zero.
@@ -79,9 +79,10 @@ def steps_help(tasks: Sequence[Task]) -> Verdict:
 def zero_is_safe(tasks: Sequence[Task]) -> Verdict:
     """Where the value function does not generalise, no test step is the safe choice.
 
-    Judged only on tasks where it does not: the action that the critic values most of a few unmoved ones scores clearly
-    less than five points (`WORTH`) above any one. Safe means that nothing worth having is given up: no number of steps
-    gains five points over none. The numbers are those of the rule for more steps, with the words exchanged.
+    The claim is judged only on tasks where it does not: there the action that the critic values most of a few unmoved
+    ones scores clearly less than five points (`WORTH`) above any one. Safe means that nothing worth having is given up:
+    no number of steps gains five points over none. The numbers are those of the rule for more steps, with the words
+    exchanged.
 
     - held: the gain of each task's best number of steps, averaged over tasks, is clearly below five points.
     - held in part: it is, but it is clearly above zero.

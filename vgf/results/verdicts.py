@@ -42,9 +42,9 @@ MOVES = 0.25  # displacement in sigma below which a flow does too little for its
 def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") -> Verdict:
     """The first method is ahead of its rivals on most tasks.
 
-    Judged on tasks of the paper's table on which some method scores. On each task methods are ranked by their mean
-    score, and the first method's ranks are added up. The chance of a sum is its probability where the first method is
-    like its rivals, so that each rank of a task is as likely as the next. It is computed exactly.
+    The claim is judged on tasks of the paper's table on which some method scores. On each task methods are ranked by
+    their mean score, and the first method's ranks are added up. The chance of a sum is its probability where the first
+    method is like its rivals, so that each rank of a task is as likely as the next. It is computed exactly.
 
     - held: the sum is clearly low, and the method is first on more than half of the tasks.
     - held in part: the sum is clearly low, but the method is first on half of the tasks or fewer.
@@ -92,8 +92,8 @@ def ahead(named: Sequence[Unit], others: Sequence[Unit] = (), own: str = "VGF") 
 def td_alone(units: Sequence[Unit]) -> Verdict:
     """TD learning of the critic alone lifts the policy over the reference: with no test step it scores more.
 
-    Judged on tasks on which either scores. The gain is the score of choosing among unmoved actions by the trained
-    critic less that of behaviour cloning, seed by seed, judged by Student's paired test over tasks.
+    The claim is judged on tasks on which either scores. The gain is the score of choosing among unmoved actions by the
+    trained critic less that of behaviour cloning, seed by seed, judged by Student's paired test over tasks.
 
     - held: the gain is clearly above zero.
     - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
@@ -163,10 +163,11 @@ def best_train_steps_vary(units: Sequence[Unit], levels: Sequence[int]) -> Verdi
 def amortised_no_worse(units: Sequence[Unit], moved: Mapping[str, float]) -> Verdict:
     """A network fitted to the value's gradient can replace autograd in the flow: it is no worse.
 
-    Judged only on tasks where the flow does something: with autograd its particles move, while training, by at least a
-    quarter of the reference's spread. Otherwise any direction could replace the gradient. The difference is the score
-    with the network less that with autograd, seed by seed, averaged over all numbers of test steps above zero. *No
-    worse* is a test of its own (non-inferiority), with a margin of five points (`WORTH`), by Student over tasks.
+    The claim is judged only on tasks where the flow does something: with autograd its particles move, while training,
+    by at least a quarter of the reference's spread. Otherwise any direction could replace the gradient. The difference
+    is the score with the network less that with autograd, seed by seed, averaged over all numbers of test steps above
+    zero. *No worse* is a test of its own (non-inferiority), with a margin of five points (`WORTH`), by Student over
+    tasks.
 
     - held: the difference is clearly above minus five points.
     - held in part: it is, but it is clearly below zero: worse, by less than the margin.

@@ -4,6 +4,7 @@
 
   const CELLS = 64; // the rewards are drawn on a grid of this size
   const LONGEST = 0.19; // of the longer arrow, as a share of the map's side
+  const STAMP = 10; // pixels of a particle's square, its mark and a margin
 
   const { markOf } = vgf.state;
   const toX = (data, side, value) => ((value - data.box[0]) / (data.box[1] - data.box[0])) * side;
@@ -54,22 +55,25 @@
     context.globalAlpha = 1;
   }
 
-  /** The ground, drawn anew only when a hill, the size or the theme has changed. */
-  function cached(cache, data, scene, side) {
-    const { ratio, dark } = vgf.canvas, key = [JSON.stringify(scene), side, ratio(), dark()].join();
-    if (cache.key !== key) {
-      cache.canvas = Object.assign(document.createElement("canvas"), { width: side * ratio(), height: side * ratio() });
-      const context = cache.canvas.getContext("2d");
+  /** A layer of the map, drawn anew only when one of the things it shows, the size or the theme has changed. */
+  function layer(cache, name, shown, side, draw) {
+    const { ratio, dark } = vgf.canvas, key = [side, ratio(), dark()].join();
+    const known = (cache[name] ??= { canvas: document.createElement("canvas"), shown: [] }), { canvas } = known;
+    if (known.key !== key || known.shown.length !== shown.length || shown.some((one, i) => one !== known.shown[i])) {
+      Object.assign(canvas, { width: side * ratio(), height: side * ratio() }); // which clears it
+      const context = canvas.getContext("2d");
       context.scale(ratio(), ratio());
-      ground(context, data, scene, side);
-      cache.key = key;
+      draw(context);
+      Object.assign(known, { shown, key });
     }
-    return cache.canvas;
+    return canvas;
   }
 
   /**
    * Draw the map at a step, which may lie between two states. `scene` is the ground as it is now: while a hill is dragged
-   * the walk may lag behind. `held` is the chosen thing, or null. Without a cache the ground is drawn as lines.
+   * the walk may lag behind. `held` is the chosen thing, or null. Without a cache all is drawn as lines, for a sheet;
+   * with one, what is still is a layer, and particles are stamped: hundreds of paths a frame are too many for a
+   * processor without a graphics card.
    */
   function map({ context, width: side }, walk, at, { scene, held = null, cache = null }) {
     if (!side) return; // not laid out yet: the map is drawn once it has a size
@@ -78,11 +82,18 @@
     const now = before.map((value, i) => value + part * (after[i] - value)), start = walk.path[0];
     const x = value => toX(data, side, value), y = value => toY(data, side, value);
     const put = (name, places, i = 0) => vgf.canvas.mark(context, looks[name], x(places[i]), y(places[i + 1]));
-    if (cache) context.drawImage(cached(cache, data, scene, side), 0, 0, side, side);
-    else ground(context, data, scene, side);
+    const lay = (name, shown, draw) =>
+      cache ? context.drawImage(layer(cache, name, shown, side, draw), 0, 0, side, side) : draw(context);
+    lay("ground", [JSON.stringify(scene)], on => ground(on, data, scene, side));
     if (at > 0) trails(context, start, now, x, y, muted);
-    for (let i = 0; i < start.length; i += 2) put("start", start, i);
-    for (let i = 0; i < now.length; i += 2) put("now", now, i);
+    lay("start", start, on => {
+      for (let i = 0; i < start.length; i += 2) vgf.canvas.mark(on, looks.start, x(start[i]), y(start[i + 1]));
+    });
+    const stamp = cache && layer(cache, "now", [], STAMP, on => vgf.canvas.mark(on, looks.now, STAMP / 2, STAMP / 2));
+    for (let i = 0; i < now.length; i += 2) {
+      if (stamp) context.drawImage(stamp, x(now[i]) - STAMP / 2, y(now[i + 1]) - STAMP / 2, STAMP, STAMP);
+      else put("now", now, i);
+    }
     put("top", markOf(scene, "hill", 1));
     scene.wrong.forEach((_, k) => put("falseTop", markOf(scene, "wrong", k)));
     put("bestOfN", start, 2 * walk.measures[0].chosen);

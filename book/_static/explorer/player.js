@@ -55,7 +55,9 @@
       this.waiting = requestAnimationFrame(now => this.frame(now));
     }
 
+    /** Compute one thing, and more while as long again would fit: a state of many particles fills a share by itself. */
     compute(end) {
+      let begun = performance.now(), took;
       do {
         if (!this.next && this.wanted) Object.assign(this, { next: this.wanted(), wanted: null });
         const { next, walk, at } = this, enough = next ? Math.ceil(at.playing ? at.shown : at.goal) : this.longest;
@@ -63,7 +65,9 @@
         else if (next) Object.assign(this, { walk: next, next: null });
         else if (walk.compared < walk.measures.length) vgf.compare(walk);
         else return;
-      } while (performance.now() < end);
+        took = performance.now() - begun;
+        begun += took;
+      } while (begun + took < end);
     }
 
     frame(now) {

@@ -120,7 +120,10 @@
       ["hill 1", "the higher hill"]];
     wrong.forEach((_, k) => entries.push([`wrong ${k}`, wrong.length > 1 ? `false hill ${k + 1}` : "the false hill"]));
     if (chosen?.kind === "particle") entries.push([`particle ${chosen.index}`, `particle ${chosen.index + 1}`]);
-    hand.thing.replaceChildren(...entries.map(([value, words]) => el("option", { value }, words)));
+    if (hand.listed !== entries.join()) { // new options make the browser lay out the page, in every frame of a drag
+      hand.thing.replaceChildren(...entries.map(([value, words]) => el("option", { value }, words)));
+      hand.listed = entries.join();
+    }
     hand.thing.value = chosen ? `${chosen.kind} ${chosen.index}` : "";
     const place = chosen && vgf.state.whereIs(data, state, chosen);
     [hand.x, hand.y].forEach((input, k) => {
