@@ -9,6 +9,7 @@ of one of its seeds. What is done is kept, training by training.
 from __future__ import annotations
 
 import cProfile
+import itertools
 import pstats
 import sys
 import time
@@ -17,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -27,6 +27,7 @@ from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
 from vgf.book.budget_study import played
 from vgf.book.budget_worlds import DroneWorld
+from vgf.budgets.critics import member_updates
 from vgf.budgets.report import BudgetReport
 from vgf.datasets.own import own_transitions
 from vgf.records import Record
@@ -36,24 +37,15 @@ from vgf.support.given import shown
 from vgf.support.provenance import code_provenance
 from vgf.support.strict import build
 from vgf.training.checkpoints import load_agent, one_seed
+from vgf.training.choose import JudgesName
 
 PARTS = {"ensemble": "members", "judge": "gains", "held_out": "promises"}  # functions whose seconds are told apart
 STATES = 256  # at which the rules that look at the world value actions; not asked for here
 
 
-def short_updates(updates: int, members: int, share: float, fewest: int) -> int:
-    """Return the updates of each member of a short ensemble.
-
-    Args:
-        updates: of the policy's critic.
-        members: of the ensemble.
-        share: of these updates, that all members have together.
-        fewest: of each member, or `updates` where these are fewer.
-    """
-    return min(updates, max(fewest, round(share * updates / members)))
-
-
-def judged(record: Record, world: DroneWorld, mover: int, judges: str, updates: int | None, plan: dict[str, Any]):  # type: ignore[no-untyped-def]
+def judged(
+    record: Record, world: DroneWorld, mover: int, judges: JudgesName, updates: int | None, plan: dict[str, Any]
+) -> tuple[BudgetReport, dict[str, float]]:
     """Return a report, and the seconds that one call of `vgf.choose_budget` took, in all and by part."""
     how = {"batch_size": plan["cells"]["batch_size"], "members": plan["cells"]["ensemble"]["members"]}
     data, profile = world.data(), cProfile.Profile(time.process_time)
@@ -95,8 +87,12 @@ def measured(record: Record, world: DroneWorld, training: float, plan: dict[str,
         policy = one_seed(agent, mover)
         assert isinstance(policy, VGF)
         count = policy.updates - policy.config.pretrain
-        short = short_updates(count, plan["cells"]["ensemble"]["members"], **plan["cost"]["short"])
-        kinds = {"seeds": ("seeds", None), "short": ("ensemble", short), "whole": ("ensemble", count)}
+        short = member_updates(count, plan["cells"]["ensemble"]["members"], **plan["cost"]["short"])
+        kinds: dict[str, tuple[JudgesName, int | None]] = {
+            "seeds": ("seeds", None),
+            "short": ("ensemble", short),
+            "whole": ("ensemble", count),
+        }
         table = None
         for name, (judges, updates) in kinds.items():
             report, seconds = judged(record, world, mover, judges, updates, plan)
@@ -114,7 +110,7 @@ def run(results: Path | None = None) -> None:
     world = DroneWorld(**cost["data"], **_starts(cost["starts"]))
     own: VGFConfig = build(VGFConfig, plan["cells"]["config"], "config")
     every = [(name, size["hidden"], updates) for name, size in cost["sizes"].items() for updates in size["updates"]]
-    for name, hidden, updates in sorted(every, key=lambda one: one[-1]):
+    for name, hidden, updates in sorted(every, key=_work):
         task, method = f"drone-{name}", f"updates{updates}"
         if is_there(path, task, method):
             continue
@@ -133,6 +129,12 @@ def is_there(path: Path, task: str, method: str) -> bool:
         return False
     rows = records.read_csv(path)
     return bool(((rows["task"] == task) & (rows["method"] == method)).any())
+
+
+def _work(one: tuple[str, list[int], int]) -> int:
+    """Return updates times weights between hidden layers, to do the short trainings first."""
+    _, hidden, updates = one
+    return updates * sum(a * b for a, b in itertools.pairwise(hidden))
 
 
 def _starts(starts: dict[str, int]) -> dict[str, int]:

@@ -87,6 +87,18 @@ def split(transitions: Transitions, share: float, seed: int = 0) -> tuple[np.nda
     return np.sort(order[held:]), np.sort(order[:held])
 
 
+def member_updates(updates: int, members: int, share: float, fewest: int) -> int:
+    """Return the updates of each member of a short ensemble.
+
+    Args:
+        updates: of the policy's critic.
+        members: of the ensemble.
+        share: of these updates, that all members have together.
+        fewest: of each member, or `updates` where these are fewer.
+    """
+    return min(updates, max(fewest, round(share * updates / members)))
+
+
 def ensemble(
     policy: VGF,
     transitions: Transitions,

@@ -193,8 +193,8 @@ def held_out(critics: Critics, held: HeldRows, unit: Unit) -> HeldOut:
     distance = (part["actions"] - actions.mean((0, 2))).norm(dim=-1) / unit.sigma
     ahead = later.new_zeros(len(rows.rewards))  # the value of what follows counts at a trajectory's end alone
     ahead[looked] = later.mean(0)
-    came = returns_of(rows, ahead, critics.discount)[looked.cpu()]
-    arrays = (taken - values, values.mean(0), came, distance)
+    returns = returns_of(rows, ahead, critics.discount)[looked.cpu()]
+    arrays = (taken - values, values.mean(0), returns, distance)
     predicted, value, came, far = (each.double().cpu().numpy() for each in arrays)
     chosen = looked.cpu().numpy()
     return HeldOut(predicted, value, came, far, held.trajectory[chosen], td.double().cpu().numpy())
