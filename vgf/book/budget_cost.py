@@ -25,6 +25,7 @@ import vgf
 from vgf import records
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
+from vgf.book.budget_lengths import FILE
 from vgf.book.budget_study import played
 from vgf.book.budget_worlds import DroneWorld
 from vgf.budgets.critics import member_updates
@@ -105,7 +106,7 @@ def measured(record: Record, world: DroneWorld, training: float, plan: dict[str,
 
 def run(results: Path | None = None) -> None:
     """Train, judge and play what is not done yet."""
-    plan, path = rules_file(), (results or records.results_folder()) / f"{STUDY}.cost" / "costs.csv"
+    plan, path = rules_file(), (results or records.results_folder()) / f"{STUDY}.cost" / FILE
     cost = plan["cost"]
     world = DroneWorld(**cost["data"], **_starts(cost["starts"]))
     own: VGFConfig = build(VGFConfig, plan["cells"]["config"], "config")
@@ -146,7 +147,7 @@ def main(words: list[str]) -> int:
     try:
         if words:
             raise ValueError(
-                f"it takes no word, got {shown(' '.join(words))}; data/rules/budget.yaml says what it runs"
+                f"no word is taken, got {shown(' '.join(words))}; data/rules/budget.yaml says what it runs"
             )
         torch.set_num_threads(1)
         run()
