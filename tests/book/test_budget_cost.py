@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import vgf
 from vgf import records
 from vgf.book import budget_cost
 from vgf.results import policy_tables
@@ -39,7 +40,7 @@ def test_costs_stand_beside_what_was_chosen(tmp_path: Path, monkeypatch: pytest.
     assert (rows["members"].astype(float).fillna(0) > 0).tolist() == [False, True, True] * 2
     assert rows["regret"].between(0, 1).all()
     before = path.read_bytes()
-    monkeypatch.setattr(budget_cost.vgf, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr(vgf, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
     budget_cost.run(tmp_path)
     assert path.read_bytes() == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from vgf.book import budget_lengths as lengths
 SCORES = pd.DataFrame(
     {"world": "all", "rule": ["ours", "ours_seeds"], "cells": 16, "regret": [0.19, 0.18], "harm": 0.0}
 )
-PLAN = {"cost": {"long": 1000}, "success": {"harm": 0.05}}
+PLAN: dict[str, Any] = {"cost": {"long": 1000}, "success": {"harm": 0.05}}
 
 
 def costs(short_regret: float = 0.2) -> pd.DataFrame:
