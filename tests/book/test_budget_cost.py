@@ -1,4 +1,4 @@
-"""What judging costs, in small: a row a mover and kind of judges, short trainings first, a second run with no work."""
+"""What judging costs, in small: a row a mover and kind of judges, and a second run that has nothing to do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_costs_stand_beside_what_was_chosen(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "budget.cost" / "costs.csv"
     assert list(policy_tables.faults(path.parent)) == []
     rows = records.read_csv(path)
-    assert rows["task"].tolist() == ["drone-thin"] * 3 + ["drone-wide"] * 3
+    assert rows["task"].tolist() == ["drone-wide"] * 3 + ["drone-thin"] * 3
     assert rows["judges"].tolist() == ["seeds", "short", "whole"] * 2
     assert rows["updates"].tolist() == [0, 2, 6] * 2
     assert (rows[["training", "judging", "gains", "promises"]] > 0).to_numpy().all()

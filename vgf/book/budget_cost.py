@@ -9,7 +9,6 @@ of one of its seeds. What is done is kept, training by training.
 from __future__ import annotations
 
 import cProfile
-import itertools
 import pstats
 import sys
 import time
@@ -111,7 +110,7 @@ def run(results: Path | None = None) -> None:
     world = DroneWorld(**cost["data"], **_starts(cost["starts"]))
     own: VGFConfig = build(VGFConfig, plan["cells"]["config"], "config")
     every = [(name, size["hidden"], updates) for name, size in cost["sizes"].items() for updates in size["updates"]]
-    for name, hidden, updates in sorted(every, key=_work):
+    for name, hidden, updates in every:
         task, method = f"drone-{name}", f"updates{updates}"
         if is_there(path, task, method):
             continue
@@ -130,12 +129,6 @@ def is_there(path: Path, task: str, method: str) -> bool:
         return False
     rows = records.read_csv(path)
     return bool(((rows["task"] == task) & (rows["method"] == method)).any())
-
-
-def _work(one: tuple[str, list[int], int]) -> int:
-    """Return updates times weights between hidden layers, to do the short trainings first."""
-    _, hidden, updates = one
-    return updates * sum(a * b for a, b in itertools.pairwise(hidden))
 
 
 def _starts(starts: dict[str, int]) -> dict[str, int]:
