@@ -14,7 +14,8 @@ from vgf.book import budget_lengths as lengths
 SCORES = pd.DataFrame(
     {"world": "all", "rule": ["ours", "ours_seeds"], "cells": 16, "regret": [0.19, 0.18], "harm": 0.0}
 )
-PLAN: dict[str, Any] = {"cost": {"long": 1000}, "success": {"harm": 0.05}}
+SIZES = {"chapter": {"updates": [1000, 100]}}
+PLAN: dict[str, Any] = {"cost": {"long": 1000, "sizes": SIZES}, "success": {"harm": 0.05}}
 
 
 def costs(short_regret: float = 0.2) -> pd.DataFrame:
@@ -68,6 +69,24 @@ def test_the_rule_for_judges_is_asked_with_the_longest_training_of_each_size() -
     other = pd.concat([costs(), costs().assign(task="drone-campaign", training=0.1)])
     dear = lengths.by_length(other)
     assert lengths.default_at_length(dear, 1000, SCORES, PLAN["success"]) == "ensemble"
+
+
+def test_one_short_training_alone_has_no_line_and_no_verdict() -> None:
+    every = costs()
+    text = lengths.lengths_text(lengths.by_length(every[every["method"] == "updates100"]), PLAN)
+    assert "By the lines" not in text
+    assert text.endswith(
+        "No training of 1,000 updates or more is run yet, so nothing is said of the short one's choices."
+    )
+
+
+def test_trainings_that_are_not_run_are_named_and_leave_the_default() -> None:
+    table, plan = lengths.by_length(costs()), {"cost": {"sizes": SIZES | {"campaign": {"updates": [7000, 500]}}}}
+    gone = ["500 updates with the campaign's networks", "7,000 updates with the campaign's networks"]
+    assert lengths.missing(table, plan) == gone
+    text = lengths.default_text(table, plan, SCORES, "ensemble")
+    assert text.startswith(f"Not run yet: {gone[0]}, and {gone[1]}.")
+    assert text.endswith("so the default judges stay the ensemble.")
 
 
 def test_the_table_is_read_from_its_record(tmp_path: Path) -> None:

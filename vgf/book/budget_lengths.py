@@ -125,13 +125,25 @@ def lengths_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
             f"Other seeds judge in {seconds['seeds']} of that, and a short ensemble in {seconds['short']}. "
             f"One as old as the critic takes {_share(last, 'whole')}."
         )
-        told.append(_from_text(table, str(task), most))
+        if own["length"].nunique() > 1:
+            told.append(_from_text(table, str(task), most))
     short = table[table["judges"] == "short"].iloc[-1]
     told.append(
         f"Of the seconds of a short ensemble, {100 * short['members'] / short['judging']:.0f} % are its training and "
         f"{100 * short['promises'] / short['judging']:.0f} % the held-out promises."
     )
     return " ".join([*told, short_text(table, plan["cost"]["long"])])
+
+
+def missing(table: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
+    """Return the trainings of the rule file that are not in the table, in words."""
+    there = set(zip(table["task"], table["length"], strict=True))
+    return [
+        f"{updates:,} updates with {SIZES[f'drone-{name}']}"
+        for name, size in plan["cost"]["sizes"].items()
+        for updates in sorted(size["updates"])
+        if (f"drone-{name}", updates) not in there
+    ]
 
 
 def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFrame, own: str) -> str:
@@ -143,6 +155,11 @@ def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFr
         shared: scores of `ours` and `ours_seeds` on cells that both have.
         own: the default of `vgf.choose_budget`.
     """
+    if gone := missing(table, plan):
+        return (
+            f"Not run yet: {', and '.join(gone)}. "
+            f"The rule asks for the longest training of each size, so the default judges stay {WHO[own]}."
+        )
     default = default_at_length(table, plan["cost"]["long"], shared, plan["success"])
     same = "the same" if own == default else WHO[own]
     return (
@@ -154,8 +171,10 @@ def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFr
 def short_text(table: pd.DataFrame, long: int) -> str:
     """Return how a short ensemble chose beside a whole one, and which the default is by the rule written before."""
     own = table[table["length"] >= long].groupby("judges")[["regret", "harm"]].mean()
-    regrets = f"{own.loc['short', 'regret']:.2f} with a short one and {own.loc['whole', 'regret']:.2f} with a whole one"
+    if own.empty:
+        return f"No training of {long:,} updates or more is run yet, so nothing is said of the short one's choices."
     kind = "short" if short_suffices(table, long) else "whole"
+    regrets = f"{own.loc['short', 'regret']:.2f} with a short one and {own.loc['whole', 'regret']:.2f} with a whole one"
     first = f"On trainings of {long:,} updates or more, mean regret by an ensemble is {regrets}."
     return f"{first} So by the rule written before, the default ensemble is the {kind} one."
 
