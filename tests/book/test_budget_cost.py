@@ -39,6 +39,13 @@ def test_costs_stand_beside_what_was_chosen(tmp_path: Path, monkeypatch: pytest.
     assert (rows["judging"] >= rows["gains"] + rows["promises"]).all()
     assert (rows["members"].astype(float).fillna(0) > 0).tolist() == [False, True, True] * 2
     assert rows["regret"].between(0, 1).all()
+    policy_tables.write(
+        path, rows[rows["judges"] != "whole"], {f"drone-{name}/updates8": {} for name in ("wide", "thin")}
+    )
+    budget_cost.run(tmp_path)
+    again = records.read_csv(path, keep_default_na=True)
+    assert again["judges"].tolist() == ["seeds", "short", "whole"] * 2  # what was cut short goes on
+    assert again["regret"].tolist() == rows["regret"].astype(float).tolist()
     before = path.read_bytes()
     monkeypatch.setattr(vgf, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
     budget_cost.run(tmp_path)

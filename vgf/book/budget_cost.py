@@ -3,7 +3,7 @@
 Trains the drone at each size and length, calls `vgf.choose_budget` as a user does with each kind of judges, and plays
 what was chosen. Writes `data/results/budget.cost/costs.csv`, a row a training, mover and kind of judges. Seconds are
 those of the processor, one thread, so that they depend little on what else the machine does; those of a training are
-of one of its seeds. What is done is kept, training by training.
+of one of its seeds. What is done is kept; a training whose judging was cut short is trained again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import cProfile
 import pstats
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ import vgf
 from vgf import records
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
-from vgf.book.budget_lengths import FILE
+from vgf.book.budget_lengths import FILE, KINDS
 from vgf.book.budget_study import played
 from vgf.book.budget_worlds import DroneWorld
 from vgf.budgets.critics import member_updates
@@ -78,29 +79,22 @@ def row(report: BudgetReport, table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def measured(record: Record, world: DroneWorld, training: float, plan: dict[str, Any]) -> pd.DataFrame:
-    """Return a row a mover and kind of judges."""
+def measured(
+    record: Record, world: DroneWorld, todo: list[tuple[str, int]], plan: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield a row of each kind of judges and mover that is to do, without the training's seconds."""
     agent, _ = load_agent(record.folder)
-    states = own_transitions(world.data()).observations[:STATES]
-    rows = []
-    for mover in plan["cost"]["movers"]:
+    states, tables = own_transitions(world.data()).observations[:STATES], {}
+    for name, mover in todo:
         policy = one_seed(agent, mover)
         assert isinstance(policy, VGF)
         count = policy.updates - policy.config.pretrain
         short = member_updates(count, plan["cells"]["ensemble"]["members"], **plan["cost"]["short"])
-        kinds: dict[str, tuple[JudgesName, int | None]] = {
-            "seeds": ("seeds", None),
-            "short": ("ensemble", short),
-            "whole": ("ensemble", count),
-        }
-        table = None
-        for name, (judges, updates) in kinds.items():
-            report, seconds = judged(record, world, mover, judges, updates, plan)
-            if table is None:
-                table = played(policy, world, rungs_of(plan), report.unit, states)
-            found = {"seed": mover, "judges": name, "updates": updates or 0, "training": training, **seconds}
-            rows.append(found | row(report, table))
-    return pd.DataFrame(rows)
+        judges, updates = {"seeds": ("seeds", None), "short": ("ensemble", short), "whole": ("ensemble", count)}[name]
+        report, seconds = judged(record, world, mover, judges, updates, plan)  # type: ignore[arg-type]
+        if mover not in tables:
+            tables[mover] = played(policy, world, rungs_of(plan), report.unit, states)
+        yield {"seed": mover, "judges": name, "updates": updates or 0, **seconds} | row(report, tables[mover])
 
 
 def run(results: Path | None = None) -> None:
@@ -112,23 +106,28 @@ def run(results: Path | None = None) -> None:
     every = [(name, size["hidden"], updates) for name, size in cost["sizes"].items() for updates in size["updates"]]
     for name, hidden, updates in every:
         task, method = f"drone-{name}", f"updates{updates}"
-        if is_there(path, task, method):
+        rows = rows_of(path, task, method)
+        done = set(zip(rows["judges"], rows["seed"], strict=True))
+        todo = [(kind, mover) for kind in KINDS for mover in cost["movers"] if (kind, mover) not in done]
+        if not todo:
             continue
         config = replace(own, hidden=tuple(hidden), train_steps=cost["train_steps"])
         with TemporaryDirectory() as kept:
             begun, how = time.process_time(), {"batch_size": plan["cells"]["batch_size"], "device": "cpu"}
             record = vgf.fit(world.data(), Path(kept) / "cost", config, seeds=cost["seeds"], updates=updates, **how)
             training = (time.process_time() - begun) / len(cost["seeds"])
-            table = measured(record, world, training, plan).assign(task=task, method=method)
-        policy_tables.write(path, table, {f"{task}/{method}": code_provenance()})
+            for found in measured(record, world, todo, plan):
+                facts = {"task": task, "method": method, "training": training}
+                rows = pd.concat([rows, pd.DataFrame([facts | found])], ignore_index=True)
+                policy_tables.write(path, rows, {f"{task}/{method}": code_provenance()})
 
 
-def is_there(path: Path, task: str, method: str) -> bool:
-    """Say whether a training is done."""
+def rows_of(path: Path, task: str, method: str) -> pd.DataFrame:
+    """Return the rows of a training that are done."""
     if not path.exists():
-        return False
-    rows = records.read_csv(path)
-    return bool(((rows["task"] == task) & (rows["method"] == method)).any())
+        return pd.DataFrame({"judges": [], "seed": []})
+    rows = records.read_csv(path, keep_default_na=True)
+    return rows[(rows["task"] == task) & (rows["method"] == method)]
 
 
 def _starts(starts: dict[str, int]) -> dict[str, int]:
