@@ -59,7 +59,7 @@ def test_judging_is_cheap_from_where_its_line_meets_a_tenth_of_the_training_s() 
 def test_a_short_ensemble_suffices_where_it_chooses_as_well(regret: float, kind: str) -> None:
     table = lengths.by_length(costs(regret))
     assert lengths.short_suffices(table, 1000) is (kind == "short")
-    assert lengths.short_text(table, 1000).endswith(f"the default ensemble is the {kind} one.")
+    assert lengths.short_text(table, PLAN).endswith(f"the default ensemble is the {kind} one.")
 
 
 def test_the_rule_for_judges_is_asked_with_the_longest_training_of_each_size() -> None:
@@ -75,9 +75,19 @@ def test_one_short_training_alone_has_no_line_and_no_verdict() -> None:
     every = costs()
     text = lengths.lengths_text(lengths.by_length(every[every["method"] == "updates100"]), PLAN)
     assert "By the lines" not in text
-    assert text.endswith(
-        "No training of 1,000 updates or more is run yet, so nothing is said of the short one's choices."
-    )
+    assert "Not both ensembles judged trainings of 1,000 updates or more" in text
+
+
+def test_a_kind_that_was_not_run_on_all_movers_is_no_verdict() -> None:
+    every = costs()
+    few = every[(every["judges"] != "whole") | (every["seed"] == 0)]
+    table = lengths.by_length(few)
+    assert "the default stays the whole one" in lengths.short_text(table, PLAN)
+    assert lengths.missing(table, PLAN) == [f"{n} updates with this page's networks" for n in ("100", "1,000")]
+    none = lengths.by_length(every[every["judges"] != "whole"])
+    assert "One as old" not in lengths.lengths_text(none, PLAN)
+    assert lengths.lengths_table(none)[f"{lengths.KINDS['whole']}, %"].tolist() == ["", ""]
+    assert lengths.by_length(every[every["judges"] == "seeds"]).empty
 
 
 def test_trainings_that_are_not_run_are_named_and_leave_the_default() -> None:
@@ -85,8 +95,12 @@ def test_trainings_that_are_not_run_are_named_and_leave_the_default() -> None:
     gone = ["500 updates with the campaign's networks", "7,000 updates with the campaign's networks"]
     assert lengths.missing(table, plan) == gone
     text = lengths.default_text(table, plan, SCORES, "ensemble")
-    assert text.startswith(f"Not run yet: {gone[0]}, and {gone[1]}.")
+    assert text.startswith(f"Not run yet, or not with every kind of judges: {gone[0]}; {gone[1]}.")
     assert text.endswith("so the default judges stay the ensemble.")
+    more = {"cost": {"long": 1000, "sizes": {"chapter": {"updates": [1000, 5000]}}}}
+    assert lengths.short_text(table, more).endswith(
+        "The rule asks for more of these, so the default stays the whole one."
+    )
 
 
 def test_the_table_is_read_from_its_record(tmp_path: Path) -> None:

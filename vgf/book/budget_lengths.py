@@ -43,7 +43,7 @@ def by_length(costs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns task, length (updates of the training), judges, training, judging, members, gains, promises (seconds),
-        share, regret and harm.
+        share, regret, harm and movers, how many; of the lengths at which both cheap kinds are run.
     """
     parts = ["members", "gains", "promises"]
     each = costs.assign(
@@ -51,9 +51,11 @@ def by_length(costs: pd.DataFrame) -> pd.DataFrame:
         share=costs["judging"] / costs["training"],
         **{name: costs[name].fillna(0.0) for name in parts},
     )
-    return (
-        each.groupby(KEYS, sort=True)[["training", "judging", *parts, "share", "regret", "harm"]].mean().reset_index()
-    )
+    sums = each.groupby(KEYS, sort=True)
+    names = ["training", "judging", *parts, "share", "regret", "harm"]
+    table = sums[names].mean().assign(movers=sums.size()).reset_index()
+    both = table.groupby(["task", "length"])["judges"].transform(lambda own: {"seeds", "short"} <= set(own))
+    return table[both].reset_index(drop=True)
 
 
 def lines(table: pd.DataFrame, task: str, judges: str) -> tuple[Line, Line]:
@@ -99,7 +101,7 @@ def lengths_table(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (task, length), own in table.groupby(["task", "length"], sort=False):
         shares = own.set_index("judges")["share"]
-        told = {f"{words}, %": f"{100 * shares[kind]:.0f}" for kind, words in KINDS.items() if kind in shares}
+        told = {f"{words}, %": f"{100 * shares[kind]:.0f}" if kind in shares else "" for kind, words in KINDS.items()}
         row = {"trained": SIZES[str(task)], "updates": f"{length:,}", "training a seed, s": own["training"].iloc[0]}
         rows.append(row | told)
     found = pd.DataFrame(rows)
@@ -123,7 +125,7 @@ def lengths_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
         told.append(
             f"With {SIZES[str(task)]} and {most:,} updates a seed trains in {own['training'].iloc[-1]:.0f} seconds. "
             f"Other seeds judge in {seconds['seeds']} of that, and a short ensemble in {seconds['short']}. "
-            f"One as old as the critic takes {_share(last, 'whole')}."
+            + (f"One as old as the critic takes {_share(last, 'whole')}." if "whole" in last.index else "")
         )
         if own["length"].nunique() > 1:
             told.append(_from_text(table, str(task), most))
@@ -132,17 +134,17 @@ def lengths_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
         f"Of the seconds of a short ensemble, {100 * short['members'] / short['judging']:.0f} % are its training and "
         f"{100 * short['promises'] / short['judging']:.0f} % the held-out promises."
     )
-    return " ".join([*told, short_text(table, plan["cost"]["long"])])
+    return " ".join([*told, short_text(table, plan)])
 
 
-def missing(table: pd.DataFrame, plan: Mapping[str, Any]) -> list[str]:
-    """Return the trainings of the rule file that are not in the table, in words."""
-    there = set(zip(table["task"], table["length"], strict=True))
+def missing(table: pd.DataFrame, plan: Mapping[str, Any], long: int = 0) -> list[str]:
+    """Return the trainings of the rule file, of at least `long` updates, on which not every kind of judges was run."""
+    whole = {key for key, own in table.groupby(["task", "length"]) if _compared(own)}
     return [
         f"{updates:,} updates with {SIZES[f'drone-{name}']}"
         for name, size in plan["cost"]["sizes"].items()
         for updates in sorted(size["updates"])
-        if (f"drone-{name}", updates) not in there
+        if updates >= long and (f"drone-{name}", updates) not in whole
     ]
 
 
@@ -157,7 +159,7 @@ def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFr
     """
     if gone := missing(table, plan):
         return (
-            f"Not run yet: {', and '.join(gone)}. "
+            f"Not run yet, or not with every kind of judges: {'; '.join(gone)}. "
             f"The rule asks for the longest training of each size, so the default judges stay {WHO[own]}."
         )
     default = default_at_length(table, plan["cost"]["long"], shared, plan["success"])
@@ -168,15 +170,26 @@ def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFr
     )
 
 
-def short_text(table: pd.DataFrame, long: int) -> str:
+def short_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     """Return how a short ensemble chose beside a whole one, and which the default is by the rule written before."""
-    own = table[table["length"] >= long].groupby("judges")[["regret", "harm"]].mean()
-    if own.empty:
-        return f"No training of {long:,} updates or more is run yet, so nothing is said of the short one's choices."
+    long = plan["cost"]["long"]
+    own = table[table["length"] >= long]
+    if not _compared(own):
+        return f"Not both ensembles judged trainings of {long:,} updates or more, so the default stays the whole one."
+    short, whole = (own[own["judges"] == kind]["regret"].mean() for kind in ("short", "whole"))
+    told = f"On trainings of {long:,} updates or more, mean regret is {short:.2f} by short ensembles, {whole:.2f} by whole."
+    if missing(table, plan, long):
+        return f"{told} The rule asks for more of these, so the default stays the whole one."
     kind = "short" if short_suffices(table, long) else "whole"
-    regrets = f"{own.loc['short', 'regret']:.2f} with a short one and {own.loc['whole', 'regret']:.2f} with a whole one"
-    first = f"On trainings of {long:,} updates or more, mean regret by an ensemble is {regrets}."
-    return f"{first} So by the rule written before, the default ensemble is the {kind} one."
+    return f"{told} So by the rule written before, the default ensemble is the {kind} one."
+
+
+def _compared(table: pd.DataFrame) -> bool:
+    """Say whether both ensembles judged the same number of movers at every length of a table that is not empty."""
+    short, whole = (
+        table[table["judges"] == kind].set_index(["task", "length"])["movers"] for kind in ("short", "whole")
+    )
+    return len(short) > 0 and short.equals(whole)
 
 
 def _share(last: pd.DataFrame, kind: str) -> str:
