@@ -177,7 +177,8 @@ def short_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     if not _compared(own):
         return f"Not both ensembles judged trainings of {long:,} updates or more, so the default stays the whole one."
     short, whole = (own[own["judges"] == kind]["regret"].mean() for kind in ("short", "whole"))
-    told = f"On trainings of {long:,} updates or more, mean regret is {short:.2f} by short ensembles, {whole:.2f} by whole."
+    regret = f"{short:.2f} by short ensembles and {whole:.2f} by whole ones"
+    told = f"On trainings of {long:,} updates or more, mean regret is {regret}."
     if missing(table, plan, long):
         return f"{told} The rule asks for more of these, so the default stays the whole one."
     kind = "short" if short_suffices(table, long) else "whole"
