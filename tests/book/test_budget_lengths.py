@@ -27,7 +27,16 @@ def costs(short_regret: float = 0.2) -> pd.DataFrame:
                 found = {"seed": seed, "judges": judges, "training": 0.01 * length, "judging": judging + seed - 0.5}
                 found |= {"members": np.nan if judges == "seeds" else 0.5, "gains": 0.1, "promises": 0.4}
                 regret = short_regret if judges == "short" else 0.2
-                rows.append(found | {"regret": regret, "harm": False, "method": f"updates{length}"})
+                rows.append(
+                    found
+                    | {
+                        "regret": regret,
+                        "harm": False,
+                        "displacement": 0.5,
+                        "particles": 10,
+                        "method": f"updates{length}",
+                    }
+                )
     return pd.DataFrame(rows).assign(task="drone-chapter")
 
 
@@ -57,7 +66,8 @@ def test_judging_is_cheap_from_where_its_line_meets_a_tenth_of_the_training_s() 
 
 @pytest.mark.parametrize(("regret", "kind"), [(0.2, "short"), (0.22, "short"), (0.23, "whole")])
 def test_a_short_ensemble_suffices_where_it_chooses_as_well(regret: float, kind: str) -> None:
-    table = lengths.by_length(costs(regret))
+    table = lengths.by_length(costs(regret).assign(displacement=[*[0.5] * 9, 1.0, 0.5, 0.5]))
+    assert "the same rung for 1 of 2 policies" in lengths.short_text(table, PLAN)
     assert lengths.short_suffices(table, 1000) is (kind == "short")
     assert lengths.short_text(table, PLAN).endswith(f"the default ensemble is the {kind} one.")
 

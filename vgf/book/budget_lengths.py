@@ -43,7 +43,8 @@ def by_length(costs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns task, length (updates of the training), judges, training, judging, members, gains, promises (seconds),
-        share, regret, harm and movers, how many; of the lengths at which both cheap kinds are run.
+        share, regret, harm, same (share of movers with the rung of a whole ensemble) and movers, how many; of the
+        lengths at which both cheap kinds are run.
     """
     parts = ["members", "gains", "promises"]
     each = costs.assign(
@@ -51,8 +52,13 @@ def by_length(costs: pd.DataFrame) -> pd.DataFrame:
         share=costs["judging"] / costs["training"],
         **{name: costs[name].fillna(0.0) for name in parts},
     )
+    key, rung = ["task", "length", "seed"], list(zip(each["displacement"], each["particles"], strict=True))
+    whole = each.assign(rung=rung)[each["judges"] == "whole"].set_index(key)["rung"].to_dict()
+    each["same"] = [
+        float(whole.get(k) == r) for k, r in zip(each[key].itertuples(index=False, name=None), rung, strict=True)
+    ]
     sums = each.groupby(KEYS, sort=True)
-    names = ["training", "judging", *parts, "share", "regret", "harm"]
+    names = ["training", "judging", *parts, "share", "regret", "harm", "same"]
     table = sums[names].mean().assign(movers=sums.size()).reset_index()
     both = table.groupby(["task", "length"])["judges"].transform(lambda own: {"seeds", "short"} <= set(own))
     return table[both].reset_index(drop=True)
@@ -178,7 +184,11 @@ def short_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
         return f"Not both ensembles judged trainings of {long:,} updates or more, so the default stays the whole one."
     short, whole = (own[own["judges"] == kind]["regret"].mean() for kind in ("short", "whole"))
     regret = f"{short:.2f} by short ensembles and {whole:.2f} by whole ones"
-    told = f"On trainings of {long:,} updates or more, mean regret is {regret}."
+    count, same = _same(own[own["judges"] == "short"])
+    told = (
+        f"On trainings of {long:,} updates or more, mean regret is {regret}. "
+        f"Both take the same rung for {same} of {count} policies, all of one drone."
+    )
     if missing(table, plan, long):
         return f"{told} The rule asks for more of these, so the default stays the whole one."
     kind = "short" if short_suffices(table, long) else "whole"
@@ -191,6 +201,11 @@ def _compared(table: pd.DataFrame) -> bool:
         table[table["judges"] == kind].set_index(["task", "length"])["movers"] for kind in ("short", "whole")
     )
     return len(short) > 0 and short.equals(whole)
+
+
+def _same(own: pd.DataFrame) -> tuple[int, int]:
+    """Return of how many movers, and for how many of them the rung is that of a whole ensemble."""
+    return int(own["movers"].sum()), round((own["same"] * own["movers"]).sum())
 
 
 def _share(last: pd.DataFrame, kind: str) -> str:

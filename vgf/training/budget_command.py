@@ -35,7 +35,7 @@ def budget_command(
         seed: of the policy; may be left out where there is one.
         judges: train an ensemble of critics, or take the record's other seeds, or auto: those where there are enough.
         members: critics of the ensemble.
-        updates: of each of them; as many as the policy's critic had by default.
+        updates: of each of them; by default together a tenth of those of the policy's critic, each at least 2,000.
         device: cpu, cuda, or auto: cuda where there is one.
         json: print a JSON list of the ladder's rows instead of a table.
     """
