@@ -71,12 +71,15 @@ def test_costs_are_told_by_world_and_from_the_dearest_cell() -> None:
 
 
 def test_the_campaign_s_cells_are_told_or_said_to_be_left_out() -> None:
-    own, success = {"task": "drone-many", "rows": ["train2-500", "gone"]}, {"harm": 0.05, "capture": 0.5}
+    own = {"task": "drone-many", "rows": ["train2-500", "gone"], "episodes": {"tuning": 5, "reporting": 15}}
+    success = {"harm": 0.05, "capture": 0.5}
     assert "left out here: no policy of the study was at hand" in budget_words.campaign_text(None, own, success)
     cells, every = (each[each["task"] == "drone-many"] for each in (PART.cells, PART.every))
     one = PART._replace(cells=cells, every=every.assign(displacement=every["displacement"].fillna(0.0)))
     text = budget_words.campaign_text(one, own, success)
-    assert text.startswith("On drone-many there are 1 cells, of the rows train2-500. The rule moved particles in 0")
+    assert text.startswith("On drone-many there are 1 cells, one a seed of train2-500, with 15 episodes a rung.")
+    assert "The rung that a critic itself values most has a regret of 1.00 there. The rule moved particles in 0" in text
+    assert "Judged by the record's other seeds, the same rule has a regret of" in text
     assert text.endswith("Without a policy, and left out: gone.")
 
 

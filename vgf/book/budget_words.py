@@ -209,15 +209,20 @@ def campaign_text(part: Part | None, own: Mapping[str, Any], success: Mapping[st
             "`python -m vgf.results.budget_campaign` makes them from those that `vgf train` leaves."
         )
     table = budget_rules.scores(part.cells, part.every).set_index(["world", "rule"])
-    ours, best, zero = (table.loc[(world, rule)] for rule in ("ours", "hindsight", "zero"))
+    names = ("ours", "hindsight", "zero", "ours_seeds", "promise")
+    ours, best, zero, seeds, promise = (table.loc[(world, rule)] for rule in names)
     moves, cells = budget_rules.moved(part.every)
     rows = dict.fromkeys(part.cells["method"])
     gone = [row for row in own["rows"] if row not in rows]
     told = (
-        f"On {task} there are {cells} cells, of the rows {', '.join(rows)}. "
+        f"On {task} there are {cells} cells, one a seed of {', '.join(rows)}, "
+        f"with {own['episodes']['reporting']} episodes a rung. "
+        f"The rung that a critic itself values most has a regret of {promise['regret']:.2f} there. "
         f"The rule moved particles in {moves} and did harm in {round(ours['harm'] * cells)}. "
         f"Its regret is {ours['regret']:.2f}, that of no step {zero['regret']:.2f}, and that of the best fixed rung, "
         f"picked afterwards, {best['regret']:.2f}. "
-        f"{misses_of(budget_rules.verdict(table.reset_index(), success, world))}"
+        f"{misses_of(budget_rules.verdict(table.reset_index(), success, world))} "
+        f"Judged by the record's other seeds, the same rule has a regret of {seeds['regret']:.2f} and does harm in "
+        f"{round(seeds['harm'] * cells)}."
     )
     return told + (f" Without a policy, and left out: {', '.join(gone)}." if gone else "")
