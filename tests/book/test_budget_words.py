@@ -63,11 +63,24 @@ def test_rules_for_train_steps_are_counted_in_pairs(lost: tuple[float, float, fl
 def test_costs_are_told_by_world_and_from_the_dearest_cell() -> None:
     cells = PART.cells.assign(judging_seeds=[0.5] * 4 + [0.7] * 4)
     costs = budget_pictures.costs(cells)
-    text = budget_words.costs_text(costs, 0.1, "ensemble", "ensemble")
+    text = budget_words.costs_text(costs, 0.1, "ensemble")
     assert "On the drone a training takes 10.0 seconds a seed, an ensemble 5.0." in text
     assert "at most 10 % of a training of 7 seconds or more" in text
-    assert text.endswith("the default should be the ensemble; that of `vgf.choose_budget` is the same.")
-    assert budget_words.costs_text(costs, 0.1, "auto", "ensemble").endswith("is the ensemble.")
+    assert text.endswith("the default on these cells should be the ensemble.")
+    assert budget_words.costs_text(costs, 0.1, "auto").endswith("and an ensemble elsewhere.")
+
+
+def test_the_campaign_s_cells_are_told_or_said_to_be_left_out() -> None:
+    own = {"task": "drone-many", "rows": ["train2-500", "gone"], "episodes": {"tuning": 5, "reporting": 15}}
+    success = {"harm": 0.05, "capture": 0.5}
+    assert "left out here: no policy of the study was at hand" in budget_words.campaign_text(None, own, success)
+    cells, every = (each[each["task"] == "drone-many"] for each in (PART.cells, PART.every))
+    one = PART._replace(cells=cells, every=every.assign(displacement=every["displacement"].fillna(0.0)))
+    text = budget_words.campaign_text(one, own, success)
+    assert text.startswith("On drone-many there are 1 cells, one a seed of train2-500, with 15 episodes a rung.")
+    assert "The rung that a critic itself values most has a regret of 1.00 there. The rule moved particles in 0" in text
+    assert "Judged by the record's other seeds, the same rule has a regret of" in text
+    assert text.endswith("Without a policy, and left out: gone.")
 
 
 def test_the_finding_is_five_sentences_with_what_it_misses() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from tests.helpers.own_runs import CONFIG, trajectories
 from vgf.agents import VGF, Dims
-from vgf.budgets.critics import AgentCritics, ensemble, split
+from vgf.budgets.critics import AgentCritics, ensemble, member_updates, split
 from vgf.budgets.measure import trajectories_of
 from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
@@ -70,3 +70,16 @@ def test_trajectories_held_out_are_not_learnt_from() -> None:
 def test_one_critic_is_no_ensemble() -> None:
     with pytest.raises(ValueError, match="2 critics or more"):
         ensemble(VGF.create(SMALL, Dims(3, 1), (0,)), DATA, np.arange(9), members=1, updates=1, batch_size=8)
+
+
+def test_a_short_ensemble_has_a_share_of_the_updates_and_no_fewer_than_told() -> None:
+    assert member_updates(100_000, 5, share=0.1, fewest=2000) == 2000
+    assert member_updates(1_000_000, 5, share=0.1, fewest=2000) == 20_000
+    assert member_updates(1800, 5, share=0.1, fewest=2000) == 1800
+
+
+def test_a_bank_is_drawn_where_it_is_smaller_than_what_the_updates_take() -> None:
+    policy = VGF.create(SMALL, Dims(3, 1), (0,))  # 72 states, 4 actions each
+    few, many = (ensemble(policy, DATA, np.arange(9), members=2, updates=n, batch_size=8) for n in (4, 40))
+    assert (few.bank, few.config.bank) == (None, 0)
+    assert many.bank is not None

@@ -8,7 +8,7 @@ import torch
 
 from tests.helpers.known_critics import A_TRAJECTORY, SIGMA, STD, KnownCritics, quadratic, scaled, world
 from vgf.budgets import measure
-from vgf.budgets.ladder import CLONE, Rung, ladder
+from vgf.budgets.ladder import CLONE, Rung, Unit, ladder
 from vgf.datasets.transitions import Transitions
 
 Q = quadratic((0.3, 0.0))
@@ -88,3 +88,16 @@ def test_predictions_distances_and_errors_of_held_out_transitions() -> None:
     length = data.transitions.actions.norm(dim=-1).numpy() / SIGMA
     assert np.abs(held.distance - length).max() < 0.6
     assert np.array_equal(held.returns, data.transitions.rewards.numpy())  # every step ends the task
+
+
+def test_of_many_rows_some_are_valued_and_returns_are_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = rows([1.0] * 12, [1.0] * 12, [0, 0, 0, 0, 0, 1] * 2)
+    ordered = measure.HeldRows(data, np.repeat([0, 1], 6))
+    unit, ten = Unit(1.0, 1.0, 2), lambda s, a: 10.0 + 0.0 * a.sum(-1)
+    every = measure.held_out(KnownCritics([ten]), ordered, unit)
+    monkeypatch.setattr(measure, "MOST_LOOKED", 4)
+    some = measure.held_out(KnownCritics([ten]), ordered, unit)
+    looked = [0, 3, 5, 7, 11]
+    assert some.trajectory.tolist() == [0, 0, 0, 1, 1]
+    assert some.returns.tolist() == every.returns[looked].tolist()
+    assert some.td.shape == (1, 5)

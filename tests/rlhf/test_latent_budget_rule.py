@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from tests.helpers.latent import SIZES, Straight, little_space
 from vgf.budgets.ladder import Rung
 from vgf.budgets.measure import unit_of
 from vgf.results.budget_cells import rules_file
-from vgf.rlhf.latent.budget_rule import WishCritics, cell, held_of, played
+from vgf.rlhf.latent.budget_rule import WishCritics, cell, held_of, main, played
 from vgf.rlhf.latent.models import BOX, Prior
 from vgf.rlhf.latent.wishes import Wish, wishes
 
@@ -66,3 +67,9 @@ def test_a_cell_has_a_row_a_rung_and_one_a_rule() -> None:
     value = found["choices"].set_index("rule")["value"]
     assert value["oracle"] >= value["ours"] >= value["clone"]  # all networks are right here
     assert set(found["cells"]["task"]) == {"language-conditional"}
+
+
+def test_words_are_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["foo", "bar"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("budget_rule: no word is taken, got 'foo bar'")

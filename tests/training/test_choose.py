@@ -16,6 +16,8 @@ from tests.helpers.own_runs import CONFIG, trajectories
 from vgf.agents import VGF, Dims
 from vgf.budgets.acting import policy_digest
 from vgf.budgets.report import judges_path, read_report, report_path
+from vgf.results.budget_cells import rules_file
+from vgf.training import choose
 from vgf.training.checkpoints import POLICY, load_agent, one_seed, save_policy
 from vgf.training.choose import choose_budget
 
@@ -50,6 +52,13 @@ def test_a_budget_is_chosen_saved_and_acted_by(record: Path) -> None:
     assert policy.act(STATES, "auto-state", seed=3).shape == (7, 2)
     again = choose_budget(record, DATA, seed=1, save=False, **SETTINGS)
     assert again.table.equals(report.table)
+
+
+def test_an_ensemble_is_as_short_as_the_rule_file_says(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rules_file()["cost"]["short"] == choose.SHORT
+    monkeypatch.setattr(choose, "SHORT", {"share": 1.0, "fewest": 1})
+    report = choose_budget(record, DATA, seed=1, batch_size=8, members=2, save=False)
+    assert report.judges.startswith("2 critics of 2 updates")  # half of the critic's four
 
 
 def test_other_seeds_may_judge_and_say_that_they_have_seen_the_data(record: Path) -> None:

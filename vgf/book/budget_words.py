@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,14 +134,13 @@ def train_table(pairs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("rule")
 
 
-def costs_text(costs: pd.DataFrame, share: float, default: str, own: str) -> str:
-    """Return what judging costs, by world, and whether the default judges are those of the rule written before.
+def costs_text(costs: pd.DataFrame, share: float, default: str) -> str:
+    """Return what judging costs, by world, and which default judges the rule written before asks for on these cells.
 
     Args:
         costs: of `vgf.book.budget_pictures.costs`.
         share: most that judging may cost of the training.
         default: the judges by the rule: "auto" or "ensemble".
-        own: the default of `vgf.choose_budget`.
     """
     told = []
     for world, one in costs.drop(index="all").iterrows():
@@ -153,9 +153,8 @@ def costs_text(costs: pd.DataFrame, share: float, default: str, own: str) -> str
         "".join(told)
         + f"So with these networks and data, other seeds cost at most {100 * share:.0f} % of a training of "
         f"{np.ceil(costs.loc['all', 'most_seeds'] / share):.0f} seconds or more, if their cost does not grow with it. "
-        "An ensemble grows with the training, since its critics have as many updates. "
-        f"By the rule written before, the default should be {WHO[default]}; that of `vgf.choose_budget` is "
-        + ("the same." if own == default else f"{WHO[own]}.")
+        "An ensemble as old as the policy's critic grows with the training. "
+        f"By the rule written before, the default on these cells should be {WHO[default]}."
     )
 
 
@@ -193,3 +192,37 @@ def misses_of(verdict: Mapping[str, bool]) -> str:
 def misses(verdict: Mapping[str, bool]) -> str:
     """Return how many conditions of success failed, in words: "two of three"."""
     return f"{COUNTS[sum(not holds for holds in verdict.values())]} of {COUNTS[len(verdict)]}"
+
+
+def campaign_text(part: Part | None, own: Mapping[str, Any], success: Mapping[str, float]) -> str:
+    """Return what the rule did on the campaign's policies, or that these cells are left out.
+
+    Args:
+        part: its cells; None where there are none.
+        own: part `campaign` of the rule file.
+        success: most harm and least capture.
+    """
+    world, task = budget_rules.world_of(own["task"]), own["task"]
+    if part is None:
+        return (
+            f"Cells of {task} are described in the rule file, and left out here: no policy of the study was at hand. "
+            "`python -m vgf.results.budget_campaign` makes them from those that `vgf train` leaves."
+        )
+    table = budget_rules.scores(part.cells, part.every).set_index(["world", "rule"])
+    names = ("ours", "hindsight", "zero", "ours_seeds", "promise")
+    ours, best, zero, seeds, promise = (table.loc[(world, rule)] for rule in names)
+    moves, cells = budget_rules.moved(part.every)
+    rows = dict.fromkeys(part.cells["method"])
+    gone = [row for row in own["rows"] if row not in rows]
+    told = (
+        f"On {task} there are {cells} cells, one a seed of {', '.join(rows)}, "
+        f"with {own['episodes']['reporting']} episodes a rung. "
+        f"The rung that a critic itself values most has a regret of {promise['regret']:.2f} there. "
+        f"The rule moved particles in {moves} and did harm in {round(ours['harm'] * cells)}. "
+        f"Its regret is {ours['regret']:.2f}, that of no step {zero['regret']:.2f}, and that of the best fixed rung, "
+        f"picked afterwards, {best['regret']:.2f}. "
+        f"{misses_of(budget_rules.verdict(table.reset_index(), success, world))} "
+        f"Judged by the record's other seeds, the same rule has a regret of {seeds['regret']:.2f} and does harm in "
+        f"{round(seeds['harm'] * cells)}."
+    )
+    return told + (f" Without a policy, and left out: {', '.join(gone)}." if gone else "")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vgf.agents.bank import ActionBank
 from vgf.agents.vgf import VGF
+from vgf.agents.vgf_config import VGFConfig
 from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget
@@ -86,6 +87,18 @@ def split(transitions: Transitions, share: float, seed: int = 0) -> tuple[np.nda
     return np.sort(order[held:]), np.sort(order[:held])
 
 
+def member_updates(updates: int, members: int, share: float, fewest: int) -> int:
+    """Return the updates of each member of a short ensemble.
+
+    Args:
+        updates: of the policy's critic.
+        members: of the ensemble.
+        share: of these updates, that all members have together.
+        fewest: of each member, or `updates` where these are fewer.
+    """
+    return min(updates, max(fewest, round(share * updates / members)))
+
+
 def ensemble(
     policy: VGF,
     transitions: Transitions,
@@ -119,6 +132,7 @@ def ensemble(
         pretrain=max(policy.config.pretrain, 1),
         direction="autograd",
         step_unit="absolute",
+        bank=policy.config.bank if bank or _pays(policy.config, len(transitions), updates * batch_size) else 0,
     )
     seeds = range(first_seed, first_seed + members)
     agent = VGF.create(config, policy.dims, seeds, policy.device)
@@ -137,6 +151,11 @@ def ensemble(
         index = torch.as_tensor(np.stack(drawn, 1), device=policy.device)
         agent.update_many(transitions, index)
     return agent
+
+
+def _pays(config: VGFConfig, states: int, visits: int) -> bool:
+    """Say whether a bank of each member's actions at all states is no larger than what its visits would draw anew."""
+    return states * config.bank <= visits * config.particles
 
 
 def _bootstraps(number: np.ndarray, learn: np.ndarray, seeds: Sequence[int]) -> list[np.ndarray]:

@@ -20,7 +20,8 @@ from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget, best_of
 
 REFERENCE_ACTIONS = 16  # of each state, for means over the reference
-MOST_ROWS = 20_000  # held-out transitions that are looked at
+MOST_ROWS = 20_000  # held-out transitions that returns are made of
+MOST_LOOKED = 5_000  # of them, that critics value; neighbours in a trajectory say much the same
 MOST_STATES = 512  # of them, at which rungs are judged
 
 
@@ -180,18 +181,32 @@ def held_out(critics: Critics, held: HeldRows, unit: Unit) -> HeldOut:
     The return of a trajectory that was cut off goes on with the critics' mean value of where it ended.
     """
     rows = held.transitions
+    looked = _looked_at(rows.terminals)
+    part = {name: getattr(rows, name)[looked] for name in ("observations", "actions", "rewards", "masks")}
     shape = (critics.count, -1, -1)
-    states, after = rows.observations.expand(*shape), rows.next_observations.expand(*shape)
+    states, after = part["observations"].expand(*shape), rows.next_observations[looked].expand(*shape)
     actions = critics.sample(states, REFERENCE_ACTIONS)
     values = critics.value(states, actions).mean(-1)
     later = critics.value(after, critics.sample(after, REFERENCE_ACTIONS)).mean(-1)
-    taken = critics.value(states, rows.actions.expand(*shape))
-    td = rows.rewards + critics.discount * rows.masks * later - taken
-    distance = (rows.actions - actions.mean((0, 2))).norm(dim=-1) / unit.sigma
-    returns = returns_of(rows, later.mean(0), critics.discount)
+    taken = critics.value(states, part["actions"].expand(*shape))
+    td = part["rewards"] + critics.discount * part["masks"] * later - taken
+    distance = (part["actions"] - actions.mean((0, 2))).norm(dim=-1) / unit.sigma
+    ahead = later.new_zeros(len(rows.rewards))  # the value of what follows counts at a trajectory's end alone
+    ahead[looked] = later.mean(0)
+    returns = returns_of(rows, ahead, critics.discount)[looked.cpu()]
     arrays = (taken - values, values.mean(0), returns, distance)
     predicted, value, came, far = (each.double().cpu().numpy() for each in arrays)
-    return HeldOut(predicted, value, came, far, held.trajectory, td.double().cpu().numpy())
+    chosen = looked.cpu().numpy()
+    return HeldOut(predicted, value, came, far, held.trajectory[chosen], td.double().cpu().numpy())
+
+
+def _looked_at(terminals: Tensor) -> Tensor:
+    """Return numbers of the rows that critics look at: all, or `MOST_LOOKED` evenly and every trajectory's last."""
+    count = len(terminals)
+    if count <= MOST_LOOKED:
+        return torch.arange(count, device=terminals.device)
+    even = torch.linspace(0, count - 1, MOST_LOOKED, dtype=torch.float64, device=terminals.device).long()
+    return torch.unique(torch.cat([even, torch.nonzero(terminals)[:, 0]]))
 
 
 def returns_of(rows: Transitions, later: Tensor, discount: float) -> Tensor:

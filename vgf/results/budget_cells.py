@@ -59,6 +59,11 @@ class Part(NamedTuple):
     constants: pd.DataFrame | None = None
 
 
+def is_made(part: str, results: Path | None = None) -> bool:
+    """Say whether a part has cells in `data/results`."""
+    return ((results or records.results_folder()) / f"{STUDY}.{part}" / "cells.csv").exists()
+
+
 def read(*parts: str, results: Path | None = None) -> Part:
     """Return the tables of a part, or of several as one, from `data/results`."""
     root = results or records.results_folder()

@@ -35,11 +35,11 @@ def budget_command(
         seed: of the policy; may be left out where there is one.
         judges: train an ensemble of critics, or take the record's other seeds, or auto: those where there are enough.
         members: critics of the ensemble.
-        updates: of each of them; as many as the policy's critic had by default.
+        updates: of each of them; by default together a tenth of those of the policy's critic, each at least 2,000.
         device: cpu, cuda, or auto: cuda where there is one.
         json: print a JSON list of the ladder's rows instead of a table.
     """
-    found = _data(record, data)
+    found = data_of(record, data)
     report = choose_budget(record, found, seed=seed, judges=judges, members=members, updates=updates, device=device)
     if json:
         print(report.table.to_json(orient="records"))
@@ -48,7 +48,7 @@ def budget_command(
     print(f"{report.task}: {report.sentence}")
 
 
-def _data(record: Path, data: Path | None) -> Transitions | Path:
+def data_of(record: Path, data: Path | None = None) -> Transitions | Path:
     """Return what the policy was trained on: a task's file with the task's rewards, or own data as they are.
 
     Raises:

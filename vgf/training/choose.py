@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from vgf.agents import Agent
 from vgf.agents.vgf import VGF
 from vgf.budgets.acting import policy_digest
-from vgf.budgets.critics import AgentCritics, ensemble, split
+from vgf.budgets.critics import AgentCritics, ensemble, member_updates, split
 from vgf.budgets.ladder import Rung, ladder
 from vgf.budgets.measure import evidence, held_rows
 from vgf.budgets.report import BudgetReport, judges_path, report_path
@@ -34,6 +34,8 @@ from vgf.training.device import choose_device
 JudgesName = Literal["auto", "ensemble", "seeds"]
 JUDGES = "judges"  # names their noise
 HELD_SHARE = 0.25  # of the trajectories
+# updates of an ensemble: `share` of the critic's, of all members together, and at least `fewest` of each
+SHORT: dict[str, Any] = {"share": 0.1, "fewest": 2000}
 FEWEST_SEEDS = 4  # of a record whose other seeds can judge one
 
 
@@ -63,7 +65,8 @@ def choose_budget(
         judges: "ensemble" trains critics on a bootstrap of trajectories; "seeds" takes the other seeds of the record,
             at least three, at no cost but with trajectories that they have seen; "auto" takes them where there are.
         members: critics of the ensemble, >= 2.
-        updates: of each of its critics; as many as the policy's critic had when None.
+        updates: of each of its critics; when None all together have a tenth of those of the policy's critic, and each
+            at least 2,000, or as many as that had where it had fewer.
         batch_size: of those updates.
         rule: constants, those of `vgf.budgets.rule` when None.
         rungs: the ladder; `vgf.budgets.ladder.ladder()` when None.
@@ -109,9 +112,10 @@ def _trained(
     policy: VGF, transitions: Transitions, learn: np.ndarray, members: Any, updates: Any, batch_size: int
 ) -> tuple[VGF, str]:
     """Return a new ensemble as judges, and who they are in words; arguments as of `choose_budget`."""
-    count = _critic_updates(policy) if updates is None else whole("updates", updates, 1)
-    critics = ensemble(policy, transitions, learn, whole("members", members, 2), count, batch_size)
-    return critics, f"{members} critics of {count} updates, each from a bootstrap of {len(learn)} trajectories"
+    count, own = whole("members", members, 2), _critic_updates(policy)
+    each = member_updates(own, count, **SHORT) if updates is None else whole("updates", updates, 1)
+    critics = ensemble(policy, transitions, learn, count, each, batch_size)
+    return critics, f"{count} critics of {each} updates, each from a bootstrap of {len(learn)} trajectories"
 
 
 def _save(report: BudgetReport, path: Path, critics: VGF | None) -> None:

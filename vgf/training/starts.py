@@ -17,8 +17,8 @@ from typing import Literal
 #: What an experiment's evaluations are for.
 Purpose = Literal["tuning", "choosing", "reporting", "shared"]
 PURPOSES: tuple[str, ...] = typing.get_args(Purpose)
-#: The same, and what a trained policy is looked at for: ranking and controls, which give no score to report.
-Starts = Literal["tuning", "choosing", "reporting", "shared", "diagnosis"]
+#: The same, and what a trained policy is looked at for: ranking and controls, which give no score to report; budgets.
+Starts = Literal["tuning", "choosing", "reporting", "shared", "diagnosis", "budgets"]
 #: The first environment seed of each; episodes count up from it.
 FIRST_SEEDS: Mapping[Starts, int] = {
     "shared": 100_000,
@@ -26,5 +26,6 @@ FIRST_SEEDS: Mapping[Starts, int] = {
     "choosing": 300_000,
     "reporting": 400_000,
     "diagnosis": 500_000,
+    "budgets": 600_000,
 }
 ROOM = 100_000  # episodes a purpose has before it would reach the next one's seeds

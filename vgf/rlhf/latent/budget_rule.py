@@ -8,6 +8,7 @@ value of the nearest snippet of the reporting half. Writes `data/results/budget.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from vgf.rlhf.latent.models import BOX, Prior, Ratings, networks
 from vgf.rlhf.latent.space import Space, Texts
 from vgf.rlhf.latent.study import Study
 from vgf.rlhf.latent.wishes import Wish, marks_of, wishes
+from vgf.support.given import shown
 from vgf.support.paths import data_folder
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.support.scales import ScaleName
@@ -184,5 +186,17 @@ def run(results: Path | None = None) -> None:
     score(folder)
 
 
+def main(words: list[str]) -> int:
+    """Run `python -m vgf.rlhf.latent.budget_rule`; return 2 for bad input."""
+    try:
+        if words:
+            raise ValueError(f"no word is taken, got {shown(' '.join(words))}; data/rules/budget.yaml says all")
+        run()
+    except (ValueError, OSError) as error:
+        print(f"budget_rule: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    run()
+    sys.exit(main(sys.argv[1:]))
