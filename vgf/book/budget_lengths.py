@@ -132,8 +132,8 @@ def lengths_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
         seconds = {kind: f"{last.loc[kind, 'judging']:.1f}, {_share(last, kind)}" for kind in ("seeds", "short")}
         told.append(
             f"With {SIZES[str(task)]} and {most:,} updates a seed trains in {own['training'].iloc[-1]:.0f} seconds. "
-            f"Other seeds judge in {seconds['seeds']} of that, and a short ensemble in {seconds['short']}. "
-            + (f"One as old as the critic takes {_share(last, 'whole')}." if "whole" in last.index else "")
+            f"Other seeds judge in {seconds['seeds']} of that, and a short ensemble in {seconds['short']}."
+            + (f" One as old as the critic takes {_share(last, 'whole')}." if "whole" in last.index else "")
         )
         if own["length"].nunique() > 1:
             told.append(_from_text(table, str(task), most))
