@@ -61,7 +61,9 @@ def by_length(costs: pd.DataFrame) -> pd.DataFrame:
     names = ["training", "judging", *parts, "share", "regret", "harm", "same"]
     table = sums[names].mean().assign(movers=sums.size()).reset_index()
     both = table.groupby(["task", "length"])["judges"].transform(lambda own: {"seeds", "short"} <= set(own))
-    return table[both].reset_index(drop=True)
+    return (
+        table[both].sort_values("task", key=lambda own: own.map([*SIZES].index), kind="stable").reset_index(drop=True)
+    )
 
 
 def lines(table: pd.DataFrame, task: str, judges: str) -> tuple[Line, Line]:
@@ -130,12 +132,12 @@ def lengths_text(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
         seconds = {kind: f"{last.loc[kind, 'judging']:.1f}, {_share(last, kind)}" for kind in ("seeds", "short")}
         told.append(
             f"With {SIZES[str(task)]} and {most:,} updates a seed trains in {own['training'].iloc[-1]:.0f} seconds. "
-            f"Other seeds judge in {seconds['seeds']} of that, and a short ensemble in {seconds['short']}. "
-            + (f"One as old as the critic takes {_share(last, 'whole')}." if "whole" in last.index else "")
+            f"Other seeds judge in {seconds['seeds']} of that, and a short ensemble in {seconds['short']}."
+            + (f" One as old as the critic takes {_share(last, 'whole')}." if "whole" in last.index else "")
         )
         if own["length"].nunique() > 1:
             told.append(_from_text(table, str(task), most))
-    short = table[table["judges"] == "short"].iloc[-1]
+    short = table[table["judges"] == "short"].sort_values("length").iloc[-1]
     told.append(
         f"Of the seconds of a short ensemble, {100 * short['members'] / short['judging']:.0f} % are its training and "
         f"{100 * short['promises'] / short['judging']:.0f} % the held-out promises."

@@ -65,8 +65,7 @@ def choose_budget(
         judges: "ensemble" trains critics on a bootstrap of trajectories; "seeds" takes the other seeds of the record,
             at least three, at no cost but with trajectories that they have seen; "auto" takes them where there are.
         members: critics of the ensemble, >= 2.
-        updates: of each of its critics; when None all together have a tenth of those of the policy's critic, and each
-            at least 2,000, or as many as that had where it had fewer.
+        updates: of each of its critics; when None together a tenth of the policy's, each 2,000, or its own if fewer.
         batch_size: of those updates.
         rule: constants, those of `vgf.budgets.rule` when None.
         rungs: the ladder; `vgf.budgets.ladder.ladder()` when None.
