@@ -22,6 +22,7 @@ from vgf.rlhf.parts.prepare import minilm_folder, model_folder
 from vgf.rlhf.reward import load_reward
 from vgf.rlhf.settings import SMOLLM2, Setup
 from vgf.rlhf.stages import load_splits, open_policy, open_sft
+from vgf.rlhf.stopping import TO_STOP
 from vgf.rlhf.study.group import AlignmentContext, open_group, rows_of
 from vgf.rlhf.study.methods import Method
 from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, mark_of, read_rows, seal
@@ -50,7 +51,7 @@ def open_context(setup: Setup, methods: Sequence[Method]) -> tuple[AlignmentCont
     for stage in sorted({method.stage for method in methods if method.stage}):
         if read_done(setup.folder(stage)) is None:
             raise ValueError(f"{stage} is not trained for these settings; `vgf rlhf train {stage}` comes first")
-        others[stage] = open_policy(setup, setup.folder(stage))[0]
+        others[stage] = open_policy(setup, setup.folder(stage), stage)[0]
     constant = constant_direction(policy, reward, splits.reward[:CALIBRATION], Flow(), setup.seed)
     rows = evaluation_prompts(splits.test, setup.sizes.prompts, setup.least_rating, setup.development)
     return AlignmentContext(setup, policy, reward, judge, constant, others), rows
@@ -108,6 +109,7 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
                 "scale": setup.scale,
                 "stages": stages | own[name],
                 "device": setup.placement.device,
+                "precision": setup.precision(),
                 "seconds": round(spent[name], 1),
             }
             seal(folder, setup.seed, settings[name], facts)
@@ -143,6 +145,8 @@ def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
         facts["content"] = content
     if setup.preferences:
         facts["preferences"] = sha256(setup.preferences)
+    if method.stage in TO_STOP:
+        facts["stopping"] = asdict(setup.stopping)
     return facts | {"method": asdict(method)}
 
 
