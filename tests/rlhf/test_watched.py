@@ -13,11 +13,15 @@ import safetensors.torch
 import torch
 
 from tests.helpers.language import LITTLE, digest, little_cache
+from vgf.results import commands
 from vgf.rlhf import stages
 from vgf.rlhf.rivals import preferred, watched
 from vgf.rlhf.settings import Setup
 from vgf.rlhf.stages import open_policy
 from vgf.rlhf.stopping import TO_STOP, Stopping
+from vgf.rlhf.study.align import align
+from vgf.rlhf.study.methods import get_method
+from vgf.rlhf.study.trained import longest, trainings
 
 torch.set_num_threads(1)
 SETUP = Setup(sizes=LITTLE, stopping=Stopping(every=2, patience=4, most=6, prompts=6))
@@ -105,3 +109,23 @@ def test_rows_are_listed_from_the_step_that_is_next(tmp_path: Path) -> None:
     watch.first = 4
     assert watch.listed(list(range(10)), 2) == whole[8:]
     assert len(whole) == 12
+
+
+def test_a_record_says_how_far_its_rival_was_trained(world: Path, tmp_path: Path) -> None:
+    study = tmp_path / "rlhf" / "quick" / "reviews"
+    assert trainings(study).empty
+    assert longest(study, "dpo") == ("dpo", False)
+    stages.judge(SETUP)
+    facts = preferred.train(SETUP, "dpo_trained")
+    align(SETUP, [get_method("sft"), get_method("dpo_trained")], tmp_path)
+    (line,) = trainings(study).to_dict("records")
+    assert (line["rival"], line["seed"], line["steps"], line["kept"]) == ("dpo_trained", 0, 6, facts["kept"])
+    assert line["before"] == pytest.approx(facts["curve"][0]["reward"])
+    assert line["highest"] >= max(line["before"], line["last"])
+    assert longest(study, "dpo") == ("dpo_trained", False)
+    assert list(commands.language(tmp_path)) == []
+    path = study / "dpo_trained" / "seed0.curve.csv"
+    path.write_text(path.read_text().replace("\n2,", "\n2,9", 1))
+    assert [line.split(":")[0] for line in commands.language(tmp_path)] == [str(path)]
+    with pytest.raises(ValueError, match=r"seed0.curve.csv"):
+        trainings(study)

@@ -25,7 +25,7 @@ from vgf.rlhf.stages import load_splits, open_policy, open_sft
 from vgf.rlhf.stopping import TO_STOP
 from vgf.rlhf.study.group import AlignmentContext, open_group, rows_of
 from vgf.rlhf.study.methods import Method
-from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, mark_of, read_rows, seal
+from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, mark_of, read_rows, seal, write_curve
 from vgf.rlhf.training import duration, read_done
 from vgf.support.files import sha256, write_bytes
 from vgf.support.places import check_writable
@@ -112,6 +112,8 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
                 "precision": setup.precision(),
                 "seconds": round(spent[name], 1),
             }
+            for stage in sorted(own[name].keys() & TO_STOP):
+                write_curve(folder, setup.seed, own[name][stage]["curve"])
             seal(folder, setup.seed, settings[name], facts)
             mark_of(folder, setup.seed).unlink(missing_ok=True)
     return list(folders.values())
