@@ -76,6 +76,27 @@ def _value_model(setup: Setup, to_stop: bool) -> Any:
     return value
 
 
+def _config(setup: Setup, common: dict[str, Any]) -> Any:
+    """Return TRL's configuration; a batch goes through in parts where memory is short."""
+    from trl.experimental.ppo import PPOConfig
+
+    batch = common["per_device_train_batch_size"]
+    parts = LEAN_PARTS if setup.placement.lean else 1
+    settings = {key: value for key, value in common.items() if key != "max_steps"}
+    settings["per_device_train_batch_size"] = batch // parts
+    return PPOConfig(
+        **settings,
+        total_episodes=common["max_steps"] * batch,
+        response_length=setup.sizes.tokens,
+        stop_token="eos",
+        kl_coef=KL_WEIGHT,
+        num_sample_generations=0,
+        gradient_accumulation_steps=parts,
+        local_rollout_forward_batch_size=batch,
+        temperature=1.0,
+    )
+
+
 def ppo(
     setup: Setup,
     policy: Policy,
@@ -98,23 +119,10 @@ def ppo(
     """
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     from datasets import Dataset
-    from trl.experimental.ppo import PPOConfig, PPOTrainer
+    from trl.experimental.ppo import PPOTrainer
 
     batch = common["per_device_train_batch_size"]
-    parts = LEAN_PARTS if setup.placement.lean else 1
-    settings = {key: value for key, value in common.items() if key != "max_steps"}
-    settings["per_device_train_batch_size"] = batch // parts
-    config = PPOConfig(
-        **settings,
-        total_episodes=common["max_steps"] * batch,
-        response_length=setup.sizes.tokens,
-        stop_token="eos",
-        kl_coef=KL_WEIGHT,
-        num_sample_generations=0,
-        gradient_accumulation_steps=parts,
-        local_rollout_forward_batch_size=batch,
-        temperature=1.0,
-    )
+    config = _config(setup, common)
     value = _value_model(setup, watch is not None)
     rows = watch.listed(rows, batch) if watch else rows
     tokenizer = policy.tokenizer
