@@ -112,8 +112,8 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
                 "precision": setup.precision(),
                 "seconds": round(spent[name], 1),
             }
-            for stage in sorted(own[name].keys() & TO_STOP):
-                write_curve(folder, setup.seed, own[name][stage]["curve"])
+            for told in filter(None, (own[name].get(stage) for stage in TO_STOP)):
+                write_curve(folder, setup.seed, told["curve"])
             seal(folder, setup.seed, settings[name], facts)
             mark_of(folder, setup.seed).unlink(missing_ok=True)
     return list(folders.values())
