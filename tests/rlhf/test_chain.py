@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from tests.helpers.judge_server import SECRET, Stub
 from tests.helpers.language import LITTLE, digest, little_cache, little_model, little_preferences, little_tokenizer
 from vgf import cli, records
 from vgf.rlhf import settings
+from vgf.rlhf.rivals import preferred
 from vgf.rlhf.settings import Setup
+from vgf.rlhf.stopping import Stopping
 from vgf.rlhf.study import align as align_module
 from vgf.rlhf.study import methods, table
 from vgf.rlhf.study.api_judge import KEY
@@ -237,7 +240,10 @@ def test_a_policy_trained_through_trl_is_compared_like_every_other(
     assert list(before["prompt"]) == list(after["prompt"])
 
 
-def test_dpos_first_loss_is_log_two_after_supervised_tuning(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", ["dpo", "dpo_trained"])
+def test_dpos_first_loss_is_log_two_after_supervised_tuning(
+    method: str, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The reference is the tuned model itself, not the file that it was once loaded from."""
     losses: list[float] = []
 
@@ -248,10 +254,12 @@ def test_dpos_first_loss_is_log_two_after_supervised_tuning(world: Path, monkeyp
         raise ValueError("the first loss is all that is wanted")
 
     monkeypatch.setattr("vgf.rlhf.rivals.preferred.run", first)
-    for done in world.glob("cache/rlhf/*/*/dpo"):
+    for done in world.glob(f"cache/rlhf/*/*/{method}"):
         shutil.rmtree(done)
-    assert run("train", "dpo") == 2
-    assert losses == [float(torch.tensor(2.0).log().bfloat16())]  # the loss is in bfloat16
+    setup = Setup(sizes=LITTLE, stopping=Stopping(every=2, patience=2, most=4, prompts=4))
+    with pytest.raises(ValueError, match="the first loss is all that is wanted"):
+        preferred.train(setup, method)
+    assert losses == [pytest.approx(math.log(2), abs=2e-3)]  # in bfloat16 it has three digits
 
 
 def test_the_harder_testbed_keeps_the_well_rated(world: Path, tmp_path: Path) -> None:

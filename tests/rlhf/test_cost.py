@@ -9,6 +9,7 @@ from transformers import GPTNeoXConfig
 
 from vgf.rlhf.placement import Placement, placement_of
 from vgf.rlhf.settings import SIZES, Setup
+from vgf.rlhf.stopping import Stopping
 from vgf.rlhf.study import methods
 from vgf.rlhf.study.cost import GB, Costs, Machine, StageCost, check_fits, in_words, machine_of
 
@@ -55,6 +56,16 @@ def test_weights_and_moments_are_counted_in_full() -> None:
     layer = 50_358_272  # of Pythia-1b, whose parameters are 1,011,781,632
     assert found["reward"] > 12 * layer * 16 + 2 * 1_011_781_632
     assert found["sft"] < 10e9
+
+
+def test_a_rival_trained_to_its_stop_is_counted_to_its_most_steps_in_float32() -> None:
+    sizes, place = SIZES["paper"], placement_of("paper", "cpu")
+    setup = Setup(scale="paper", sizes=sizes, placement=place, stopping=Stopping(most=2 * sizes.bc_steps))
+    costs = Costs(PYTHIA_1B, setup, 256, 512, CARD)
+    few, many = costs.stage("ppo"), costs.stage("ppo_trained")
+    assert many.memory == pytest.approx(2 * few.memory)
+    assert many.hours == pytest.approx(4 * few.hours)
+    assert costs.stage("ppo") == few
 
 
 def test_the_words_name_each_stage_the_largest_and_what_was_assumed() -> None:

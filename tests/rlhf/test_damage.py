@@ -159,6 +159,9 @@ def test_a_model_that_cannot_be_written_is_told_in_one_line(error: Exception, tm
     """Of a full disk safetensors raises an error of its own, which was a traceback."""
 
     class Model:
+        def to(self, _: Any) -> Model:
+            return self
+
         def save_pretrained(self, *_: Any, **__: Any) -> None:
             raise error
 

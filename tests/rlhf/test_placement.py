@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from tests.helpers.language import little_model, little_policy, little_reward
 from vgf.rlhf.parts.data import Row
-from vgf.rlhf.placement import LEAN_ROWS, WHOLE, Placement, in_parts, placement_of, recompute
+from vgf.rlhf.placement import (
+    LEAN_ROWS,
+    WHOLE,
+    Placement,
+    in_parts,
+    multiplies_bfloat16,
+    placement_of,
+    precision_of,
+    recompute,
+)
 from vgf.rlhf.reward import embedded, preference_loss
 from vgf.rlhf.settings import placed
 from vgf.rlhf.stages import cloning_loss
@@ -94,3 +105,23 @@ def test_only_the_papers_scale_is_lean_and_looks_for_a_gpu() -> None:
     assert placement_of("paper").device == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(ValueError, match="device must be auto, cpu or cuda"):
         placement_of("quick", "tpu")
+
+
+def test_a_processor_says_whether_it_multiplies_in_bfloat16(tmp_path: Path) -> None:
+    for name, line, expected in (
+        ("plain", "flags\t: fpu avx2 avx512f avx512_vnni", False),
+        ("new", "flags\t: fpu avx512f avx512_bf16", True),
+        ("tiles", "flags\t: amx_bf16 amx_tile", True),
+        ("arm", "Features\t: asimd", True),
+    ):
+        (tmp_path / name).write_text(f"processor\t: 0\n{line}\n")
+        assert multiplies_bfloat16(tmp_path / name) is expected
+    assert multiplies_bfloat16(tmp_path / "absent")
+
+
+def test_float32_is_for_a_cpu_that_only_imitates_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vgf.rlhf.placement.multiplies_bfloat16", lambda: False)
+    assert precision_of(WHOLE) == "float32"
+    assert precision_of(Placement("cuda")) == precision_of(Placement("cpu", lean=True)) == "bfloat16"
+    monkeypatch.setattr("vgf.rlhf.placement.multiplies_bfloat16", lambda: True)
+    assert precision_of(WHOLE) == "bfloat16"

@@ -116,14 +116,19 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16, device: torch.
     return model.to(device).eval().requires_grad_(False)
 
 
-def save_model(model: Any, folder: Path) -> None:
+def save_model(model: Any, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     """Write a language model into a folder; what is half-written there counts for nothing until the stage is done.
+
+    Args:
+        model: whose weights are turned into `dtype` for it.
+        folder: where.
+        dtype: of the weights that are written.
 
     Raises:
         ValueError: if it cannot be written, naming the folder.
     """
     try:
-        model.save_pretrained(folder, safe_serialization=True)
+        model.to(dtype).save_pretrained(folder, safe_serialization=True)
     except (OSError, SafetensorError) as error:  # of a full disk safetensors raises an error of its own
         reason = " ".join(str(error).split())[-140:]
         raise ValueError(f"{folder}: cannot be written ({reason}); make room, or choose another place") from None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -53,6 +55,26 @@ def placement_of(scale: str, device: str = "", lean: bool = False) -> Placement:
 
         where = str(choose_device(where))
     return Placement(where, lean, LEAN_ROWS if lean else 0)
+
+
+@cache
+def multiplies_bfloat16(info: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether the processor has products of bfloat16; one that only imitates them takes three times as long.
+
+    Args:
+        info: where Linux lists what an x86 processor can do; without such a list it is taken to have them.
+    """
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    flags = next((line.split() for line in lines if line.startswith("flags")), None)
+    return flags is None or "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def precision_of(placement: Placement) -> str:
+    """Return what a policy is worked on in: bfloat16, or float32 on a CPU that is much slower in bfloat16.
+
+    Weights are written in bfloat16 either way. Lean work stays in bfloat16, for its memory.
+    """
+    return "float32" if placement.device == "cpu" and not placement.lean and not multiplies_bfloat16() else "bfloat16"
 
 
 def recompute(body: Any) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from vgf.rlhf.made_of import model_of, task_of
 from vgf.rlhf.parts.registry import cache_folder
-from vgf.rlhf.placement import WHOLE, Placement, placement_of
+from vgf.rlhf.placement import WHOLE, Placement, placement_of, precision_of
+from vgf.rlhf.stopping import STOPPING, TO_STOP, Stopping
 from vgf.support.config import check_config
 from vgf.support.given import place, whole
 from vgf.support.provenance import fingerprint
@@ -111,6 +112,7 @@ class Setup:
         least_rating: of reviews, prompts whose human continuation is rated lower are left out of the test.
         development: choose on prompts from the other end of the test split than the reported ones.
         placement: where and how it is worked on; see `vgf.rlhf.placement`.
+        stopping: when the rivals that are trained to a stop are.
     """
 
     model: str = SMOLLM2
@@ -122,6 +124,7 @@ class Setup:
     least_rating: float = -4.0
     development: bool = False
     placement: Placement = WHOLE
+    stopping: Stopping = STOPPING
 
     def __post_init__(self) -> None:
         """Take paths and numbers as people have them."""
@@ -141,15 +144,22 @@ class Setup:
         """What everything is made of, by content: the model and the data; see `vgf.rlhf.made_of`."""
         return {"model": model_of(self.model), "task": task_of(self.task, self.preferences)}
 
+    def precision(self, stage: str = "") -> str:
+        """Return what a stage works in: float32 where bfloat16 drops most of an update, else as it is placed."""
+        return "float32" if stage in TO_STOP else precision_of(self.placement)
+
     def folder(self, stage: str) -> Path:
         """Return the folder of a stage: of content and settings it and the stages before it depend on."""
         sizes = asdict(self.sizes)
         upstream = {"judge": (), "sft": ("sft",), "reward": ("sft", "reward")}.get(stage, ("sft", "reward", "bc"))
-        chosen = {key: sizes[key] for part in upstream for key in DEPENDS[part]} | {"tokens": self.sizes.tokens}
+        chosen: dict[str, Any] = {key: sizes[key] for part in upstream for key in DEPENDS[part]}
+        chosen["tokens"] = self.sizes.tokens
         if self.sizes.prompt_tokens and self.task != "reviews" and stage != "judge":
             chosen["prompt_tokens"] = self.sizes.prompt_tokens
-        if self.sizes.value_rank and stage == "ppo":
+        if self.sizes.value_rank and stage in ("ppo", "ppo_trained"):
             chosen["value_rank"] = self.sizes.value_rank
+        if stage in TO_STOP:
+            chosen |= {"stopping": asdict(self.stopping)}
         facts = {"version": VERSION, **self.made_of, **chosen}
         slug = self.model.rstrip("/").split("/")[-1]
         seed = () if stage == "judge" else (f"seed{self.seed}",)

@@ -56,8 +56,8 @@ def load_splits(setup: Setup, tokenizer: Any) -> Splits:
     return _READ[key]
 
 
-def open_policy(setup: Setup, folder: Path | None = None) -> tuple[Policy, Splits]:
-    """Return the base model, or the one a stage left in a folder, with the task's rows.
+def open_policy(setup: Setup, folder: Path | None = None, stage: str = "") -> tuple[Policy, Splits]:
+    """Return the base model, or the one in a folder in the precision of a stage's work, with the task's rows.
 
     Raises:
         ValueError: if something is missing or does not fit, with the command that comes first.
@@ -65,19 +65,19 @@ def open_policy(setup: Setup, folder: Path | None = None) -> tuple[Policy, Split
     base = find_model(setup.model, model_folder(), SMOLLM2)
     tokenizer = load_tokenizer(base)
     splits = load_splits(setup, tokenizer)
-    model = load_model(folder or base, device=setup.placement.device)
+    model = load_model(folder or base, getattr(torch, setup.precision(stage)), setup.placement.device)
     every = [*splits.sft, *splits.reward, *splits.test]
     policy = make_policy(model, tokenizer, every if setup.task == "reviews" else None)
     check_rows(policy, every, setup.sizes.tokens)
     return policy, splits
 
 
-def open_sft(setup: Setup) -> tuple[Policy, Splits]:
+def open_sft(setup: Setup, stage: str = "") -> tuple[Policy, Splits]:
     """Return the supervised policy; ValueError with the command that comes first where it is not trained."""
     folder = setup.folder("sft")
     if read_done(folder) is None:
         raise ValueError(f"no supervised policy for these settings; `vgf rlhf sft` with seed {setup.seed} comes first")
-    return open_policy(setup, folder)
+    return open_policy(setup, folder, stage)
 
 
 def perplexity(policy: Policy, rows: Sequence[Row]) -> float:

@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from vgf.rlhf.lora import LowRank, add_low_rank
 from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import RewardModel, embedded
 from vgf.rlhf.rivals.trainers import padding_token, run
+from vgf.rlhf.rivals.watched import Watch
 from vgf.rlhf.settings import Setup
 
 KL_WEIGHT = 0.05
@@ -51,15 +53,19 @@ class RewardShell(nn.Module):
         self.score = nn.Identity()
 
 
-def _value_model(setup: Setup) -> Any:
-    """Return the model of PPO's baseline, from the supervised policy: all of it trained, or a low-rank update of it."""
+def _value_model(setup: Setup, to_stop: bool) -> Any:
+    """Return the model of PPO's baseline, from the supervised policy: all of it trained, or a low-rank update of it.
+
+    Trained to a stop it has the policy's rank where no other is said: checkpoints of all its weights would take two
+    gigabytes each.
+    """
     from transformers import AutoModelForSequenceClassification
 
-    rank = setup.sizes.value_rank
+    rank = setup.sizes.value_rank or (setup.sizes.rank if to_stop else 0)
     value: Any = AutoModelForSequenceClassification.from_pretrained(
         Path(setup.folder("sft")),
         num_labels=1,
-        dtype=torch.bfloat16 if rank else torch.float32,
+        dtype=torch.bfloat16 if rank and not to_stop else torch.float32,
         use_safetensors=True,
         trust_remote_code=False,
     )
@@ -70,8 +76,35 @@ def _value_model(setup: Setup) -> Any:
     return value
 
 
+def _config(setup: Setup, common: dict[str, Any]) -> Any:
+    """Return TRL's configuration; a batch goes through in parts where memory is short."""
+    from trl.experimental.ppo import PPOConfig
+
+    batch = common["per_device_train_batch_size"]
+    parts = LEAN_PARTS if setup.placement.lean else 1
+    settings = {key: value for key, value in common.items() if key != "max_steps"}
+    settings["per_device_train_batch_size"] = batch // parts
+    return PPOConfig(
+        **settings,
+        total_episodes=common["max_steps"] * batch,
+        response_length=setup.sizes.tokens,
+        stop_token="eos",
+        kl_coef=KL_WEIGHT,
+        num_sample_generations=0,
+        gradient_accumulation_steps=parts,
+        local_rollout_forward_batch_size=batch,
+        temperature=1.0,
+    )
+
+
 def ppo(
-    setup: Setup, policy: Policy, reward: RewardModel, rows: Sequence[Row], common: dict[str, Any], adapter: Any
+    setup: Setup,
+    policy: Policy,
+    reward: RewardModel,
+    rows: Sequence[Row],
+    common: dict[str, Any],
+    adapter: Any,
+    watch: Watch | None = None,
 ) -> Any:
     """Return the policy trained with proximal policy optimisation (schulman2017ppo), its adapter merged.
 
@@ -82,27 +115,16 @@ def ppo(
         rows: whose prompts are answered.
         common: settings shared with the other TRL methods.
         adapter: peft's configuration.
+        watch: where it is trained until its reward stops rising.
     """
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     from datasets import Dataset
-    from trl.experimental.ppo import PPOConfig, PPOTrainer
+    from trl.experimental.ppo import PPOTrainer
 
     batch = common["per_device_train_batch_size"]
-    parts = LEAN_PARTS if setup.placement.lean else 1
-    settings = {key: value for key, value in common.items() if key != "max_steps"}
-    settings["per_device_train_batch_size"] = batch // parts
-    config = PPOConfig(
-        **settings,
-        total_episodes=setup.sizes.bc_steps * batch,
-        response_length=setup.sizes.tokens,
-        stop_token="eos",
-        kl_coef=KL_WEIGHT,
-        num_sample_generations=0,
-        gradient_accumulation_steps=parts,
-        local_rollout_forward_batch_size=batch,
-        temperature=1.0,
-    )
-    value = _value_model(setup)
+    config = _config(setup, common)
+    value = _value_model(setup, watch is not None)
+    rows = watch.listed(rows, batch) if watch else rows
     tokenizer = policy.tokenizer
     tokenizer.padding_side = "left"
     # TRL takes the first padding for a response's end and leaves it out of the loss: padded with the end itself, a
@@ -121,5 +143,7 @@ def ppo(
         eval_dataset=data.select(range(min(len(data), batch))),
         peft_config=adapter,
     )
-    run(trainer, "ppo", setup.sizes.bc_steps)
+    if watch is not None:
+        trainer.dataloader = DataLoader(data, batch, collate_fn=trainer.data_collator)  # TRL's own shuffles
+    run(trainer, "ppo", common["max_steps"], watch)
     return trainer.accelerator.unwrap_model(trainer.model).policy.merge_and_unload()

@@ -10,7 +10,7 @@ import io
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,26 +18,34 @@ from tqdm import tqdm
 
 from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.hub import silence_transformers
+from vgf.rlhf.rivals.watched import Finished, Watch, callback, put_best
 from vgf.rlhf.training import log_time_left
 
 OUTSIDE = -1e4  # logit of a token that may not be sampled; finite, because trainers multiply logits by probabilities
 
 
-def run(trainer: Any, name: str, steps: int) -> None:
+def run(trainer: Any, name: str, steps: int, watch: Watch | None = None) -> None:
     """Train to the end.
 
     Args:
         trainer: one of TRL's, ready.
         name: what is trained, for the progress line.
         steps: how many it will take.
+        watch: where it is trained until its reward stops rising; the best policy measured is then in place.
     """
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_step_progress(name, steps))
-    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        trainer.train()
+    if watch is None:
+        trainer.add_callback(_step_progress(name, steps))
+    else:
+        trainer.add_callback(callback(watch, trainer))
+    if watch is None or not watch.over:
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings(), suppress(Finished):
+            warnings.simplefilter("ignore", FutureWarning)
+            trainer.train()
+    if watch is not None:
+        put_best(watch, trainer)
 
 
 @contextmanager

@@ -22,9 +22,10 @@ from vgf.rlhf.parts.prepare import minilm_folder, model_folder
 from vgf.rlhf.reward import load_reward
 from vgf.rlhf.settings import SMOLLM2, Setup
 from vgf.rlhf.stages import load_splits, open_policy, open_sft
+from vgf.rlhf.stopping import TO_STOP
 from vgf.rlhf.study.group import AlignmentContext, open_group, rows_of
 from vgf.rlhf.study.methods import Method
-from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, mark_of, read_rows, seal
+from vgf.rlhf.study.records import SHARED, append, folder_of, made_from, mark_of, read_rows, seal, write_curve
 from vgf.rlhf.training import duration, read_done
 from vgf.support.files import sha256, write_bytes
 from vgf.support.places import check_writable
@@ -50,7 +51,7 @@ def open_context(setup: Setup, methods: Sequence[Method]) -> tuple[AlignmentCont
     for stage in sorted({method.stage for method in methods if method.stage}):
         if read_done(setup.folder(stage)) is None:
             raise ValueError(f"{stage} is not trained for these settings; `vgf rlhf train {stage}` comes first")
-        others[stage] = open_policy(setup, setup.folder(stage))[0]
+        others[stage] = open_policy(setup, setup.folder(stage), stage)[0]
     constant = constant_direction(policy, reward, splits.reward[:CALIBRATION], Flow(), setup.seed)
     rows = evaluation_prompts(splits.test, setup.sizes.prompts, setup.least_rating, setup.development)
     return AlignmentContext(setup, policy, reward, judge, constant, others), rows
@@ -108,8 +109,11 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
                 "scale": setup.scale,
                 "stages": stages | own[name],
                 "device": setup.placement.device,
+                "precision": setup.precision(),
                 "seconds": round(spent[name], 1),
             }
+            for told in filter(None, (own[name].get(stage) for stage in TO_STOP)):
+                write_curve(folder, setup.seed, told["curve"])
             seal(folder, setup.seed, settings[name], facts)
             mark_of(folder, setup.seed).unlink(missing_ok=True)
     return list(folders.values())
@@ -143,6 +147,8 @@ def settings_of(setup: Setup, method: Method) -> dict[str, Any]:
         facts["content"] = content
     if setup.preferences:
         facts["preferences"] = sha256(setup.preferences)
+    if method.stage in TO_STOP:
+        facts["stopping"] = asdict(setup.stopping)
     return facts | {"method": asdict(method)}
 
 

@@ -154,8 +154,10 @@ class JudgeCommand(Common):
 class Train(Common):
     """Train a policy to compare with: weighted cloning here, DPO, PPO and RLOO through TRL."""
 
-    method: tyro.conf.Positional[Literal["bc", "dpo", "ppo", "rloo"]] = "bc"
-    """Which."""
+    method: tyro.conf.Positional[Literal["bc", "dpo", "ppo", "rloo", "dpo_trained", "ppo_trained", "rloo_trained"]] = (
+        "bc"
+    )
+    """Which; one that ends in _trained goes on until its reward stops rising."""
 
     def run(self) -> None:
         """Print what it came to."""

@@ -12,13 +12,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from vgf.rlhf.rivals.ppo import LEAN_PARTS
 from vgf.rlhf.settings import Setup
+from vgf.rlhf.stopping import TO_STOP
 from vgf.rlhf.study.group import cost_of
 from vgf.rlhf.study.methods import Method
 from vgf.rlhf.study.model_size import kept, size_of
@@ -100,13 +102,15 @@ class Costs:
         self.config, self.sizes, self.place, self.machine = config, setup.sizes, setup.placement, machine
         self.model = size_of(config)
         self.prompt, self.longest = prompt, longest + setup.sizes.tokens
-        self.length = prompt + setup.sizes.tokens
+        self.length, self.most = prompt + setup.sizes.tokens, setup.stopping.most
         self.depth = min(setup.sizes.reward_layers, self.model.layers)
 
     def stage(self, name: str) -> StageCost:
-        """Return the cost of training a stage: sft, reward, bc, dpo, ppo or rloo."""
-        memory, hours = getattr(self, f"_{name}")()
-        return StageCost(name, SLACK * memory, hours)
+        """Return the cost of training a stage; of a rival to its stop, that of its most steps, in float32."""
+        own, wide = (self, 1) if name not in TO_STOP else (copy(self), 2)
+        own.sizes = self.sizes if wide == 1 else replace(self.sizes, bc_steps=self.most)
+        memory, hours = getattr(own, f"_{TO_STOP.get(name, name)}")()
+        return StageCost(name, SLACK * wide * memory, wide * hours)
 
     def align(self, methods: Sequence[Method]) -> StageCost:
         """Return the cost of the comparison of some methods on one seed's prompts."""

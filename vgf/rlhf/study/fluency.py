@@ -3,7 +3,8 @@
 Low perplexity is not fluency. People's own text has a higher one than any model's likely text, and a decoder that
 seeks the mode gets a low one by saying what is most common. So the ratio to people's perplexity on the same prompts is
 reported: below one is more predictable than people, above one less, and the nearer to one the better. The perplexity is
-the supervised policy's, which is also where the samples come from; no other language model was asked.
+the supervised policy's, which is also where the samples come from, or, with the rows of `vgf.rlhf.study.opinions`, that
+of the model before it was tuned.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Literal
 
 from vgf.flow import Budget
 from vgf.rlhf.flow import Flow
+from vgf.rlhf.stopping import TO_STOP
 
 TILT = 0.5  # nats of tilt a place, all steps together: chosen in data/experiments/rlhf.yaml; others as vgf_L1@4
 STEPS = (1, 2, 4, 8)
@@ -83,6 +84,10 @@ def _rows() -> list[Method]:
         *(
             Method(name, "policy", f"{name.upper()} through TRL, one response", candidates=1, stage=name)
             for name in ("dpo", "ppo", "rloo")
+        ),
+        *(
+            Method(name, "policy", f"{rival.upper()} until its reward stops rising", candidates=1, stage=name)
+            for name, rival in TO_STOP.items()
         ),
     ]
 

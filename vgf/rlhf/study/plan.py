@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vgf.rlhf.settings import PAIRED, SIZES, SMOLLM2, Setup, TaskName, placed
+from vgf.rlhf.stopping import STOPPING, Stopping
 from vgf.rlhf.study import methods
 from vgf.rlhf.study.asking import check_server
 from vgf.support.scales import SCALES, ScaleName
@@ -80,6 +81,7 @@ class Plan:
         preferences: by task, a file of rows in place of the hub's dataset.
         prompt_tokens: of preferences, rows with a longer prompt are left out; 0 leaves none out.
         judge: of preferences.
+        stopping: when the rivals that are trained until their reward stops rising are done.
     """
 
     about: str
@@ -89,6 +91,7 @@ class Plan:
     preferences: dict[str, Any] | None = None
     prompt_tokens: int = 0
     judge: JudgePlan | None = None
+    stopping: Stopping | None = None
 
 
 @dataclass(frozen=True)
@@ -158,4 +161,5 @@ def setups_of(plan: Plan, comparison: Comparison, scale: ScaleName, device: str 
             least_rating=comparison.least_rating,
             development=comparison.development,
             placement=placed(task, scale, device),
+            stopping=plan.stopping or STOPPING,
         )

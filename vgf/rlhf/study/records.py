@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from vgf import records
-from vgf.support.files import sha256
+from vgf.support.files import sha256, written_whole
 from vgf.support.provenance import code_provenance, fingerprint
 
 KEYS = ("prompt",)
@@ -35,6 +35,7 @@ COLUMNS = (
     "gradients",  # reward gradients taken
     "response",  # generated text; empty for the human one
 )
+CURVE = ("step", "reward", "error")  # of a rival in training: mean on development prompts, its standard error
 
 
 def edit_share(a: Sequence[int], b: Sequence[int]) -> float:
@@ -105,6 +106,26 @@ def seal(folder: Path, seed: int, settings: Mapping[str, Any], facts: Mapping[st
     told["versions"] |= packages
     run = {"id": f"seed{seed}", "seeds": [seed], "digest": fingerprint(settings), "settings": dict(settings)}
     records.merge_run(folder, run | dict(facts) | told)
+
+
+def write_curve(folder: Path, seed: int, rows: Sequence[Mapping[str, float]]) -> None:
+    """Put a rival's reward over its training steps beside its rows; sealing them seals it too."""
+    frame = pd.DataFrame(list(rows), columns=list(CURVE))
+    path = records.seed_file(folder, seed, curve=True)
+    with written_whole(path) as stream:
+        stream.write(frame.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode())
+
+
+def read_curve(folder: Path, seed: int) -> pd.DataFrame:
+    """Return a rival's reward over its training steps, columns `CURVE`.
+
+    Raises:
+        ValueError: if it is missing, damaged, or changed since it was sealed, naming the file.
+    """
+    path = records.seed_file(folder, seed, curve=True)
+    if not path.exists():
+        raise ValueError(f"{path}: missing; `vgf rlhf align` makes it with the rows")
+    return records.read_csv(path, records.checksums(folder).get(path.name))
 
 
 def made_from(folder: Path, seed: int) -> tuple[str, str] | None:

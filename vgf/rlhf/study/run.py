@@ -33,7 +33,7 @@ def run(path: Path, scale: ScaleName, root: Path | None = None, given: Given | N
     given = given or Given()
     plan, comparisons = read_plan(path, scale, given)
     for comparison in comparisons:  # before hours of other stages: what these need must be installed
-        if any(method.stage in ("dpo", "ppo", "rloo") for method in _methods(comparison, scale)):
+        if any(method.stage not in ("", "bc") for method in _methods(comparison, scale)):
             preferred.require()
     if plan.model == SMOLLM2:
         log("\n".join(prepare()))
