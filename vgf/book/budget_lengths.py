@@ -222,6 +222,6 @@ def _from_text(table: pd.DataFrame, task: str, most: int) -> str:
         if not np.isfinite(start):
             told.append(f"{KINDS[kind]} cost more at any length")
             continue
-        beyond = ", which lies beyond what was run" if start > most else ""
+        beyond = " (beyond what was run)" if start > most else ""
         told.append(f"{KINDS[kind]} from {np.ceil(start / 1000) * 1000:,.0f} updates on{beyond}")
     return f"By the lines through these, at most a tenth is spent by {' and by '.join(told)}."
