@@ -286,6 +286,18 @@ def test_headings_go_down_one_level_at_a_time(light: Visit) -> None:
     assert [(a, b) for a, b in itertools.pairwise(levels) if b > a + 1] == []
 
 
+def test_the_download_menu_offers_what_there_is(light: Visit, page_name: str) -> None:
+    entries = light.evaluate(
+        "() => [...document.querySelectorAll('.dropdown-download-buttons .dropdown-item')]"
+        ".map(e => [e.textContent.trim(), e.getAttribute('href')])"
+    )
+    names = [text for text, _ in entries]
+    assert names[-1] == "Print"
+    assert (".ipynb" if page_name in CHAPTERS else ".md") in names
+    folder = SITE / Path(page_name).parent
+    assert [address for _, address in entries if address and not (folder / address).exists()] == []
+
+
 # Last in this file: printing opens what is folded up.
 def test_a_page_prints_its_article_alone_and_light(dark: Visit) -> None:
     dark.page.emulate_media(media="print")
@@ -301,15 +313,3 @@ def test_a_page_prints_its_article_alone_and_light(dark: Visit) -> None:
     dark.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
     dark.page.emulate_media(media="screen")
     assert dark.evaluate("() => document.documentElement.dataset.theme") == "dark"
-
-
-def test_the_download_menu_offers_what_there_is(light: Visit, page_name: str) -> None:
-    entries = light.evaluate(
-        "() => [...document.querySelectorAll('.dropdown-download-buttons .dropdown-item')]"
-        ".map(e => [e.textContent.trim(), e.getAttribute('href')])"
-    )
-    names = [text for text, _ in entries]
-    assert names[-1] == "Print"
-    assert (".ipynb" if page_name in CHAPTERS else ".md") in names
-    folder = SITE / Path(page_name).parent
-    assert [address for _, address in entries if address and not (folder / address).exists()] == []
