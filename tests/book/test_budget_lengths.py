@@ -59,7 +59,8 @@ def test_judging_is_cheap_from_where_its_line_meets_a_tenth_of_the_training_s() 
     assert "With this page's networks and 1,000 updates a seed trains in 10 seconds." in text
     assert "Other seeds judge in 0.5, 5 % of that, and a short ensemble in 2.0, 20 %." in text
     assert (
-        "by other seeds from 1,000 updates on and by a short ensemble from 2,000 updates on (beyond what was run)" in text
+        "by other seeds from 1,000 updates on and by a short ensemble from 2,000 updates on (beyond what was run)"
+        in text
     )
     assert "25 % are its training and 20 % the held-out promises" in text
 

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from vgf.support.errors import DataError
+from vgf.support.errors import DataError, status_of
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,23 @@ def test_a_message_is_one_line_that_can_be_printed(name: str, shown: str) -> Non
     assert str(error) == f"mine.npz has {shown}, which no layout has"
     assert str(error).encode()
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize("kind", [ValueError, DataError, FileNotFoundError])
+def test_bad_input_of_a_command_is_one_line_and_status_2(
+    kind: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        raise kind("a.csv: missing; make it")
+
+    assert status_of("budget", work) == 2
+    assert capsys.readouterr() == ("", "budget: a.csv: missing; make it\n")
+
+
+def test_a_command_that_does_its_work_says_nothing_and_a_fault_of_ours_is_not_hidden(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert status_of("budget", lambda: 5) == 0
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(KeyError):
+        status_of("budget", lambda: {}["gone"])

@@ -34,6 +34,7 @@ from vgf.datasets.own import own_transitions
 from vgf.records import Record
 from vgf.results import budget_rules, policy_tables
 from vgf.results.budget_cells import STUDY, rules_file, rungs_of
+from vgf.support.errors import status_of
 from vgf.support.given import shown
 from vgf.support.provenance import code_provenance
 from vgf.support.strict import build
@@ -136,17 +137,16 @@ def _starts(starts: dict[str, int]) -> dict[str, int]:
 
 def main(words: list[str]) -> int:
     """Run `python -m vgf.book.budget_cost`; return 2 for bad input."""
-    try:
+
+    def work() -> None:
         if words:
             raise ValueError(
                 f"no word is taken, got {shown(' '.join(words))}; data/rules/budget.yaml says what it runs"
             )
         torch.set_num_threads(1)
         run()
-    except (ValueError, OSError) as error:
-        print(f"budget_cost: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return status_of("budget_cost", work)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
 from vgf.results import budget_rules, policy_tables
 from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, rules_file, rungs_of, score, told, worth
+from vgf.support.errors import status_of
 from vgf.support.given import shown
 from vgf.support.provenance import code_provenance
 from vgf.training.checkpoints import join_seeds, load_agent, one_seed
@@ -203,17 +204,16 @@ def is_there(folder: Path, setting: Setting) -> bool:
 
 def main(words: list[str]) -> int:
     """Run `python -m vgf.book.budget_study PART`; return 2 for bad input."""
-    try:
+
+    def work() -> None:
         if len(words) != 1 or words[0] not in PARTS:
             raise ValueError(
                 f"give one part, {' or '.join(PARTS)}, got {shown(' '.join(words))}; "
                 "`python -m vgf.rlhf.latent.budget_rule` makes that of language"
             )
         run(words[0])
-    except (ValueError, OSError) as error:
-        print(f"budget_study: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return status_of("budget_study", work)
 
 
 if __name__ == "__main__":

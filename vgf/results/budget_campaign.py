@@ -31,6 +31,7 @@ from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.results import budget_rules, policy_tables, trained_policies
 from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, rules_file, rungs_of, score, told, worth
+from vgf.support.errors import status_of
 from vgf.support.files import sha256
 from vgf.support.given import shown
 from vgf.support.progress import Progress, log
@@ -197,14 +198,13 @@ def run(root: Path, results: Path | None = None) -> None:
 
 def main(words: list[str]) -> int:
     """Run `python -m vgf.results.budget_campaign [RESULTS]`; return 2 for bad input."""
-    try:
+
+    def work() -> None:
         if len(words) > 1:
             raise ValueError(f"give one folder of records, data/results by default, got {shown(' '.join(words))}")
         run(Path(words[0]) if words else records.results_folder())
-    except (ValueError, OSError) as error:
-        print(f"budget_campaign: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return status_of("budget_campaign", work)
 
 
 if __name__ == "__main__":

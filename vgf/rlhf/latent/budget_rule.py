@@ -32,6 +32,7 @@ from vgf.rlhf.latent.models import BOX, Prior, Ratings, networks
 from vgf.rlhf.latent.space import Space, Texts
 from vgf.rlhf.latent.study import Study
 from vgf.rlhf.latent.wishes import Wish, marks_of, wishes
+from vgf.support.errors import status_of
 from vgf.support.given import shown
 from vgf.support.paths import data_folder
 from vgf.support.provenance import code_provenance, fingerprint
@@ -188,14 +189,13 @@ def run(results: Path | None = None) -> None:
 
 def main(words: list[str]) -> int:
     """Run `python -m vgf.rlhf.latent.budget_rule`; return 2 for bad input."""
-    try:
+
+    def work() -> None:
         if words:
             raise ValueError(f"no word is taken, got {shown(' '.join(words))}; data/rules/budget.yaml says all")
         run()
-    except (ValueError, OSError) as error:
-        print(f"budget_rule: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return status_of("budget_rule", work)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from vgf.rlhf.sampling import negative_log_likelihood
 from vgf.rlhf.settings import SIZES, Setup
 from vgf.rlhf.stages import load_splits
 from vgf.rlhf.study.records import folder_of, read_rows
+from vgf.support.errors import status_of
 from vgf.support.progress import log
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.support.scales import ScaleName
@@ -178,7 +179,4 @@ def command(seed: tuple[int, ...], scale: ScaleName = "cpu", method: tuple[str, 
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(command, prog="vgf.rlhf.study.opinions")
-    except ValueError as error:
-        sys.exit(f"vgf.rlhf.study.opinions: {error}")
+    sys.exit(status_of("opinions", lambda: tyro.cli(command, prog="vgf.rlhf.study.opinions")))
