@@ -64,6 +64,23 @@ def test_only_seeds_that_every_row_has_are_kept_and_tasks_that_lack_one_are_left
     assert units.collect(study, [("bc", 0), ("iql", 0)], CUBES) is None
 
 
+def test_a_task_of_several_studies_is_taken_from_the_first_that_has_all_methods_on_it(tmp_path: Path) -> None:
+    write_record(tmp_path, HOPPER, "bc", "longer")
+    write_record(tmp_path, HOPPER, "vgf", "longer")
+    write_record(tmp_path, OTHER, "vgf", "longer")  # begun, its clone not trained yet
+    write_record(tmp_path, CUBES[0], "vgf", "alone")
+    for task in (HOPPER, OTHER, CUBES[0]):
+        write_record(tmp_path, task, "bc", "both")
+        write_record(tmp_path, task, "vgf", "both")
+    longer, alone, both = (tables.read_study(name, "cpu", tmp_path) for name in ("longer", "alone", "both"))
+    found = units.once([longer, alone, both], ["bc", "vgf"])
+    assert [(study.name, sorted(study.tasks)) for study in found] == [
+        ("longer", [HOPPER]),
+        ("both", sorted([OTHER, CUBES[0]])),
+    ]
+    assert units.once([both], ["iql"]) == []
+
+
 def test_rivals_stand_below_the_method_and_the_papers_tasks_apart(study: tables.Study) -> None:
     named, others = units.side_by_side(study, ("bc",), {"gait": 1, "goal": 0})
     assert [u.name for u in named] == ["cube-double", "hopper-medium"]

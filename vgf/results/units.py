@@ -80,6 +80,22 @@ def mean_of(tables: Mapping[str, pd.DataFrame]) -> Unit | None:
     return Unit(short(names[0] if len(names) == 1 else get_task(names[0]).dataset), scores.T, len(names))
 
 
+def once(studies: Sequence[Study], methods: Sequence[str]) -> list[Study]:
+    """Return studies with each task in one of them alone: the first that has all of some methods on it.
+
+    Studies of the same task at several lengths of training would otherwise count it more than once. A task that no
+    study has all of them on is left out, and so is a study without a task.
+    """
+    taken: set[str] = set()
+    found = []
+    for study in studies:
+        own = {t for t in study.tasks if t not in taken and all(_source(study, t, m) is not None for m in methods)}
+        taken |= own
+        if own:
+            found.append(replace(study, sources=tuple(s for s in study.sources if s.task.name in own)))
+    return found
+
+
 def steps_of(study: Study, methods: Sequence[str], tasks: Sequence[str]) -> list[int]:
     """Return the test budgets that all of some methods have on all of some tasks."""
     own = [set(s.scores["test_steps"]) for s in study.sources if s.method in methods and s.task.name in tasks]
