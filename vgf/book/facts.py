@@ -61,8 +61,9 @@ def glued(folder: Path) -> dict[str, Fact]:
 @cache
 def of_records() -> dict[str, Fact]:
     """Return what the records in git and the experiment files say, computed from the per-seed files."""
-    d4rl, ogbench, maze = (tables.read_study(name, CPU) for name in ("d4rl", "ogbench", "medium_maze"))
-    return _sizes() | _tables(d4rl, ogbench) | _steps((d4rl, ogbench, maze)) | _others()
+    longer, d4rl, ogbench, maze = (tables.read_study(n, CPU) for n in ("campaign", "d4rl", "ogbench", "medium_maze"))
+    steps = _steps(units.once((longer, d4rl, ogbench, maze), ("bc", "vgf")))
+    return _sizes() | _tables(d4rl, ogbench) | steps | _others()
 
 
 def _value(text: str) -> Fact:
@@ -90,6 +91,7 @@ def _sizes() -> dict[str, Fact]:
         "updates": ours.scale.updates,
         "updates-paper": full.scale.updates,
         "share": 100 * ours.scale.updates / full.scale.updates,
+        "share-longest": 100 * plan("campaign", CPU).scale.updates / full.scale.updates,
         "network": f"{len(small.hidden)} layers of {small.hidden[0]}",
         "network-paper": f"{len(large.hidden)} layers of {large.hidden[0]}",
         "seeds": len(ours.scale.seeds),

@@ -62,7 +62,7 @@ def orders(source: MethodScores) -> pd.DataFrame:
 
 def _alone(source: MethodScores) -> int:
     """Return the updates of a reference that was trained first, before there was a critic."""
-    return int(source.record.runs[-1]["settings"]["config"].get("pretrain", 0))
+    return int(source.record.runs[-1]["settings"].get("config", {}).get("pretrain", 0))
 
 
 def fate(scores: pd.DataFrame) -> Outcome:

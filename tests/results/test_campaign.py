@@ -1,0 +1,133 @@
+"""Long trainings beside young ones: ages of critics, how a row stands to a clone, and what a plan still lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.helpers.study_records import CUBE, HOPPER, by_hand, write_record
+from vgf.datasets import get_task
+from vgf.results import campaign, stats, tables
+from vgf.results.tables import MethodScores, Study
+
+SEEDS = range(5)
+
+
+def _study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", pretrain: int = 0) -> Study:
+    """Return a study of one task, each row's seeds the same after both of its evaluations."""
+    sources = []
+    for method in dict.fromkeys(key[0] for key in scores):
+        rows = [
+            (seed, update, steps, float(own[seed]), 0)
+            for (of, steps), own in scores.items()
+            if of == method
+            for seed in range(len(own))
+            for update in (0, pretrain + 50, pretrain + 100)
+        ]
+        frame = pd.DataFrame(rows, columns=["seed", "update", "test_steps", "score", "environment_steps"])
+        record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}])
+        sources.append(MethodScores(get_task(HOPPER), method, method, record, frame))
+    return Study(name, "cpu", tuple(sources))
+
+
+def test_ages_are_of_the_critic_in_every_study_and_leave_the_untrained_out() -> None:
+    old = _study({("vgf", 0): [1, 2], ("vgf", 3): [3, 4], ("iql", 0): [9, 9]}, pretrain=1000)
+    young = _study({("vgf", 0): [5, 6]}, "d4rl")
+    found = campaign.ages([young, old], ["vgf"], [HOPPER])
+    assert set(found["age"]) == {50, 100}
+    assert set(found["method"]) == {"vgf"}
+    means = found.groupby(["study", "steps", "age"])["score"].mean()
+    assert means.to_dict() == {
+        (study, steps, age): mean
+        for study, steps, mean in (("campaign", 0, 1.5), ("campaign", 3, 3.5), ("d4rl", 0, 5.5))
+        for age in (50, 100)
+    }
+    assert campaign.ages([young], ["vgf"], ["another"]).empty
+
+
+@pytest.mark.parametrize(
+    ("gain", "word"),
+    [
+        ([10, 11, 9, 10, 12], "above"),
+        ([-10, -11, -9, -10, -12], "below"),
+        ([10, -11, 9, -10, 2], "not clearly apart"),
+    ],
+)
+def test_a_row_stands_above_below_or_beside_the_clone(gain: list[float], word: str) -> None:
+    clone = [40.0, 50, 60, 45, 55]
+    own = [a + b for a, b in zip(clone, gain, strict=True)]
+    (row,) = campaign.beside_clone(_study({("bc", 0): clone, ("vgf", 0): own})).itertuples()
+    assert (row.word, row.seeds) == (word, 5)
+    assert row.gain == pytest.approx(np.mean(gain))
+    assert (row.low, row.high) == pytest.approx(stats.student([np.array(gain, float)]).interval())
+    said = campaign.beside_clone_in_words(pd.DataFrame([row]), "It")
+    than = "not clearly apart from" if word == "not clearly apart" else f"clearly {word}"
+    assert said.startswith(f"It is {than} behaviour cloning on hopper-medium ({np.mean(gain):+.1f} [")
+
+
+def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
+    write_record(tmp_path, HOPPER, "bc")
+    write_record(tmp_path, HOPPER, "vgf")
+    write_record(tmp_path, CUBE, "vgf")
+    study = tables.read_study("both", "cpu", tmp_path)
+    (row,) = campaign.beside_clone(study, ("vgf", 1)).itertuples()
+    assert row.gain == pytest.approx((by_hand("last", HOPPER, "vgf", 1) - by_hand("last", HOPPER, "bc", 0)).mean())
+
+
+@pytest.mark.parametrize(
+    ("last", "less", "more"),
+    [([1.0, 2, 1, 2, 1], 1, 0), ([90.0, 95, 99, 92, 97], 0, 1), ([52.0, 49, 60, 41, 51], 0, 0)],
+)
+def test_the_most_steps_are_compared_with_none(last: list[float], less: int, more: int) -> None:
+    study = _study({("vgf", 0): [50, 50, 61, 40, 51], ("vgf", 1): [0] * 5, ("vgf", 3): last})
+    said = campaign.steps_in_words(study)
+    assert said == f"With 3 test steps VGF scores clearly less than with none on {less} of 1 task, more on {more}"
+    assert campaign.steps_in_words(_study({("bc", 0): [1, 2]})) == ""
+
+
+def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None:
+    rows = [
+        (update, seed, choice, particles, "return", 1000.0 * level + seed)
+        for update in (150, 200)
+        for seed in SEEDS
+        for choice, particles, level in (
+            ("worst", 5, 1),
+            ("any", 1, 2),
+            ("best", 5, 3),
+            ("best", 32, 0),
+            ("worst", 32, 0),
+        )
+    ]
+    ranking = pd.DataFrame(rows, columns=["update", "seed", "choice", "particles", "kind", "return"])
+    record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": 100}}}], ranking=ranking)
+    source = MethodScores(get_task(HOPPER), "vgf", "vgf", record, pd.DataFrame())
+    lines = campaign.ranking_table(Study("campaign", "cpu", (source,))).split("\n")[2:]
+    assert [line.split(" | ")[2] for line in lines] == ["50", "100"]
+    cells = [float(cell) for cell in lines[0].split(" | ")[3:6]]
+    normalised = get_task(HOPPER).normalised
+    assert cells == pytest.approx([float(normalised(1000.0 * k + 2)) for k in (1, 2, 3)], abs=0.05)
+    assert [line.split(" | ")[6].strip(" |") for line in lines] == ["", "yes"]
+
+
+def test_hours_are_those_of_all_runs_of_a_record() -> None:
+    study = _study({("vgf", 0): [1.0, 2.0]})
+    study.sources[0].record.runs[:] = [
+        {"seconds": {"training": 3000.0, "evaluation": 600.0}},
+        {"seconds": {"training": 3600.0}},
+    ]
+    assert campaign.hours(study)["hours"].tolist() == [2.0]
+
+
+def test_what_a_plan_lacks_is_listed_in_its_order() -> None:
+    study = _study({("vgf", 0): [1.0], ("bc", 0): [1.0]})
+    planned = [(HOPPER, method) for method in ("bc", "iql", "vgf", "fql")]
+    left = campaign.missing(study, planned)
+    assert left == [(HOPPER, "iql"), (HOPPER, "fql")]
+    said = campaign.missing_in_words(left, planned)
+    assert said == "2 of 4 runs of the file are on record; next is iql on hopper-medium"
+    assert campaign.missing_in_words([], planned) == "4 of 4 runs of the file are on record"

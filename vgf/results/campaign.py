@@ -1,0 +1,148 @@
+"""What the long trainings say beside the young ones: scores by the critic's age, and how VGF stands to a clone.
+
+Records of one task come from studies of several lengths of training. Each score is put under the number of updates that
+its critic had, so that a reference trained first does not count. Studies differ in seeds, and may differ in the amount
+of data. The price of one table is that a difference between two ages of different studies is of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from vgf.results import collapse, stats, step_verdicts, units
+from vgf.results.judgement import listed, plural
+from vgf.results.study_text import NAMES, short
+from vgf.results.tables import Study
+
+COLUMNS = ("task", "study", "method", "steps", "age", "seed", "score")
+
+
+def ages(studies: Sequence[Study], methods: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:
+    """Return every evaluated score of some methods on some tasks, by the age of the critic.
+
+    Args:
+        studies: of different lengths of training.
+        methods: whose; a clone, which has no critic, is put under its own updates.
+        tasks: names.
+
+    Returns:
+        Columns `COLUMNS`; age is in updates of the critic.
+    """
+    rows = []
+    for study in studies:
+        for source in study.sources:
+            if source.method not in methods or source.task.name not in tasks:
+                continue
+            for steps in sorted(source.scores["test_steps"].unique()):
+                own = collapse.ages(source, int(steps)).rename(columns={"update": "age"})
+                facts = {"task": source.task.name, "study": study.name, "method": source.method, "steps": int(steps)}
+                rows.append(own[own["age"] > 0].assign(**facts))
+    return pd.concat(rows)[list(COLUMNS)] if rows else pd.DataFrame(columns=list(COLUMNS))
+
+
+def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0)) -> pd.DataFrame:
+    """Return how much more a row scores than behaviour cloning on each task that has both, seed by seed.
+
+    Args:
+        study: the records.
+        own: method and test budget.
+
+    Returns:
+        Columns task, gain, low, high (Student's 95 % interval over seeds), seeds and word: above, below, or not clearly
+        apart.
+    """
+    rows = []
+    for task in study.tasks:
+        unit = units.collect(study, [("bc", 0), own], [task])
+        if unit is None or unit.seeds < 2:
+            continue
+        found = stats.student([unit.scores[1] - unit.scores[0]])
+        low, high = found.interval()
+        word = "above" if low > 0 else "below" if high < 0 else "not clearly apart"
+        rows.append((task, found.value, low, high, unit.seeds, word))
+    return pd.DataFrame(rows, columns=["task", "gain", "low", "high", "seeds", "word"])
+
+
+def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
+    """Return in a sentence how a row stands to behaviour cloning, of what `beside_clone` returns.
+
+    Args:
+        table: at least one task.
+        name: of the row.
+    """
+    parts = []
+    for word in ("above", "below", "not clearly apart"):
+        own = table[table["word"] == word]
+        gains = [f"{short(r.task)} ({r.gain:+.1f} [{r.low:.1f}, {r.high:.1f}])" for r in own.itertuples()]
+        if gains:
+            than = "not clearly apart from" if word == "not clearly apart" else f"clearly {word}"
+            parts.append(f"{than} behaviour cloning on {listed(gains)}")
+    return f"{name} is {'; '.join(parts)}"
+
+
+def steps_in_words(study: Study, method: str = "vgf") -> str:
+    """Return in a sentence on how many tasks the most test steps score less, and more, than none, seed by seed.
+
+    Empty where no task has both budgets.
+    """
+    less = more = tasks = most = 0
+    for task in study.tasks:
+        budgets = units.steps_of(study, [method], [task])
+        if 0 not in budgets or len(budgets) < 2:
+            continue
+        tasks, most = tasks + 1, max(most, budgets[-1])
+        unit = units.collect(study, [(method, 0), (method, budgets[-1])], [task])
+        assert unit is not None  # both budgets are there
+        low, high = stats.student([unit.scores[1] - unit.scores[0]]).interval()
+        less, more = less + (high < 0), more + (low > 0)
+    if not tasks:
+        return ""
+    return f"With {most} test steps VGF scores clearly less than with none on {less} of {plural(tasks)}, more on {more}"
+
+
+def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -> str:
+    """Return a markdown table: by task, method and age, the score of the worst, any and the best of unmoved actions.
+
+    The last column is the answer of `step_verdicts.generalises` at the last age.
+    """
+    lines = ["| task | critic of | updates | worst | any | best | it generalises |", "|---|---|--:|--:|--:|--:|---|"]
+    for source in study.sources:
+        if source.method not in methods or not len(getattr(source.record, "ranking", ())):
+            continue
+        every = collapse.orders(source)
+        few = every.loc[every["choice"] != "any", "particles"].min()
+        for age in sorted(every["update"].unique()):
+            own = every[(every["update"] == age) & ((every["particles"] == few) | (every["choice"] == "any"))]
+            scores = own.groupby(["choice", "seed"])["score"].mean().unstack("seed").loc[list(units.CHOICES)]
+            last = age == every["update"].max()
+            answer = step_verdicts.generalises(units.Unit(source.task.name, scores.to_numpy())) if last else ""
+            cells = " | ".join(f"{mean:.1f}" for mean in scores.mean(axis=1))
+            name = f"{short(source.task.name)} | {NAMES[source.method]} | {age:,}"
+            lines.append(f"| {name} | {cells} | {answer} |")
+    return "\n".join(lines)
+
+
+def hours(study: Study) -> pd.DataFrame:
+    """Return core-hours by task and method, training and evaluation, as the records took."""
+    rows = [
+        (s.task.name, s.method, sum(sum(run["seconds"].values()) for run in s.record.runs) / 3600)
+        for s in study.sources
+    ]
+    return pd.DataFrame(rows, columns=["task", "method", "hours"])
+
+
+def missing(study: Study, planned: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the tasks and methods of a plan that have no record."""
+    there = {(s.task.name, s.method) for s in study.sources}
+    return [pair for pair in planned if pair not in there]
+
+
+def missing_in_words(left: Sequence[tuple[str, str]], planned: Sequence[tuple[str, str]]) -> str:
+    """Return in a sentence how much of a plan is on record, and what comes next."""
+    done = len(planned) - len(left)
+    said = f"{done} of {plural(len(planned), 'run')} of the file are on record"
+    if not left:
+        return said
+    return f"{said}; next is {left[0][1]} on {short(left[0][0])}"
