@@ -27,7 +27,7 @@ def relax(scene: PromptBatch, responses: Responses) -> Relaxed:
     for hidden in responses.hidden.unbind(1):
         log_p = policy.log_probs(hidden.to(policy.head.dtype))
         index.append(log_p.topk(min(scene.top, log_p.shape[-1]), -1).indices)
-        gumbel.append(noise.step().gather(-1, index[-1]))
+        gumbel.append(noise.step(index[-1]))
     return Relaxed(torch.stack(index, 1), torch.stack(gumbel, 1))
 
 

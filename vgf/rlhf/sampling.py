@@ -77,10 +77,15 @@ class Noise:
         self.size, self.device = size, device
         self.generators = [torch.Generator().manual_seed(seed_of("gumbel", seed, name)) for name in names]
 
-    def step(self) -> Tensor:
-        """Return the next step's noise, [B, V']."""
+    def step(self, index: Tensor) -> Tensor:
+        """Return the next step's noise of some tokens, [B, k]; it is drawn for all, for each token has its own.
+
+        Args:
+            index: places in the vocabulary, [B, k].
+        """
         uniform = torch.stack([torch.rand(self.size, generator=g) for g in self.generators])
-        return -torch.log(-torch.log(uniform.clamp(min=1e-20))).to(self.device)
+        few = uniform.gather(-1, index.cpu()).clamp(min=1e-20)  # two logarithms of all would take most of the time
+        return -torch.log(-torch.log(few)).to(self.device)
 
 
 @torch.no_grad()
@@ -125,7 +130,7 @@ def generate(
     chosen, living, states = [], [], []
     for t in range(tokens):
         log_p, index = policy.log_probs(state).topk(min(top, len(policy.vocabulary)), -1)
-        score = rule(t, log_p, index, noise.step().gather(-1, index))
+        score = rule(t, log_p, index, noise.step(index))
         token = policy.vocabulary[index.gather(-1, score.argmax(-1, keepdim=True))].squeeze(-1)
         token = torch.where(alive, token, policy.end)
         chosen.append(token)
