@@ -18,7 +18,7 @@ from vgf.rlhf.lora import add_low_rank, merge_low_rank
 from vgf.rlhf.models import check_rows, load_model, load_tokenizer, make_policy
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.reward import embedded, load_reward, rewards_of
-from vgf.rlhf.sampling import left_padded, negative_log_likelihood
+from vgf.rlhf.sampling import Noise, left_padded, negative_log_likelihood
 from vgf.rlhf.stages import cloning_loss, perplexity
 from vgf.rlhf.training import order, schedule, train
 
@@ -53,6 +53,20 @@ def test_padding_on_the_left_changes_nothing() -> None:
     together = POLICY.hidden(ids, mask)
     alone = POLICY.hidden(torch.tensor([[3, 4]]), torch.ones(1, 2, dtype=torch.bool))
     torch.testing.assert_close(together[0, -2:], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_token_s_noise_depends_on_its_place_alone_and_is_gumbel_s() -> None:
+    """What is read beside it changes nothing, so decoders that look at other tokens share their noise."""
+    size, names, device = 5000, ["one", "two"], torch.device("cpu")
+    every = torch.arange(size).expand(2, -1)
+    some = torch.tensor([[7, 4999, 0], [3, 3, 12]])
+    whole, part = Noise(names, 3, size, device), Noise(names, 3, size, device)
+    for _ in range(3):
+        assert torch.equal(whole.step(every).gather(-1, some), part.step(some))
+    sample = whole.step(every).double()
+    assert abs(sample.mean() - 0.5772) < 5 * math.pi / math.sqrt(6 * sample.numel())
+    assert abs(sample.var() - math.pi**2 / 6) < 0.1
+    assert not torch.equal(sample[0], sample[1])
 
 
 def test_perplexity_of_a_policy_that_knows_nothing_is_its_vocabulary() -> None:
