@@ -62,10 +62,11 @@ def _value_model(setup: Setup, to_stop: bool) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     rank = setup.sizes.value_rank or (setup.sizes.rank if to_stop else 0)
+    half = rank and not to_stop and setup.precision() == "bfloat16"
     value: Any = AutoModelForSequenceClassification.from_pretrained(
         Path(setup.folder("sft")),
         num_labels=1,
-        dtype=torch.bfloat16 if rank and not to_stop else torch.float32,
+        dtype=torch.bfloat16 if half else torch.float32,
         use_safetensors=True,
         trust_remote_code=False,
     )
