@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vgf.book import campaign_figures, plots
+from vgf.book import long_trainings_figure, plots
 from vgf.results import stats
 
 ROWS = (("bc", 0), ("best_of_n", 0), ("vgf", 0), ("vgf", 1), ("vgf", 3))
@@ -28,7 +28,7 @@ def aged() -> pd.DataFrame:
 
 
 def test_every_task_has_its_panel_and_every_row_its_line(aged: pd.DataFrame) -> None:
-    figure, drawn = campaign_figures.draw_ages(aged, "campaign")
+    figure, drawn = long_trainings_figure.draw_ages(aged, "campaign")
     assert [ax.get_title("left") or ax.get_title() for ax in figure.axes] == ["hopper-medium", "halfcheetah-medium"]
     for ax in figure.axes:
         assert len(ax.get_legend_handles_labels()[1]) == len(ROWS)
@@ -42,7 +42,7 @@ def test_every_task_has_its_panel_and_every_row_its_line(aged: pd.DataFrame) -> 
 
 
 def test_marks_of_the_young_tables_are_open_and_the_others_filled(aged: pd.DataFrame) -> None:
-    figure, _ = campaign_figures.draw_ages(aged[aged["method"] == "vgf"], "campaign")
+    figure, _ = long_trainings_figure.draw_ages(aged[aged["method"] == "vgf"], "campaign")
     marks = [line for line in figure.axes[0].lines if line.get_marker() not in ("None", "", None, "_", "|")]
     inside = {line.get_markerfacecolor(): max(line.get_xdata()) for line in marks}  # type: ignore[arg-type]
     assert inside["none"] < 20_000 < inside[plots.method_colour("vgf")]

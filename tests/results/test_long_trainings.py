@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.study_records import CUBE, HOPPER, by_hand, write_record
 from vgf.datasets import get_task
-from vgf.results import campaign, stats, tables
+from vgf.results import long_trainings, stats, tables
 from vgf.results.tables import MethodScores, Study
 
 SEEDS = range(5)
@@ -38,7 +38,7 @@ def _study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", p
 def test_ages_are_of_the_critic_in_every_study_and_leave_the_untrained_out() -> None:
     old = _study({("vgf", 0): [1, 2], ("vgf", 3): [3, 4], ("iql", 0): [9, 9]}, pretrain=1000)
     young = _study({("vgf", 0): [5, 6]}, "d4rl")
-    found = campaign.ages([young, old], ["vgf"], [HOPPER])
+    found = long_trainings.ages([young, old], ["vgf"], [HOPPER])
     assert set(found["age"]) == {50, 100}
     assert set(found["method"]) == {"vgf"}
     means = found.groupby(["study", "steps", "age"])["score"].mean()
@@ -47,7 +47,7 @@ def test_ages_are_of_the_critic_in_every_study_and_leave_the_untrained_out() -> 
         for study, steps, mean in (("campaign", 0, 1.5), ("campaign", 3, 3.5), ("d4rl", 0, 5.5))
         for age in (50, 100)
     }
-    assert campaign.ages([young], ["vgf"], ["another"]).empty
+    assert long_trainings.ages([young], ["vgf"], ["another"]).empty
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_ages_are_of_the_critic_in_every_study_and_leave_the_untrained_out() -> 
 def test_a_row_stands_above_below_or_beside_the_clone(gain: list[float], word: str) -> None:
     clone = [40.0, 50, 60, 45, 55]
     own = [a + b for a, b in zip(clone, gain, strict=True)]
-    (row,) = campaign.beside_clone(_study({("bc", 0): clone, ("vgf", 0): own})).itertuples()
+    (row,) = long_trainings.beside_clone(_study({("bc", 0): clone, ("vgf", 0): own})).itertuples()
     assert (row.word, row.seeds) == (word, 5)
     assert row.gain == pytest.approx(np.mean(gain))
     assert (row.low, row.high) == pytest.approx(stats.student([np.array(gain, float)]).interval())
-    said = campaign.beside_clone_in_words(pd.DataFrame([row]), "It")
+    said = long_trainings.beside_clone_in_words(pd.DataFrame([row]), "It")
     than = "not clearly apart from" if word == "not clearly apart" else f"clearly {word}"
     assert said.startswith(f"It is {than} behaviour cloning on hopper-medium ({np.mean(gain):+.1f} [")
 
@@ -75,7 +75,7 @@ def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
     write_record(tmp_path, HOPPER, "vgf")
     write_record(tmp_path, CUBE, "vgf")
     study = tables.read_study("both", "cpu", tmp_path)
-    (row,) = campaign.beside_clone(study, ("vgf", 1)).itertuples()
+    (row,) = long_trainings.beside_clone(study, ("vgf", 1)).itertuples()
     assert row.gain == pytest.approx((by_hand("last", HOPPER, "vgf", 1) - by_hand("last", HOPPER, "bc", 0)).mean())
 
 
@@ -85,9 +85,9 @@ def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
 )
 def test_the_most_steps_are_compared_with_none(last: list[float], less: int, more: int) -> None:
     study = _study({("vgf", 0): [50, 50, 61, 40, 51], ("vgf", 1): [0] * 5, ("vgf", 3): last})
-    said = campaign.steps_in_words(study)
+    said = long_trainings.steps_in_words(study)
     assert said == f"With 3 test steps VGF scores clearly less than with none on {less} of 1 task, more on {more}"
-    assert campaign.steps_in_words(_study({("bc", 0): [1, 2]})) == ""
+    assert long_trainings.steps_in_words(_study({("bc", 0): [1, 2]})) == ""
 
 
 def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None:
@@ -106,7 +106,7 @@ def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None
     ranking = pd.DataFrame(rows, columns=["update", "seed", "choice", "particles", "kind", "return"])
     record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": 100}}}], ranking=ranking)
     source = MethodScores(get_task(HOPPER), "vgf", "vgf", record, pd.DataFrame())
-    lines = campaign.ranking_table(Study("campaign", "cpu", (source,))).split("\n")[2:]
+    lines = long_trainings.ranking_table(Study("campaign", "cpu", (source,))).split("\n")[2:]
     assert [line.split(" | ")[2] for line in lines] == ["50", "100"]
     cells = [float(cell) for cell in lines[0].split(" | ")[3:6]]
     normalised = get_task(HOPPER).normalised
@@ -120,14 +120,14 @@ def test_hours_are_those_of_all_runs_of_a_record() -> None:
         {"seconds": {"training": 3000.0, "evaluation": 600.0}},
         {"seconds": {"training": 3600.0}},
     ]
-    assert campaign.hours(study)["hours"].tolist() == [2.0]
+    assert long_trainings.hours(study)["hours"].tolist() == [2.0]
 
 
 def test_what_a_plan_lacks_is_listed_in_its_order() -> None:
     study = _study({("vgf", 0): [1.0], ("bc", 0): [1.0]})
     planned = [(HOPPER, method) for method in ("bc", "iql", "vgf", "fql")]
-    left = campaign.missing(study, planned)
+    left = long_trainings.missing(study, planned)
     assert left == [(HOPPER, "iql"), (HOPPER, "fql")]
-    said = campaign.missing_in_words(left, planned)
+    said = long_trainings.missing_in_words(left, planned)
     assert said == "2 of 4 runs of the file are on record; next is iql on hopper-medium"
-    assert campaign.missing_in_words([], planned) == "4 of 4 runs of the file are on record"
+    assert long_trainings.missing_in_words([], planned) == "4 of 4 runs of the file are on record"
