@@ -90,6 +90,23 @@ def test_the_most_steps_are_compared_with_none(last: list[float], less: int, mor
     assert long_trainings.steps_in_words(_study({("bc", 0): [1, 2]})) == ""
 
 
+def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
+    clone, better = [40.0, 50, 60, 45, 55], [50.0, 61, 69, 55, 67]
+    assert long_trainings.found_in_words(_study({("bc", 0): clone})) == [
+        "Behaviour cloning scores 50.0 on hopper-medium"
+    ]
+    said = long_trainings.found_in_words(_study({("bc", 0): clone, ("vgf", 0): better, ("vgf", 3): clone}))
+    assert [part.partition(" on ")[0] for part in said] == [
+        "Behaviour cloning scores 50.0",
+        "VGF without a test step is clearly above behaviour cloning",
+        "With 3 test steps VGF scores clearly less than with none",
+    ]
+
+
+def test_without_a_ranking_the_table_says_so() -> None:
+    assert long_trainings.ranking_table(_study({("vgf", 0): [1.0]})).startswith("No critic")
+
+
 def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None:
     rows = [
         (update, seed, choice, particles, "return", 1000.0 * level + seed)

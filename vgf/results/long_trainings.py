@@ -82,6 +82,18 @@ def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
     return f"{name} is {'; '.join(parts)}"
 
 
+def found_in_words(study: Study) -> list[str]:
+    """Return what the records say, in sentences without a full stop: the clone, choosing by a critic, and steps."""
+    own = {task: study.runs("last", ("bc", 0)).get(task) for task in study.tasks}
+    scores = [f"{runs.mean():.1f} on {short(task)}" for task, runs in own.items() if runs is not None]
+    parts = [f"Behaviour cloning scores {listed(scores)}"] if scores else []
+    for key, name in ((("vgf", 0), "VGF without a test step"), (("best_of_n", 0), "Best-of-N")):
+        table = beside_clone(study, key)
+        parts += [beside_clone_in_words(table, name)] if len(table) else []
+    steps = steps_in_words(study)
+    return [*parts, *([steps] if steps else [])]
+
+
 def steps_in_words(study: Study, method: str = "vgf") -> str:
     """Return in a sentence on how many tasks the most test steps score less, and more, than none, seed by seed.
 
@@ -107,7 +119,7 @@ def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -
 
     The last column is the answer of `step_verdicts.generalises` at the last age.
     """
-    lines = ["| task | critic of | updates | worst | any | best | it generalises |", "|---|---|--:|--:|--:|--:|---|"]
+    lines = []
     for source in study.sources:
         if source.method not in methods or not len(getattr(source.record, "ranking", ())):
             continue
@@ -121,7 +133,10 @@ def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -
             cells = " | ".join(f"{mean:.1f}" for mean in scores.mean(axis=1))
             name = f"{short(source.task.name)} | {NAMES[source.method]} | {age:,}"
             lines.append(f"| {name} | {cells} | {answer} |")
-    return "\n".join(lines)
+    if not lines:
+        return "No critic of this study has been ranked yet."
+    head = ["| task | critic of | updates | worst | any | best | it generalises |", "|---|---|--:|--:|--:|--:|---|"]
+    return "\n".join([*head, *lines])
 
 
 def hours(study: Study) -> pd.DataFrame:
