@@ -63,7 +63,7 @@ def of_records() -> dict[str, Fact]:
     """Return what the records in git and the experiment files say, computed from the per-seed files."""
     longer, d4rl, ogbench, maze = (tables.read_study(n, CPU) for n in ("campaign", "d4rl", "ogbench", "medium_maze"))
     steps = _steps(units.once((longer, d4rl, ogbench, maze), ("bc", "vgf")))
-    return _sizes() | _tables(d4rl, ogbench) | steps | _others()
+    return _sizes() | _tables(d4rl, ogbench) | steps | {"longest-runs": len(longer.sources)} | _others()
 
 
 def _value(text: str) -> Fact:
@@ -82,7 +82,7 @@ def plan(name: str, scale: str) -> Experiment:
 
 def _sizes() -> dict[str, Fact]:
     """Return how much of the paper's training was done."""
-    ours, full = plan("d4rl", CPU), plan("d4rl", PAPER)
+    ours, full, longest = plan("d4rl", CPU), plan("d4rl", PAPER), plan("campaign", CPU)
     small, large = (
         next(m.config for m in experiment.task("hopper-medium-v2").methods if m.name == "vgf")
         for experiment in (ours, full)
@@ -91,7 +91,8 @@ def _sizes() -> dict[str, Fact]:
         "updates": ours.scale.updates,
         "updates-paper": full.scale.updates,
         "share": 100 * ours.scale.updates / full.scale.updates,
-        "share-longest": 100 * plan("campaign", CPU).scale.updates / full.scale.updates,
+        "longest-updates": longest.scale.updates,
+        "longest-planned": sum(len(task.methods) for task in longest.tasks),
         "network": f"{len(small.hidden)} layers of {small.hidden[0]}",
         "network-paper": f"{len(large.hidden)} layers of {large.hidden[0]}",
         "seeds": len(ours.scale.seeds),
