@@ -78,6 +78,8 @@ def test_a_stage_is_found_by_what_it_depends_on_alone() -> None:
     assert one.folder("reward") == Setup(sizes=replace(one.sizes, bc_steps=7)).folder("reward")
     assert one.folder("sft") != Setup(seed=1).folder("sft")
     assert Setup(least_rating=1.5).task_name == "reviews-1.5"
+    assert Setup(again=True).task_name == "reviews-again"
+    assert Setup(again=True).folder("sft") == one.folder("sft")
     with pytest.raises(ValueError, match="tokens must be > 0"):
         Sizes(tokens=0)
     for name in ("prompt_tokens", "value_rank"):

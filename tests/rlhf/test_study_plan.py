@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from vgf.rlhf.study.asking import BASE
+from vgf.rlhf.settings import SIZES
 from vgf.rlhf.study.plan import Given, JudgePlan, read_plan, setups_of
 
 FILE: dict[str, Any] = {
@@ -38,7 +39,8 @@ def write(folder: Path, **changes: Any) -> Path:
 def test_each_comparison_has_its_task_rows_and_a_lean_placement_where_it_is_of_preferences(tmp_path: Path) -> None:
     plan, comparisons = read_plan(write(tmp_path), "quick")
     setups = [setup for comparison in comparisons for setup in setups_of(plan, comparison, "quick")]
-    assert [(s.task, s.seed, s.sizes.prompts) for s in setups[:3]] == [("tldr", 0, 5), ("tldr", 1, 5), ("hh", 2, 24)]
+    usual = SIZES["quick"].prompts
+    assert [(s.task, s.seed, s.sizes.prompts) for s in setups[:3]] == [("tldr", 0, 5), ("tldr", 1, 5), ("hh", 2, usual)]
     assert [s.sizes.prompt_tokens for s in setups] == [200, 200, 200, 0]
     assert [s.placement.lean for s in setups] == [True, True, True, False]
     assert [s.preferences and s.preferences.name for s in setups] == [None, None, "mine.jsonl", None]

@@ -40,16 +40,26 @@ def test_a_line_says_where_the_reward_began_was_highest_and_ended(tmp_path: Path
 
 def test_one_seed_that_was_cut_short_is_enough_not_to_count(tmp_path: Path) -> None:
     put(tmp_path, "dpo_trained", 4, stopped=True)
-    assert longest(tmp_path, "dpo") == ("dpo_trained", True)
+    assert longest([tmp_path], "dpo") == ("dpo_trained", True)
     put(tmp_path, "dpo_trained", 5, stopped=False)
-    assert longest(tmp_path, "dpo") == ("dpo_trained", False)
+    assert longest([tmp_path], "dpo") == ("dpo_trained", False)
+
+
+def test_seeds_of_several_machines_count_together(tmp_path: Path) -> None:
+    put(tmp_path / "one", "dpo_trained", 4, stopped=True)
+    put(tmp_path / "other", "ppo_trained", 4, stopped=False)
+    folders = [tmp_path / "one", tmp_path / "other"]
+    assert longest(folders, "dpo") == ("dpo_trained", True)
+    assert longest(folders, "ppo") == ("ppo_trained", False)
+    put(tmp_path / "other", "dpo_trained", 4, stopped=False)
+    assert longest(folders, "dpo") == ("dpo_trained", False)
 
 
 @pytest.mark.parametrize(("steps", "in_full"), [(30, False), (SIZES["paper"].bc_steps, True)])
 def test_a_fixed_number_of_steps_counts_where_it_is_the_papers_scale(steps: int, in_full: bool, tmp_path: Path) -> None:
     put(tmp_path, "ppo", 3, bc_steps=steps)
-    assert longest(tmp_path, "ppo") == ("ppo", in_full)
-    assert longest(tmp_path, "dpo") == ("dpo", False)
+    assert longest([tmp_path], "ppo") == ("ppo", in_full)
+    assert longest([tmp_path], "dpo") == ("dpo", False)
 
 
 def test_a_changed_curve_is_refused(tmp_path: Path) -> None:

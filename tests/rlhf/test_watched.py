@@ -114,7 +114,7 @@ def test_rows_are_listed_from_the_step_that_is_next(tmp_path: Path) -> None:
 def test_a_record_says_how_far_its_rival_was_trained(world: Path, tmp_path: Path) -> None:
     study = tmp_path / "rlhf" / "quick" / "reviews"
     assert trainings(study).empty
-    assert longest(study, "dpo") == ("dpo", False)
+    assert longest([study], "dpo") == ("dpo", False)
     stages.judge(SETUP)
     facts = preferred.train(SETUP, "dpo_trained")
     align(SETUP, [get_method("sft"), get_method("dpo_trained")], tmp_path)
@@ -122,7 +122,7 @@ def test_a_record_says_how_far_its_rival_was_trained(world: Path, tmp_path: Path
     assert (line["rival"], line["seed"], line["steps"], line["kept"]) == ("dpo_trained", 0, 6, facts["kept"])
     assert line["before"] == pytest.approx(facts["curve"][0]["reward"])
     assert line["highest"] >= max(line["before"], line["last"])
-    assert longest(study, "dpo") == ("dpo_trained", False)
+    assert longest([study], "dpo") == ("dpo_trained", False)
     assert list(commands.language(tmp_path)) == []
     path = study / "dpo_trained" / "seed0.curve.csv"
     path.write_text(path.read_text().replace("\n2,", "\n2,9", 1))

@@ -115,6 +115,8 @@ class Setup:
         development: choose on prompts from the other end of the test split than the reported ones.
         placement: where and how it is worked on; see `vgf.rlhf.placement`.
         stopping: when the rivals that are trained to a stop are.
+        again: whether records are kept apart, for a seed that was trained before on another machine. Rounding makes
+            its models others, and rows of two policies must not be paired.
     """
 
     model: str = SMOLLM2
@@ -127,6 +129,7 @@ class Setup:
     development: bool = False
     placement: Placement = WHOLE
     stopping: Stopping = STOPPING
+    again: bool = False
 
     def __post_init__(self) -> None:
         """Take paths and numbers as people have them."""
@@ -137,8 +140,9 @@ class Setup:
 
     @property
     def task_name(self) -> str:
-        """The task as records call it: with the least rating where there is one, and marked when in development."""
+        """The task as records call it: with the least rating, and marked when trained again or in development."""
         name = self.task if self.least_rating <= -4 else f"{self.task}-{self.least_rating:g}"
+        name += "-again" if self.again else ""
         return f"{name}-development" if self.development else name
 
     @property

@@ -35,6 +35,7 @@ class Comparison:
         development: on the prompts for choosing, not the reported ones.
         prompts: how many, in place of the scale's.
         task: in place of the file's `language`.
+        again: the pipeline of a seed that has records, trained anew on another machine; see `Setup.again`.
     """
 
     seeds: tuple[int, ...]
@@ -43,6 +44,7 @@ class Comparison:
     development: bool = False
     prompts: int | None = None
     task: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,4 +164,5 @@ def setups_of(plan: Plan, comparison: Comparison, scale: ScaleName, device: str 
             development=comparison.development,
             placement=placed(task, scale, device),
             stopping=plan.stopping or STOPPING,
+            again=comparison.again,
         )

@@ -6,6 +6,7 @@ had stopped rising by the rule (`vgf.rlhf.stopping`) in every recorded seed, or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -44,18 +45,17 @@ def trainings(study: Path) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def longest(study: Path, name: str) -> tuple[str, bool]:
+def longest(studies: Sequence[Path], name: str) -> tuple[str, bool]:
     """Return the method under which a rival's longest training is recorded, and whether that was to its end.
 
     Args:
-        study: the folder of a task's records.
+        studies: folders of records of one task, where seeds were trained on several machines.
         name: dpo, ppo or rloo.
     """
-    found = trainings(study)
+    found = pd.concat([trainings(study) for study in studies])
     own = found[found["rival"] == f"{name}_trained"]
     if len(own):
         return f"{name}_trained", bool(own["stopped"].all())
-    if not (study / name / "run.json").exists():
-        return name, False
-    steps = [run["settings"]["sizes"]["bc_steps"] for run in records.read_runs(study / name)]
-    return name, min(steps) >= SIZES["paper"].bc_steps
+    runs = [run for at in studies if (at / name / "run.json").exists() for run in records.read_runs(at / name)]
+    steps = [run["settings"]["sizes"]["bc_steps"] for run in runs]
+    return name, bool(steps) and min(steps) >= SIZES["paper"].bc_steps
