@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from vgf.rlhf.study.asking import BASE
 from vgf.rlhf.settings import SIZES
+from vgf.rlhf.study.asking import BASE
 from vgf.rlhf.study.plan import Given, JudgePlan, read_plan, setups_of
 
 FILE: dict[str, Any] = {
