@@ -160,4 +160,4 @@ def missing_in_words(left: Sequence[tuple[str, str]], planned: Sequence[tuple[st
     said = f"{done} of {plural(len(planned), 'run')} of the file are on record"
     if not left:
         return said
-    return f"{said}; next is {left[0][1]} on {short(left[0][0])}"
+    return f"{said}; next is {NAMES.get(left[0][1], left[0][1])} on {short(left[0][0])}"
