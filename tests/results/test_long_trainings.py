@@ -99,8 +99,20 @@ def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
     assert [part.partition(" on ")[0] for part in said] == [
         "Behaviour cloning scores 50.0",
         "VGF without a test step is clearly above behaviour cloning",
+        "From 50 to 100 updates VGF without a test step goes from 60.4 to 60.4",
         "With 3 test steps VGF scores clearly less than with none",
     ]
+
+
+def test_a_change_with_age_is_paired_by_seed_and_needs_two_ages() -> None:
+    study = _study({("vgf", 0): [10.0, 20, 30]})
+    (source,) = study.sources
+    source.scores.loc[source.scores["update"] == 100, "score"] += [1.0, 2.0, 3.0]
+    low, high = stats.student([np.array([1.0, 2.0, 3.0])]).interval()
+    said = long_trainings.ages_in_words(source, "It")
+    assert said == f"From 50 to 100 updates It goes from 20.0 to 22.0 on hopper-medium (+2.0 [{low:.1f}, {high:.1f}])"
+    young = source.scores[source.scores["update"] < 100]
+    assert long_trainings.ages_in_words(MethodScores(source.task, "vgf", "vgf", source.record, young), "It") == ""
 
 
 def test_without_a_ranking_the_table_says_so() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from vgf.results import collapse, stats, step_verdicts, units
 from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
-from vgf.results.tables import Study
+from vgf.results.tables import MethodScores, Study
 
 COLUMNS = ("task", "study", "method", "steps", "age", "seed", "score")
 
@@ -82,6 +82,26 @@ def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
     return f"{name} is {'; '.join(parts)}"
 
 
+def ages_in_words(source: MethodScores, name: str) -> str:
+    """Return in a sentence how a row with no test step changed between its last two evaluations; empty with one.
+
+    Args:
+        source: of a method with a critic.
+        name: of the row.
+    """
+    table = collapse.ages(source).pivot(index="seed", columns="update", values="score").dropna()
+    if table.shape[1] < 2 or len(table) < 2:
+        return ""
+    before, after = table.columns[-2:]
+    change = stats.student([(table[after] - table[before]).to_numpy()])
+    low, high = change.interval()
+    first, last = table[before].mean(), table[after].mean()
+    said = (
+        f"From {before:,} to {after:,} updates {name} goes from {first:.1f} to {last:.1f} on {short(source.task.name)}"
+    )
+    return f"{said} ({change.value:+.1f} [{low:.1f}, {high:.1f}])"
+
+
 def found_in_words(study: Study) -> list[str]:
     """Return what the records say, in sentences without a full stop: the clone, choosing by a critic, and steps."""
     own = {task: study.runs("last", ("bc", 0)).get(task) for task in study.tasks}
@@ -90,6 +110,8 @@ def found_in_words(study: Study) -> list[str]:
     for key, name in ((("vgf", 0), "VGF without a test step"), (("best_of_n", 0), "Best-of-N")):
         table = beside_clone(study, key)
         parts += [beside_clone_in_words(table, name)] if len(table) else []
+        aged = [ages_in_words(source, name) for source in study.sources if source.method == key[0]]
+        parts += list(filter(None, aged))
     steps = steps_in_words(study)
     return [*parts, *([steps] if steps else [])]
 
