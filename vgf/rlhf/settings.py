@@ -73,7 +73,7 @@ class Sizes:
 
 SIZES: dict[str, Sizes] = {
     "quick": Sizes(
-        sft_steps=30, reward_steps=60, prompts=16, most=16, together=64, bc_prompts=16, bc_steps=10, value_rank=16
+        sft_steps=30, reward_steps=60, prompts=16, most=16, together=64, bc_prompts=16, bc_steps=5, value_rank=16
     ),
     "cpu": Sizes(reward_steps=200, bc_prompts=200, bc_steps=30),
     "paper": Sizes(
