@@ -107,9 +107,9 @@ def found_in_words(study: Study) -> list[str]:
     own = {task: study.runs("last", ("bc", 0)).get(task) for task in study.tasks}
     scores = [f"{runs.mean():.1f} on {short(task)}" for task, runs in own.items() if runs is not None]
     parts = [f"Behaviour cloning scores {listed(scores)}"] if scores else []
-    for key, name in ((("vgf", 0), "VGF without a test step"), (("best_of_n", 0), "Best-of-N")):
+    for key, name in ((("vgf", 0), "VGF without a test step"), (("best_of_n", 0), "best-of-N")):
         table = beside_clone(study, key)
-        parts += [beside_clone_in_words(table, name)] if len(table) else []
+        parts += [beside_clone_in_words(table, f"{name[0].upper()}{name[1:]}")] if len(table) else []
         aged = [ages_in_words(source, name) for source in study.sources if source.method == key[0]]
         parts += list(filter(None, aged))
     steps = steps_in_words(study)
