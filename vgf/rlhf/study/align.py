@@ -78,8 +78,8 @@ def align(setup: Setup, methods: Sequence[Method], root: Path | None = None, rep
         check_writable(folder)
     context, rows = open_context(setup, methods)
     settings = {method.name: settings_of(setup, method) for method in methods}
-    stages = {stage: read_done(setup.folder(stage)) for stage in SHARED}
-    _check_siblings(list(folders.values()), setup.seed, fingerprint(stages), replace)
+    stages = _shared(setup)
+    check_beside(setup, methods, root, replace)
     wanted = {name: (fingerprint(settings[name]), fingerprint(stages)) for name in folders}
     for name, folder in folders.items():
         _check_settings(folder, setup.seed, wanted[name], replace)
@@ -156,15 +156,28 @@ def _recorded(folder: Path, seed: int) -> set[str]:
     return set(read_rows(folder, seed)["prompt"])
 
 
-def _check_siblings(folders: Sequence[Path], seed: int, models: str, replace: bool) -> None:
-    """Refuse rows beside those of a seed that another policy, reward model or judge made: they would be paired."""
+def _shared(setup: Setup) -> dict[str, Any]:
+    return {stage: read_done(setup.folder(stage)) for stage in SHARED}
+
+
+def check_beside(setup: Setup, methods: Sequence[Method], root: Path | None = None, replace: bool = False) -> None:
+    """Refuse rows beside those of a seed that another policy, reward model or judge made: they would be paired.
+
+    Asked when the shared stages are done, it spares the hours of the other policies.
+
+    Raises:
+        ValueError: naming the folder of such rows.
+    """
+    folders = [folder_of(setup.scale, setup.task_name, method.name, root) for method in methods]
+    models, seed = fingerprint(_shared(setup)), setup.seed
     there = {path.parent for folder in folders for path in folder.parent.glob("*/run.json")}
     for folder in sorted(there - set(folders if replace else ())):
         made = made_from(folder, seed)
         if made and made[1] != models:
             raise ValueError(
                 f"{folder}: seed {seed} was made from another policy, reward model or judge than are here now; "
-                "take a seed that has no record, another --results, or remove this one's"
+                "take a seed that has no record, another --results, `again: true` in the file's comparison, "
+                "or remove this one's"
             )
 
 

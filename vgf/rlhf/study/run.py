@@ -18,7 +18,7 @@ from vgf.rlhf.parts.prepare import prepare
 from vgf.rlhf.rivals import preferred
 from vgf.rlhf.settings import PAIRED, SIZES, SMOLLM2, Setup
 from vgf.rlhf.study import methods, paired, table
-from vgf.rlhf.study.align import align, complete
+from vgf.rlhf.study.align import align, check_beside, complete
 from vgf.rlhf.study.plan import Comparison, Given, read_plan, setups_of
 from vgf.support.progress import log
 from vgf.support.scales import ScaleName
@@ -49,7 +49,9 @@ def run(path: Path, scale: ScaleName, root: Path | None = None, given: Given | N
         if complete(setup, chosen, root):
             continue
         log(f"{setup.task_name}, seed {setup.seed}: {', '.join(method.name for method in chosen)}")
-        _stages(setup, sorted({method.stage for method in chosen if method.stage}))
+        _shared_stages(setup)
+        check_beside(setup, chosen, root, replace=scale == "quick")
+        _policies(setup, sorted({method.stage for method in chosen if method.stage}))
         align(setup, chosen, root, replace=scale == "quick")
         gc.collect()
     tasks = dict.fromkeys(setup.task_name for setup, _ in work)
@@ -57,12 +59,16 @@ def run(path: Path, scale: ScaleName, root: Path | None = None, given: Given | N
     return "\n\n".join([*parts, *paired.judged(plan, pairs, root)])
 
 
-def _stages(setup: Setup, trained: list[str]) -> None:
-    """Do the stages before a comparison that are not done."""
+def _shared_stages(setup: Setup) -> None:
+    """Do the stages that every method needs and that are not done."""
     stages.sft(setup)
     stages.reward(setup)
     if setup.task == "reviews":
         stages.judge(setup)
+
+
+def _policies(setup: Setup, trained: list[str]) -> None:
+    """Train the policies to compare with that are not trained."""
     for name in trained:
         _ = stages.weighted_cloning(setup) if name == "bc" else preferred.train(setup, name)
         gc.collect()
