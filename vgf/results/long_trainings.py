@@ -146,13 +146,11 @@ def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -
         if source.method not in methods or not len(getattr(source.record, "ranking", ())):
             continue
         every = collapse.orders(source)
-        few = every.loc[every["choice"] != "any", "particles"].min()
-        for age in sorted(every["update"].unique()):
-            own = every[(every["update"] == age) & ((every["particles"] == few) | (every["choice"] == "any"))]
-            scores = own.groupby(["choice", "seed"])["score"].mean().unstack("seed").loc[list(units.CHOICES)]
-            last = age == every["update"].max()
-            answer = step_verdicts.generalises(units.Unit(source.task.name, scores.to_numpy())) if last else ""
-            cells = " | ".join(f"{mean:.1f}" for mean in scores.mean(axis=1))
+        for age, rows in every.groupby("update"):
+            scores, last = units.of_few(rows), age == every["update"].max()
+            unit = units.Unit(source.task.name, scores.to_numpy().T)
+            answer = step_verdicts.generalises(unit) if last else ""
+            cells = " | ".join(f"{mean:.1f}" for mean in scores.mean())
             name = f"{short(source.task.name)} | {NAMES[source.method]} | {age:,}"
             lines.append(f"| {name} | {cells} | {answer} |")
     if not lines:

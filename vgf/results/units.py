@@ -163,19 +163,20 @@ def rankings(study: Study, method: str = "vgf") -> dict[str, pd.DataFrame]:
     if path.exists():
         rows = records.read_csv(path)
         for task, own in rows[rows["method"] == method].groupby("task"):
-            found[str(task)] = _of_few(own[own["updates"] == own["updates"].max()])
+            found[str(task)] = of_few(own[own["updates"] == own["updates"].max()])
     for source in study.sources:
         rows = getattr(source.record, "ranking", pd.DataFrame())  # of scales that rank while they train
         if source.method == method and len(rows):
             last = rows[rows["update"] == rows["update"].max()]
             raw = last["success" if source.task.score == "success" else "return"]
-            found[source.task.name] = _of_few(last.assign(score=source.task.normalised(raw)))
+            found[source.task.name] = of_few(last.assign(score=source.task.normalised(raw)))
     return found
 
 
-def _of_few(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean score by seed and choice, among the fewest actions."""
-    rows = rows[(rows["particles"] == rows["particles"].min()) | (rows["choice"] == "any")]
+def of_few(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean score of one age by seed (down) and choice (`CHOICES` across), among the fewest actions."""
+    few = rows.loc[rows["choice"] != "any", "particles"].min()
+    rows = rows[(rows["particles"] == few) | (rows["choice"] == "any")]
     return rows.groupby(["seed", "choice"])["score"].mean().unstack("choice")[list(CHOICES)]
 
 
