@@ -76,7 +76,7 @@ def test_a_short_ensemble_suffices_where_it_chooses_as_well(regret: float, kind:
 def test_the_rule_for_judges_is_asked_with_the_longest_training_of_each_size() -> None:
     table = lengths.by_length(costs())
     assert lengths.default_at_length(table, 1000, SCORES, PLAN["success"]) == "auto"  # 20 % by ensemble, 5 % by seeds
-    assert "That of `vgf.choose_budget` is the ensemble." in lengths.default_text(table, PLAN, SCORES, "ensemble")
+    assert "The package's own is the ensemble." in lengths.default_text(table, PLAN, SCORES, "ensemble")
     other = pd.concat([costs(), costs().assign(task="drone-campaign", training=0.1)])
     dear = lengths.by_length(other)
     assert lengths.default_at_length(dear, 1000, SCORES, PLAN["success"]) == "ensemble"

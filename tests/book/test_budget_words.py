@@ -33,7 +33,7 @@ def test_what_missed_and_what_broke_are_counted() -> None:
     )
     text = budget_words.broken_text(PART)
     assert text.startswith("So the radius is not what failed most.")
-    assert "below $L = 0$ in 0 of 2 cells" in text
+    assert "below no step in 0 of 2 cells" in text
     assert "The median radius of drone is 0.5 sigma, and the best rung lies at 0.5." in text
     far = PART.cells.assign(value=PART.cells["displacement"], fault="radius")
     end = budget_words.broken_text(PART._replace(cells=far))

@@ -160,3 +160,13 @@ def test_what_a_plan_lacks_is_listed_in_its_order() -> None:
     said = long_trainings.missing_in_words(left, planned)
     assert said == "2 of 4 runs of the file are on record; next is IQL on hopper-medium"
     assert long_trainings.missing_in_words([], planned) == "4 of 4 runs of the file are on record"
+
+
+def test_what_is_there_of_a_plan_is_named_and_what_the_book_is_about_is_missed() -> None:
+    study = _study({("best_of_n", 0): [1.0], ("bc", 0): [1.0]})
+    planned = [(HOPPER, method) for method in ("bc", "best_of_n", "vgf")]
+    left = long_trainings.missing(study, planned)
+    said = long_trainings.there_in_words(left, planned)
+    assert said == ("2 of 3 runs are on record: BC (flow) and best-of-N on hopper-medium. VGF is not among them")
+    assert long_trainings.there_in_words([], planned).endswith("best-of-N and VGF on hopper-medium")
+    assert long_trainings.there_in_words(planned, planned) == "none of 3 runs is on record"

@@ -15,7 +15,7 @@ from scipy.stats import t
 from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, returns, write_record
 from vgf import cli, records
 from vgf.datasets import DATASETS, get_task
-from vgf.results import stats, tables
+from vgf.results import stats, table_text, tables
 from vgf.results.commands import check, glued, present
 from vgf.results.table_text import FORMATS
 
@@ -110,8 +110,8 @@ def test_a_markdown_table_says_what_it_must_not_be_read_without(results: Path) -
         f"dataset of {CUBE}: regenerated, 20 episodes, sha256 {len(CUBE):02x}{len(CUBE):02x}",
         "chosen by the very score shown and so biased upwards",
         "score: return, normalised as D4RL does; percent of episodes that succeed",
-        "With 3 seeds Student's holds the true mean of a task 94 % of the time where scores are normal and 89 % where",
-        "they are skewed, percentiles 73 %",
+        "With 3 seeds Student's holds the true mean of a task 95 % of the time where scores are normal; by simulation,",
+        "89 % where they are skewed, and percentiles 73 % where they are normal",
         "| task | bc | iql | iql, paper | vgf, 0 steps | vgf, 1 step | vgf, paper |",
     ):
         assert words in text, words
@@ -377,3 +377,12 @@ def test_the_papers_rows_name_known_datasets_and_agents(suite: str) -> None:
     assert not rows.isna().any().any()
     assert rows["score"].between(0, 100).all()
     assert (rows.groupby("dataset")["agent"].apply(set).map(frozenset).nunique()) == 1  # a table without gaps
+
+
+def test_what_a_file_has_and_the_records_lack_is_named_by_task(results: Path) -> None:
+    study = tables.read_study("both", "cpu", results)
+    rows = [(task, method) for task in (HOPPER, CUBE) for method in (*BUDGETS, "rebrac")]
+    assert table_text.not_run(study, rows) == [f"in the file and not run: rebrac on {HOPPER} and {CUBE}"]
+    alone = [*((HOPPER, method) for method in BUDGETS), ("walker2d-medium-v2", "bc")]
+    assert table_text.not_run(study, alone) == ["in the file and not run: everything on walker2d-medium-v2"]
+    assert table_text.not_run(study, [(CUBE, "bc")]) == []

@@ -229,6 +229,8 @@ def test_ahead_tells_what_it_does_not_judge() -> None:
     assert "None of them reaches 5 points on quiet" in told
     many = verdicts.ahead(several(FIRST, FIRST, FIRST, FIRST, LAST)).text  # too many to name
     assert "VGF is first on 4 of 5 tasks and number 1.8 on average" in many
+    close = verdicts.ahead([unit(9.02, 9.0, 0.0, name="h", noise=0.0)]).text
+    assert "first on h (by less than 0.1 points)" in close
     assert "is number 1.5 on h" in verdicts.ahead([unit(9.0, 9.0, 0.0, name="h", noise=0.0)]).text
     assert "nobody scores on the 1 task" in verdicts.ahead(several((0.0, 0, 0))).evidence
 
@@ -441,6 +443,17 @@ def test_language_wins_by_the_flow_or_not(rivals: list[Contrast], controls: list
     found = part_verdicts.language(*names)
     assert found.status == status
     assert bool(found.lacks) == (status in ("undecided", "condition not met"))
+
+
+def test_a_rival_that_was_cut_short_counts_neither_way_and_how_it_stands_is_told() -> None:
+    found = part_verdicts.language(
+        {"best-of-N": contrast(20), "DPO": contrast(-9, in_full=False)}, {"constant": contrast(10)}
+    )
+    assert found.status == "held in part"
+    assert (
+        "DPO was not trained to the end, so neither wins nor losses against it count; so far VGF has -"
+        in found.evidence
+    )
 
 
 def test_a_win_has_to_be_clear_over_prompts_too() -> None:

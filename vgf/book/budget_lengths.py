@@ -174,7 +174,7 @@ def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFr
     same = "the same" if own == default else WHO[own]
     return (
         f"Asked again with the longest training of each size, the same rule says that the default should be "
-        f"{WHO[default]}. That of `vgf.choose_budget` is {same}."
+        f"{WHO[default]}. The package's own is {same}."
     )
 
 

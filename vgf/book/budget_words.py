@@ -75,7 +75,7 @@ def broken_text(part: Part) -> str:
             "Judges agree on steps that do not pay, or disagree on steps that do.",
         ]
     low, cells = below_zero(part)
-    told.append(f"The rule was below $L = 0$ in {low} of {cells} cells, by however little.")
+    told.append(f"The rule was below no step in {low} of {cells} cells, by however little.")
     end = part.cells["displacement"].max()
     for world, one in reaches(part).iterrows():
         place = f"at the ladder's end, {end:g}" if one["best"] >= end else f"at {one['best']:g}"

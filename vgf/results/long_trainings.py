@@ -16,6 +16,7 @@ from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
 from vgf.results.tables import MethodScores, Study
 
+SHOWN = 2  # tasks whose runs a sentence names
 COLUMNS = ("task", "study", "method", "steps", "age", "seed", "score")
 
 
@@ -172,6 +173,18 @@ def missing(study: Study, planned: Sequence[tuple[str, str]]) -> list[tuple[str,
     """Return the tasks and methods of a plan that have no record."""
     there = {(s.task.name, s.method) for s in study.sources}
     return [pair for pair in planned if pair not in there]
+
+
+def there_in_words(left: Sequence[tuple[str, str]], planned: Sequence[tuple[str, str]], own: str = "vgf") -> str:
+    """Return in a clause which runs of a plan are on record, or how many where they are many."""
+    done = [pair for pair in planned if pair not in left]
+    if not done:
+        return f"none of {plural(len(planned), 'run')} is on record"
+    named = {task: [NAMES.get(m, m) for t, m in done if t == task] for task, _ in done}
+    said = f"{len(done)} of {plural(len(planned), 'run')} are on record"
+    if len(named) <= SHOWN:
+        said += f": {'; '.join(f'{listed(methods)} on {short(task)}' for task, methods in named.items())}"
+    return said if any(method == own for _, method in done) else f"{said}. {NAMES[own]} is not among them"
 
 
 def missing_in_words(left: Sequence[tuple[str, str]], planned: Sequence[tuple[str, str]]) -> str:

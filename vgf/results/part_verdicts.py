@@ -163,7 +163,11 @@ def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -
     judged = {name: part for name, part in parts.items() if part.status != "condition not met"}
     left = [name for name in parts if name not in judged]
     said = ". ".join(c.words(name) for name, c in {**_of(rivals, judged), **controls}.items())
-    said += f". {listed(left)} {'was' if len(left) == 1 else 'were'} not trained to the end" if left else ""
+    if left:
+        so_far = listed([f"{rivals[name].wins.mean():+.1f}" for name in left])
+        was, them = ("was", "it") if len(left) == 1 else ("were", "them")
+        said += f". {listed(left)} {was} not trained to the end, so neither wins nor losses against {them} count"
+        said += f"; so far VGF has {so_far} points of wins"
     also = f"{listed(left)} trained to the end" if left else ""
     if not judged:
         return Verdict("condition not met", said, also)

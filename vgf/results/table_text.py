@@ -8,7 +8,7 @@ Numbers are formatted from the rounded csv, so that all three formats show the s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vgf.results import stats
@@ -139,6 +139,24 @@ def header(study: Study) -> list[str]:
     return [*_score_lines(study), *_run_lines(study), *_dataset_lines(study), *_paper_lines(study)]
 
 
+def not_run(study: Study, planned: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line on what of an experiment file has no record, by task; none where all has one.
+
+    Args:
+        study: the records.
+        planned: task and method of each row of the file.
+    """
+    planned, there = list(planned), {(source.task.name, source.method) for source in study.sources}
+    tasks_of: dict[str, list[str]] = {}
+    for task in dict.fromkeys(task for task, _ in planned):
+        rows = [method for name, method in planned if name == task]
+        left = [method for method in rows if (task, method) not in there]
+        if left:
+            tasks_of.setdefault("everything" if left == rows else ", ".join(left), []).append(task)
+    parts = [f"{left} on {' and '.join(tasks)}" for left, tasks in tasks_of.items()]
+    return [f"in the file and not run: {'; '.join(parts)}"] if parts else []
+
+
 def _score_lines(study: Study) -> list[str]:
     """Say what a score is."""
     kinds = {source.task.score for source in study.sources}
@@ -170,17 +188,11 @@ def _coverage(seeds: int) -> str:
     """Say what an interval is worth with so many seeds."""
     if seeds < 2:
         return "With 1 seed there is none"
-    normal, skewed, drawn = (
-        100 * found
-        for found in (
-            stats.coverage(seeds, kind="student"),
-            stats.coverage(seeds, kind="student", skewed=True),
-            stats.coverage(seeds),
-        )
-    )
+    skewed, drawn = (100 * stats.coverage(seeds, kind="student", skewed=True), 100 * stats.coverage(seeds))
     return (
-        f"With {seeds} seeds Student's holds the true mean of a task {normal:.0f} % of the time where scores are "
-        f"normal and {skewed:.0f} % where they are skewed, percentiles {drawn:.0f} %"
+        f"With {seeds} seeds Student's holds the true mean of a task {100 * stats.LEVEL:.0f} % of the time where "
+        f"scores are normal; by simulation, {skewed:.0f} % where they are skewed, and percentiles {drawn:.0f} % where "
+        "they are normal"
     )
 
 

@@ -36,6 +36,7 @@ from vgf.results.units import Unit
 
 ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 FEW = 3  # tasks that a sentence can name
+CLOSE = 0.1  # points between the first and the second that a table of one digit does not show
 MOVES = 0.25  # displacement in sigma below which a flow does too little for its direction to matter
 
 
@@ -207,6 +208,9 @@ def _places(units: Sequence[Unit]) -> str:
         return f"first on {sum(map(_first, units))} of {plural(len(units))} and number {mean:.1f} on average"
     places: dict[float, list[str]] = {}
     for unit in units:
-        places.setdefault(float(permutation.ranks(unit.scores.mean(-1))[0]), []).append(unit.name)
+        means = unit.scores.mean(-1)
+        close = _first(unit) and means[0] - means[1:].max() < CLOSE
+        name = f"{unit.name} (by less than {CLOSE:g} points)" if close else unit.name
+        places.setdefault(float(permutation.ranks(means)[0]), []).append(name)
     words = {rank: ORDER[int(rank) - 1] if rank in range(1, len(ORDER) + 1) else f"number {rank:g}" for rank in places}
     return listed([f"{words[rank]} on {listed(tasks)}" for rank, tasks in sorted(places.items())])
