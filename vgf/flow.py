@@ -7,15 +7,12 @@ This file is the method. `N` actions sampled from a reference policy are moved `
 with the RBF kernel k(x, y) = exp(-|x - y|^2 / 2 sigma^2). The first sum attracts towards high value, the
 second, `(x - a_j) k / sigma^2`, repels particles from each other. Steps, step size and temperature alpha are
 the transport budget: the only regularisation. Zero steps leave the reference sample as it is (best-of-N).
-
-A step is a pure function of its state: keep the returned states to record a trajectory. The trade-off is memory for
-legibility: Adam's moments are carried even by the fixed-step flow.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypedDict, Unpack, overload
 
@@ -116,7 +113,7 @@ def stein_direction(
     kernels.check_particles(particles)
     kernels.check_score(score, particles)
     kernels.check_temperature(temperature)
-    kernels.check_bandwidth(bandwidth)
+    kernels.check_bandwidth(bandwidth, like=particles)
     return stein_terms(particles, score, temperature, bandwidth, repulsion).direction
 
 
@@ -126,19 +123,18 @@ def stein_terms(
     """Return attraction, repulsion and bandwidth apart; arguments as `stein_direction`, unchecked."""
     n = particles.shape[-2]
     sigma = median_bandwidth(particles) if isinstance(bandwidth, str) else as_sigma(bandwidth, particles)
-    centred = particles - particles.mean(-2, keepdim=True)  # keeps the sums accurate far from the origin
-    mass, weighted_score, weighted_particles = kernel_sums(centred, score, sigma)
+    weighted_score, spread = kernel_sums(particles, score, sigma)
     attraction = weighted_score / (n * temperature)
     if not repulsion:
         return SteinTerms(attraction, torch.zeros_like(attraction), sigma)
-    return SteinTerms(attraction, (centred * mass - weighted_particles) / (n * sigma**2), sigma)
+    return SteinTerms(attraction, spread / (n * sigma**2), sigma)
 
 
 def flow_step(state: FlowState, direction: Tensor, budget: Budget, bounds: tuple[float, float] | None) -> FlowState:
     """Return the state one step further along `direction` [..., N, d], projected onto the box `bounds`.
 
     A pure function: a caller that keeps the states has recorded the flow. Adam follows kingma2015adam on
-    -phi with bias correction, as the authors' release does.
+    -phi with bias correction, as the authors' release does; its moments are carried by the fixed-step flow too.
     """
     step = state.step + 1
     if budget.optimizer == "none":
@@ -203,10 +199,9 @@ def transport(
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
     kernels.check_particles(particles, values=validate)
-    kernels.check_bandwidth(bandwidth, values=validate)
+    kernels.check_bandwidth(bandwidth, values=validate, like=particles)
     bounds = kernels.checked_bounds(bounds)
-    zeros = torch.zeros_like(particles)
-    state = FlowState(particles, zeros, zeros, 0)
+    state = FlowState(particles, torch.zeros_like(particles), torch.zeros_like(particles), 0)
     path, steps = [particles], list[tuple[Tensor, Tensor, Tensor]]()
     for _ in range(budget.steps):
         score = score_fn(state.particles)
@@ -217,20 +212,24 @@ def transport(
         if trace:
             path.append(state.particles)
             steps.append((score, terms.direction, terms.bandwidth))
+    if validate and budget.steps:  # a score that is finite may still be too large for the step
+        kernels.check_particles(state.particles, name="particles after the last step")
     if not trace:
         return state.particles
-    scores, directions, sigmas = zip(*steps, strict=True) if steps else ((), (), ())
-    recorded = _stack(scores, particles), _stack(directions, particles), _stack(sigmas, particles[..., :1, :1])
+    none = torch.stack(path)[:0]
+    recorded = [torch.stack(parts) for parts in zip(*steps, strict=True)] or [none, none, none[..., :1, :1]]
     return Trajectory(torch.stack(path), *recorded)
 
 
 def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
     """Turn Q(a): [..., N, d] to [..., N] into its gradient in a, [..., N, d], by autograd.
 
-    The returned gradient is detached: the flow is not differentiated through the critic.
+    The gradient is detached: the flow is not differentiated through the critic. In inference mode it is a ValueError.
     """
 
     def score_fn(particles: Tensor) -> Tensor:
+        if torch.is_inference_mode_enabled():
+            raise ValueError("a value gradient needs autograd: leave torch.inference_mode(); torch.no_grad() will do")
         with torch.enable_grad():
             leaf = particles.detach().requires_grad_(True)
             (gradient,) = torch.autograd.grad(value_fn(leaf).sum(), leaf)
@@ -240,11 +239,12 @@ def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
 
 
 def best_of(particles: Tensor, values: Tensor) -> Tensor:
-    """Return the particle of highest value in each set: [..., N, d] and [..., N] to [..., d]."""
-    index = values.argmax(-1)[..., None, None].expand(*particles.shape[:-2], 1, particles.shape[-1])
-    return particles.gather(-2, index).squeeze(-2)
+    """Return the particle of highest value in each set: [..., N, d] and [..., N] to [..., d]; NaN counts as lowest.
 
-
-def _stack(parts: Sequence[Tensor], like: Tensor) -> Tensor:
-    """Stack recorded tensors, or return an empty [0, ...] record shaped like `like`."""
-    return torch.stack(list(parts)) if parts else like.new_empty((0, *like.shape))
+    Raises:
+        ValueError: if the values' shape is not that of the particles without its last axis.
+    """
+    if values.shape != particles.shape[:-1] or not values.shape[-1:].numel():
+        raise ValueError(f"values must be {tuple(particles.shape[:-1])}, one a particle, got {tuple(values.shape)}")
+    index = values.nan_to_num(nan=-math.inf).argmax(-1)[..., None, None]
+    return particles.gather(-2, index.expand(*particles.shape[:-2], 1, particles.shape[-1])).squeeze(-2)

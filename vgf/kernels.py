@@ -1,8 +1,8 @@
-"""The RBF kernel, its bandwidth, and the three kernel sums a Stein direction is made of.
+"""The RBF kernel, its bandwidth, and the two kernel sums a Stein direction is made of.
 
-k(x, y) = exp(-|x - y|^2 / 2 sigma^2). Small particle sets form the N x N kernel matrix as written; larger ones never
-do, and take the same sums from one fused attention call, in memory O(N d). Both are here, side by side, and tests
-hold them equal.
+k(x, y) = exp(-|x - y|^2 / 2 sigma^2). Small particle sets form the N x N kernel matrix as written. Many of them are
+worked through in chunks, and large ones take the same sums from one fused attention call, in memory O(N d). All are
+here, side by side, and tests hold them equal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 Bandwidth = float | Tensor | Literal["median"]
 
-DENSE_ELEMENTS = 2**24  # the most pairwise numbers held at once (64 MB in float32); past it memory is O(N d)
+DENSE_ELEMENTS = 2**24  # the most coordinates of pairwise differences held at once: 64 MB in float32, and their squares
+FUSED_LEAST = 256  # smaller sets gain nothing from attention
+FUSED_ROUNDING = 1e-4  # the most that attention may be off, in units of the kernel
 MEDIAN_LEAST = 64  # particle sets up to this size always get their exact median
 
 
@@ -37,8 +39,8 @@ def median_bandwidth(particles: Tensor) -> Tensor:
     sigma^2 = median / (2 log(N + 1)) + 5e-7, with numpy's median (the mean of the two middle values; torch's
     own is the lower one) over all N x N squared distances, the zero diagonal included. The constant is the
     release's 1e-6 in 1 / (1e-6 + 2 sigma^2); it keeps coincident particles finite. No gradient flows through
-    it. Where all pairwise distances together would pass `DENSE_ELEMENTS` numbers (above 4,096 particles for one
-    set), an evenly strided subset stands for each set; pass a number instead where that matters.
+    it. Above 4,096 particles, whose pairs pass `DENSE_ELEMENTS` numbers, an evenly strided subset stands for
+    a set; pass a number instead where that matters. A set's bandwidth depends on no other set.
 
     Args:
         particles: [..., N, d].
@@ -47,10 +49,12 @@ def median_bandwidth(particles: Tensor) -> Tensor:
         sigma, [..., 1, 1].
     """
     n = particles.shape[-2]
-    sets = math.prod(particles.shape[:-2])
-    most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS // max(1, sets)))
+    most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS))
     x = particles.detach()[..., :: -(-n // most), :]
-    median = _median_of_all(torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square_())
+    together = max(1, DENSE_ELEMENTS // x.shape[-2] ** 2)  # sets at once
+    parts = x.flatten(0, -3).split(together) if x.ndim > 2 else [x]
+    found = [_median_of_all(torch.cdist(p, p, compute_mode="donot_use_mm_for_euclid_dist").square_()) for p in parts]
+    median = (torch.cat(found) if x.ndim > 2 else found[0]).reshape(particles.shape[:-2])
     return (median / (2 * math.log(n + 1)) + 5e-7).sqrt()[..., None, None]
 
 
@@ -69,52 +73,91 @@ def _median_of_all(d2: Tensor) -> Tensor:
     return least.topk(high - low + 1).values.mean(-1)
 
 
-def kernel_sums(centred: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return sum_j K_ij, sum_j K_ij score_j and sum_j K_ij a_j by whichever way fits in memory.
+def kernel_sums(particles: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sum_j K_ij score_j and sum_j K_ij (a_i - a_j) by whichever way fits in memory.
+
+    Past `DENSE_ELEMENTS` pairwise numbers, large sets take fused attention where its rounding is small, which asks the
+    device for one number; all others are worked through in chunks of sets or of rows.
 
     Args:
-        centred: particles with their mean taken off, which keeps the sums accurate far from the origin, [..., N, d].
+        particles: [..., N, d].
         score: [..., N, d].
         sigma: bandwidth, [..., 1, 1].
 
     Returns:
-        The sums, [..., N, 1], [..., N, d] and [..., N, d].
+        The sums, [..., N, d] each.
     """
-    if centred.numel() * centred.shape[-2] <= DENSE_ELEMENTS:
-        return kernel_sums_dense(centred, score, sigma)
-    return kernel_sums_fused(centred, score, sigma)
+    n, d = particles.shape[-2:]
+    if particles.numel() * n <= DENSE_ELEMENTS:
+        return kernel_sums_dense(particles, score, sigma)
+    lead = torch.broadcast_shapes(particles.shape[:-2], sigma.shape[:-2])
+    x, g = (v.expand(*lead, n, d).reshape(-1, n, d) for v in (particles, score))
+    flat = sigma.expand(*lead, 1, 1).reshape(-1, 1, 1)
+    centred = x - x.mean(-2, keepdim=True)  # keeps the products accurate far from the origin
+    if n >= FUSED_LEAST and _rounding(centred, flat) <= FUSED_ROUNDING:
+        sums = kernel_sums_fused(centred, g, flat)
+    else:
+        sums = _kernel_sums_in_chunks(x, g, flat)
+    return sums[0].reshape(*lead, n, d), sums[1].reshape(*lead, n, d)
 
 
-def kernel_sums_dense(centred: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return sum_j K_ij, sum_j K_ij score_j and sum_j K_ij a_j through the N x N kernel."""
-    kernel = rbf_kernel(centred, centred, sigma)
-    return kernel.sum(-1, keepdim=True), kernel @ score, kernel @ centred
+def kernel_sums_dense(
+    particles: Tensor, score: Tensor, sigma: Tensor, rows: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the sums through the kernel matrix, for some `rows` [..., R, d] of the particles or for all.
+
+    Differences come first and are weighed afterwards, so particles that coincide do not repel each other, at any
+    bandwidth.
+    """
+    x, y = ((particles if rows is None else rows).mT.contiguous(), particles.mT.contiguous())
+    difference = x.unsqueeze(-1) - y.unsqueeze(-2)  # [..., d, R, N]: what is summed over lies side by side
+    kernel = torch.exp(-difference.square().sum(-3) / (2 * sigma**2))
+    return kernel @ score, (kernel.unsqueeze(-3) * difference).sum(-1).mT
 
 
-def kernel_sums_fused(centred: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the sums of `kernel_sums_dense` in memory O(N d) from fused attention.
+def _kernel_sums_in_chunks(particles: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of sets [S, N, d], as many sets at once as may be, or as many rows of one set."""
+    sets, n, d = particles.shape
+    together, parts = DENSE_ELEMENTS // (n * n * d), []
+    if together:
+        for at in range(0, sets, together):
+            part = slice(at, at + together)
+            parts.append(kernel_sums_dense(particles[part], score[part], sigma[part]))
+    else:
+        for one in range(sets):
+            chunks = particles[one].split(max(1, DENSE_ELEMENTS // (n * d)))
+            rows = [kernel_sums_dense(particles[one], score[one], sigma[one], chunk) for chunk in chunks]
+            parts.append((torch.cat([row[0] for row in rows])[None], torch.cat([row[1] for row in rows])[None]))
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _rounding(centred: Tensor, sigma: Tensor) -> float:
+    """Return how far fused attention may be off: it subtracts numbers as large as |a|^2 / sigma^2."""
+    most = (centred.detach().square().sum(-1, keepdim=True) / sigma.square()).max()
+    return float(most) * torch.finfo(centred.dtype).eps
+
+
+def kernel_sums_fused(centred: Tensor, score: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of `kernel_sums_dense` of sets [S, N, d] with mean 0, in memory O(N d), from fused attention.
 
     RBF weights are an unnormalised softmax: log K_ij = a_i.a_j/s - |a_i|^2/2s - |a_j|^2/2s with s = sigma^2 is
     an inner product of augmented features. A null key of score 0 adds 1 to each softmax's normaliser Z_i, and
     an indicator channel marks it, so its output is 1/(Z_i + 1). Queries, keys and values share one width, a
     multiple of 8: otherwise PyTorch takes its N x N path. Rounding grows as |a|^2 / sigma^2.
     """
-    n, d = centred.shape[-2:]
+    d = centred.shape[-1]
     width = -(-(2 * d + 1) // 8) * 8
-    lead = torch.broadcast_shapes(centred.shape[:-2], sigma.shape[:-2])
-    a = centred.expand(*lead, n, d).reshape(-1, n, d)
-    g = score.expand(*lead, n, d).reshape(-1, n, d)
-    inverse = sigma.square().reciprocal().expand(*lead, 1, 1).reshape(-1, 1, 1)
-    half_norm = a.square().sum(-1, keepdim=True) * (inverse / 2)
+    inverse = sigma.square().reciprocal()
+    half_norm = centred.square().sum(-1, keepdim=True) * (inverse / 2)
     one = torch.ones_like(half_norm)
-    query = F.pad(torch.cat([a * inverse, -half_norm, one], -1), (0, width - d - 2))
-    key = F.pad(torch.cat([a, one, -half_norm], -1), (0, width - d - 2, 0, 1))
-    value = F.pad(torch.cat([g, a, torch.zeros_like(one)], -1), (0, width - 2 * d - 1, 0, 1))
+    query = F.pad(torch.cat([centred * inverse, -half_norm, one], -1), (0, width - d - 2))
+    key = F.pad(torch.cat([centred, one, -half_norm], -1), (0, width - d - 2, 0, 1))
+    value = F.pad(torch.cat([score, centred, torch.zeros_like(one)], -1), (0, width - 2 * d - 1, 0, 1))
     value = torch.cat([value[:, :-1], F.pad(one[:, :1], (2 * d, width - 2 * d - 1))], -2)
     out = F.scaled_dot_product_attention(query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1), scale=1.0)
-    out = out.squeeze(1).reshape(*lead, n, width)
+    out = out.squeeze(1)
     total = out[..., 2 * d : 2 * d + 1].reciprocal()  # Z_i + 1
-    return total - 1, out[..., :d] * total, out[..., d : 2 * d] * total
+    return out[..., :d] * total, centred * (total - 1) - out[..., d : 2 * d] * total
 
 
 def as_sigma(bandwidth: float | Tensor, particles: Tensor) -> Tensor:
@@ -124,18 +167,28 @@ def as_sigma(bandwidth: float | Tensor, particles: Tensor) -> Tensor:
     return sigma.reshape(1, 1).expand(*particles.shape[:-2], 1, 1) if sigma.numel() == 1 else sigma
 
 
-def check_bandwidth(bandwidth: Bandwidth, values: bool = True) -> None:
-    """Refuse a bandwidth that is not "median", a number > 0 or a [..., 1, 1] tensor; ValueError names it."""
+def check_bandwidth(bandwidth: Bandwidth, values: bool = True, like: Tensor | None = None) -> None:
+    """Refuse a bandwidth that is not "median", a number > 0 or a tensor [..., 1, 1], at most one a set of `like`."""
     if isinstance(bandwidth, str):
         if bandwidth != "median":
             raise ValueError(f"bandwidth must be 'median' or a number > 0, got {bandwidth!r}")
     elif isinstance(bandwidth, Tensor):
         if bandwidth.numel() != 1 and bandwidth.shape[-2:] != (1, 1):
             raise ValueError(f"bandwidth must be a number or [..., 1, 1], got shape {tuple(bandwidth.shape)}")
+        if like is not None and bandwidth.numel() != 1 and not _fits(bandwidth.shape[:-2], like.shape[:-2]):
+            raise ValueError(
+                f"bandwidth must be a number or one a set, [{', '.join(map(str, (*like.shape[:-2], 1, 1)))}], "
+                f"got shape {tuple(bandwidth.shape)}"
+            )
         if values and not bool(((bandwidth > 0) & torch.isfinite(bandwidth)).all()):
             raise ValueError("bandwidth must be finite and > 0 in every entry")
     elif not (math.isfinite(as_real(bandwidth)) and bandwidth > 0):
         raise ValueError(f"bandwidth must be a finite number > 0, got {bandwidth!r}")
+
+
+def _fits(own: torch.Size, sets: torch.Size) -> bool:
+    """Say whether a shape broadcasts to that of the sets and does not widen it."""
+    return len(own) <= len(sets) and all(a in (1, b) for a, b in zip(reversed(own), reversed(sets), strict=False))
 
 
 def as_count(value: Any) -> int:
@@ -164,7 +217,7 @@ def checked_bounds(bounds: Any) -> tuple[float, float] | None:
     return ends[0], ends[1]
 
 
-def check_particles(particles: Any, values: bool = True) -> None:
+def check_particles(particles: Any, values: bool = True, name: str = "particles") -> None:
     """Refuse particles that are no tensor [..., N, d] of float32 or float64, or, with `values`, not finite."""
     if not isinstance(particles, Tensor):
         raise ValueError(f"particles must be a tensor, got {type(particles).__name__}; torch.as_tensor makes one")
@@ -175,7 +228,7 @@ def check_particles(particles: Any, values: bool = True) -> None:
             f"particles must be float32 or float64, got {particles.dtype}; particles.float() makes them so"
         )
     if values and not bool(torch.isfinite(particles).all()):
-        raise ValueError("particles hold NaN or infinite values")
+        raise ValueError(f"{name} hold NaN or infinite values")
 
 
 def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:

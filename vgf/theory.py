@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from vgf.flow import ADAM_BETAS
-from vgf.kernels import rbf_kernel
+from vgf.kernels import check_bandwidth
 
-MMD_CHUNK = 1024  # rows of the kernel matrix held at once
+MMD_CHUNK = 1024  # rows of the kernel matrices held at once, of all sets together
+EXACT = "donot_use_mm_for_euclid_dist"  # the other form of cdist loses digits far from the origin
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
 
 
@@ -35,14 +36,27 @@ def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
 
     Returns:
         MMD^2, [...].
+
+    Raises:
+        ValueError: if a set is empty, dimensions or numbers of sets differ, or a bandwidth is not above 0.
     """
+    check_bandwidth(bandwidth)
     x, y = (v if v.dtype == torch.float64 else v.float() for v in (x, y))  # a sum of many in float16 overflows
+    if min(x.ndim, y.ndim) < 2 or not x.numel() or not y.numel() or x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"x must be [..., N, d] and y [..., M, d], got {list(x.shape)} and {list(y.shape)}")
+    sigma = bandwidth if isinstance(bandwidth, Tensor) and bandwidth.numel() > 1 else float(bandwidth)
+    most = max(1, MMD_CHUNK // max(1, math.prod(x.shape[:-2])))
 
     def mean_kernel(a: Tensor, b: Tensor) -> Tensor:
-        rows = [rbf_kernel(chunk, b, bandwidth).sum((-2, -1)) for chunk in a.split(MMD_CHUNK, dim=-2)]
+        rows = [_kernel(chunk, b, sigma).sum((-2, -1)) for chunk in a.split(most, dim=-2)]
         return torch.stack(rows).sum(0) / (a.shape[-2] * b.shape[-2])
 
     return mean_kernel(x, x) + mean_kernel(y, y) - 2 * mean_kernel(x, y)
+
+
+def _kernel(x: Tensor, y: Tensor, sigma: float | Tensor) -> Tensor:
+    """Return `rbf_kernel` without holding the differences, d times as much; their squares are summed exactly."""
+    return torch.exp(-torch.cdist(x, y, compute_mode=EXACT).square() / (2 * sigma**2))
 
 
 def direction_bound(temperature: float, lipschitz: float, bandwidth: float, repulsion: bool = True) -> float:
@@ -54,6 +68,8 @@ def direction_bound(temperature: float, lipschitz: float, bandwidth: float, repu
         bandwidth: sigma > 0, fixed.
         repulsion: without it the second term is absent.
     """
+    _positive(temperature=temperature, bandwidth=bandwidth)
+    _positive(zero=True, lipschitz=lipschitz)
     return lipschitz / temperature + (1 / (bandwidth * math.sqrt(math.e)) if repulsion else 0.0)
 
 
@@ -61,6 +77,7 @@ def displacement_bound(
     steps: int, step_size: float, temperature: float, lipschitz: float, bandwidth: float, repulsion: bool = True
 ) -> float:
     """Largest distance delta = eps L B a particle of the fixed-step flow can move (xu2026vgf)."""
+    _positive(zero=True, steps=steps, step_size=step_size)
     return step_size * steps * direction_bound(temperature, lipschitz, bandwidth, repulsion)
 
 
@@ -82,13 +99,18 @@ def adam_step_bounds(steps: int) -> list[float]:
 def displacement_bound_adam(steps: int, step_size: float, dimension: int) -> float:
     """Largest distance a particle of the Adam flow can move: lr sqrt(d) sum_t C_t.
 
-    Free of critic, temperature and kernel: for this flow the budget is (L, lr) alone.
+    Free of critic, temperature and kernel: for this flow the budget is (L, lr) alone. In a box it speaks of particles
+    that start inside; one from outside is first put on the edge.
     """
+    _positive(zero=True, steps=steps, step_size=step_size)
+    _positive(dimension=dimension)
     return step_size * math.sqrt(dimension) * sum(adam_step_bounds(steps))
 
 
 def mmd2_from_displacement(displacement: float, bandwidth: float) -> float:
     """Bound MMD^2 <= 2 - 2 exp(-delta^2 / 2 sigma^2) for particles that moved at most delta (proved in the book)."""
+    _positive(zero=True, displacement=displacement)
+    _positive(bandwidth=bandwidth)
     return -2 * math.expm1(-(displacement**2) / (2 * bandwidth**2))
 
 
@@ -114,6 +136,13 @@ def mmd2_bound(steps: int, step_size: float, temperature: float, lipschitz: floa
 def mmd2_bound_adam(steps: int, step_size: float, dimension: int, bandwidth: float) -> float:
     """Bound on MMD^2 for the Adam flow in `dimension` dimensions, under an RBF kernel of any fixed bandwidth."""
     return mmd2_from_displacement(displacement_bound_adam(steps, step_size, dimension), bandwidth)
+
+
+def _positive(zero: bool = False, **numbers: float) -> None:
+    """Refuse a number that is not above 0, or not at least 0; ValueError by its name."""
+    for name, value in numbers.items():
+        if not (value >= 0 if zero else value > 0):
+            raise ValueError(f"{name} must be {'>= 0' if zero else '> 0'}, got {value!r}")
 
 
 class Gaussian(NamedTuple):
@@ -167,9 +196,16 @@ def w2_gaussian(p: Gaussian, q: Gaussian) -> Tensor:
 
 
 def w2(x: Tensor, y: Tensor) -> float:
-    """Exact Wasserstein-2 distance of two empirical measures, [N, d] and [M, d], by POT's network simplex."""
+    """Exact Wasserstein-2 distance of two empirical measures, [N, d] and [M, d], by POT's network simplex.
+
+    Raises:
+        ValueError: if a set is empty or not finite, or dimensions differ.
+    """
     import ot  # slow to import, and only the chapters need it
 
-    exact = "donot_use_mm_for_euclid_dist"  # the other form loses digits far from the origin
-    cost = torch.cdist(x.double(), y.double(), compute_mode=exact).square().cpu().numpy()
+    if x.ndim != 2 or y.ndim != 2 or not x.numel() or not y.numel() or x.shape[1] != y.shape[1]:
+        raise ValueError(f"x must be [N, d] and y [M, d], got {list(x.shape)} and {list(y.shape)}")
+    if not bool(x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("x and y must be finite")
+    cost = torch.cdist(x.double(), y.double(), compute_mode=EXACT).square().cpu().numpy()
     return math.sqrt(ot.emd2([], [], cost, numItermax=OT_ITERATIONS))

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vgf.kernels import check_temperature
+
 BOX = (-1.0, 1.0)  # the action box of every toy, as in the benchmarks
 BOX_AREA = (BOX[1] - BOX[0]) ** 2
 MAIN = (0.1, 1.5)  # coverage and gap of the book's bandit, unless it says otherwise
@@ -172,7 +174,12 @@ def grid(size: int, dtype: torch.dtype = torch.float64, device: str | torch.devi
 
 
 def boltzmann(values: Tensor, temperature: float) -> Tensor:
-    """Density exp(Q / alpha) / Z over the action box from Q on a `grid`, [size, size] to [size, size]."""
+    """Density exp(Q / alpha) / Z over the action box from Q on a `grid`, [size, size] to [size, size].
+
+    Raises:
+        ValueError: if the temperature is not a finite number > 0.
+    """
+    check_temperature(temperature)
     weights = (values / temperature).flatten().softmax(0).reshape(values.shape)
     return weights * (values.numel() / BOX_AREA)
 

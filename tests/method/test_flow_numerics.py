@@ -103,30 +103,47 @@ def test_flow_equals_the_release(
 # Dense and fused kernel sums
 
 
+SETS = [
+    ((1, 1), (1, 1)),
+    ((50, 1), (1, 1)),
+    ((37, 4), (1, 1)),
+    ((3, 40, 7), (3, 1, 1)),
+    ((3, 40, 8), (1, 1, 1)),
+    ((2, 3, 20, 5), (2, 1, 1, 1)),
+    ((2, 3, 20, 5), (3, 1, 1)),
+    ((3, 20, 5), (2, 1, 1, 1)),
+]
+PATHS = {"attention": 0, "rows": 10**9, "sets": 10**9}  # and the least size of a set that may take attention
+
+
+def sums_by(path: str, monkeypatch: pytest.MonkeyPatch, a: Tensor, score: Tensor, sigma: Tensor) -> list[Tensor]:
+    """Return the kernel sums by one of the ways that are for many pairs."""
+    n, d = a.shape[-2:]
+    monkeypatch.setattr(kernels, "FUSED_LEAST", PATHS[path])
+    monkeypatch.setattr(kernels, "FUSED_ROUNDING", 1.0)
+    pairs = a.numel() * n
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", min(pairs - 1, {"rows": 3 * n * d, "sets": n * n * d}.get(path, 0)))
+    return list(kernels.kernel_sums(a, score, sigma))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize(
-    ("shape", "sigma_shape"),
-    [
-        ((1, 1), (1, 1)),
-        ((50, 1), (1, 1)),
-        ((37, 4), (1, 1)),
-        ((3, 40, 7), (3, 1, 1)),
-        ((3, 40, 8), (1, 1, 1)),
-        ((2, 3, 20, 5), (2, 1, 1, 1)),
-        ((2, 3, 20, 5), (3, 1, 1)),
-        ((3, 20, 5), (2, 1, 1, 1)),
-    ],
-)
-def test_fused_sums_equal_dense_sums(shape: tuple[int, ...], sigma_shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Both paths give the three sums alike up to rounding of |a|^2 / sigma^2, for any batch of sets and bandwidths."""
+@pytest.mark.parametrize(("shape", "sigma_shape"), SETS)
+@pytest.mark.parametrize("path", PATHS)
+def test_every_way_gives_the_dense_sums(
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    shape: tuple[int, ...],
+    sigma_shape: tuple[int, ...],
+    dtype: torch.dtype,
+) -> None:
+    """All paths give the sums alike up to rounding of |a|^2 / sigma^2, for any batch of sets and bandwidths."""
     a, score = draw(*shape, dtype=dtype), draw(*shape, seed=1, dtype=dtype)
     sigma = 0.7 + draw(*sigma_shape, seed=2, dtype=dtype).square()
     tolerance = 4 * torch.finfo(dtype).eps * (1 + (a.square().sum(-1, keepdim=True) / sigma**2).max())
-    for dense, fused in zip(
-        kernels.kernel_sums_dense(a, score, sigma), kernels.kernel_sums_fused(a, score, sigma), strict=True
-    ):
-        assert dense.shape == fused.shape
-        assert (dense - fused).abs().max() <= tolerance * dense.abs().max()
+    want = kernels.kernel_sums_dense(a, score, sigma)
+    for dense, other in zip(want, sums_by(path, monkeypatch, a, score, sigma), strict=True):
+        assert dense.shape == other.shape
+        assert (dense - other).abs().max() <= tolerance * max(1.0, float(dense.abs().max()))
 
 
 @pytest.mark.parametrize("repulsion", [True, False])
@@ -137,6 +154,7 @@ def test_dispatch_changes_nothing_but_memory(monkeypatch: pytest.MonkeyPatch, ba
     taken = []
     fused = kernels.kernel_sums_fused
     monkeypatch.setattr(kernels, "kernel_sums_fused", lambda *sums: taken.append(1) or fused(*sums))
+    monkeypatch.setattr(kernels, "FUSED_LEAST", 30)
     elements = a.numel() * a.shape[-2]
     monkeypatch.setattr(kernels, "DENSE_ELEMENTS", elements)
     dense = stein_direction(a, score, 0.5, bandwidth, repulsion)
@@ -146,11 +164,38 @@ def test_dispatch_changes_nothing_but_memory(monkeypatch: pytest.MonkeyPatch, ba
     assert taken
 
 
+@pytest.mark.parametrize("n", [5, 300])
+@pytest.mark.parametrize("sigma", [1e-6, 1e-3, 0.05])
+def test_a_narrow_kernel_is_as_exact_for_many_pairs_as_for_few(
+    monkeypatch: pytest.MonkeyPatch, n: int, sigma: float
+) -> None:
+    """Attention would subtract numbers of the size of 1 / sigma^2; such a kernel is worked through in chunks."""
+    a, score = draw(40, n, 3, dtype=torch.float32), draw(40, n, 3, seed=1, dtype=torch.float32)
+    want = stein_direction(a.double(), score.double(), 0.5, sigma)
+    monkeypatch.setattr(kernels, "DENSE_ELEMENTS", 3 * n * n * 3)
+    got = stein_direction(a, score, 0.5, sigma)
+    assert (got - want).abs().max() <= 1e-4 * want.abs().max()
+
+
+@pytest.mark.parametrize("n", [10, 64])
+def test_particles_that_coincide_do_not_repel_each_other(n: int) -> None:
+    """In a corner of the box most particles may coincide; the median bandwidth is then at its floor."""
+    a = draw(200, n, 3, dtype=torch.float32).clamp(-1, 1)
+    a[:, : (8 * n) // 10] = 1.0
+    terms = flow.stein_terms(a, torch.zeros_like(a), 0.2)
+    want = flow.stein_terms(a.double(), torch.zeros(a.shape, dtype=torch.float64), 0.2).repulsion
+    assert (terms.repulsion[:, : (8 * n) // 10].abs().amax()) <= 1e-6 + want[:, : (8 * n) // 10].abs().amax()
+    still = transport(a, torch.zeros_like, Budget(3, 0.05, 0.2, "adam"))
+    exact = transport(a.double(), torch.zeros_like, Budget(3, 0.05, 0.2, "adam"))
+    assert (still - exact)[:, : (8 * n) // 10].abs().max() <= 1e-3
+
+
 def test_fused_flow_stays_accurate_far_from_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Centring keeps float32 sums accurate when the particles sit a hundred spreads away from zero."""
     a, score = 0.1 * draw(40, 3), draw(40, 3, seed=1)
     want = stein_direction(a + 10, score, 0.5)
     monkeypatch.setattr(kernels, "DENSE_ELEMENTS", 0)
+    monkeypatch.setattr(kernels, "FUSED_LEAST", 40)
     got = stein_direction((a + 10).float(), score.float(), 0.5)
     assert (got - want).abs().max() <= 1e-4 * want.abs().max()
 
@@ -194,11 +239,15 @@ def test_memory_of_many_particles_is_far_below_n_squared(case: int, peaks: list[
 # Gradients
 
 
-@pytest.mark.parametrize("limit", [2**24, 0], ids=["dense", "fused"])
+WAYS = pytest.mark.parametrize(("limit", "least"), [(2**24, 1), (0, 1), (0, 999)], ids=["dense", "attention", "rows"])
+
+
+@WAYS
 @pytest.mark.parametrize("repulsion", [True, False])
-def test_direction_is_differentiable(monkeypatch: pytest.MonkeyPatch, limit: int, repulsion: bool) -> None:
-    """Gradients in particles and in score agree with finite differences on both paths."""
+def test_direction_is_differentiable(monkeypatch: pytest.MonkeyPatch, limit: int, least: int, repulsion: bool) -> None:
+    """Gradients in particles and in score agree with finite differences on every path."""
     monkeypatch.setattr(kernels, "DENSE_ELEMENTS", limit)
+    monkeypatch.setattr(kernels, "FUSED_LEAST", least)
     a, score = draw(2, 4, 3).requires_grad_(True), draw(2, 4, 3, seed=1).requires_grad_(True)
     assert torch.autograd.gradcheck(lambda x, g: stein_direction(x, g, 0.5, 0.8, repulsion), (a, score))
 
@@ -227,6 +276,38 @@ def test_value_gradient_and_best_of() -> None:
     assert torch.equal(best, torch.stack([s[i] for s, i in zip(a, value(a).argmax(-1), strict=True)]))
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 2), (2, 3, 1), (3, 3), ()])
+def test_values_that_do_not_fit_the_particles_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"values must be \(2, 3\), one a particle"):
+        flow.best_of(draw(2, 3, 4), torch.zeros(shape))
+
+
+def test_a_value_that_is_nan_never_wins() -> None:
+    a, nan = draw(3, 3, 2), math.nan
+    values = torch.tensor([[0.0, 1.0, nan], [nan, -math.inf, -5.0], [1.0, math.inf, nan]])
+    assert torch.equal(flow.best_of(a, values), torch.stack([a[0, 1], a[1, 2], a[2, 1]]))
+
+
+def test_a_value_gradient_says_why_it_has_none_in_inference_mode() -> None:
+    gradient = flow.value_gradient(lambda a: a.sum(-1))
+    with torch.inference_mode(), pytest.raises(ValueError, match=r"leave torch\.inference_mode"):
+        gradient(draw(3, 2))
+
+
+def test_a_bandwidth_is_one_a_set_and_no_more() -> None:
+    for shape, particles in (((4, 1, 1), (5, 2)), ((3, 1, 1), (4, 5, 2)), ((2, 4, 1, 1), (4, 5, 2))):
+        with pytest.raises(ValueError, match=r"bandwidth must be a number or one a set, \["):
+            stein_direction(draw(*particles), draw(*particles), 1.0, torch.ones(shape))
+        with pytest.raises(ValueError, match="bandwidth"):
+            transport(draw(*particles), torch.zeros_like, Budget(1, 0.1), bandwidth=torch.ones(shape), trace=True)
+    assert stein_direction(draw(2, 4, 5, 2), draw(2, 4, 5, 2), 1.0, torch.ones(4, 1, 1)).shape == (2, 4, 5, 2)
+
+
+def test_a_last_step_that_leaves_the_numbers_is_told() -> None:
+    with pytest.raises(ValueError, match="particles after the last step hold NaN or infinite"):
+        transport(draw(3, 2), lambda a: torch.full_like(a, 1e300), Budget(1, 1e300), repulsion=False)
+
+
 def test_median_bandwidth_is_a_constant_to_autograd() -> None:
     """No gradient flows through the median: differentiating equals differentiating at that fixed sigma."""
     a, score = draw(6, 3).requires_grad_(True), draw(6, 3, seed=1)
@@ -241,11 +322,14 @@ def test_median_bandwidth_is_a_constant_to_autograd() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("limit", [2**24, 0], ids=["dense", "fused"])
+@WAYS
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch, limit: int, dtype: torch.dtype, tolerance: float) -> None:
-    """The same flow on CUDA, for both paths and both precisions."""
+def test_cuda_equals_cpu(
+    monkeypatch: pytest.MonkeyPatch, limit: int, least: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    """The same flow on CUDA, for every path and both precisions."""
     monkeypatch.setattr(kernels, "DENSE_ELEMENTS", limit)
+    monkeypatch.setattr(kernels, "FUSED_LEAST", least)
     start = draw(3, 20, 5).to(dtype)
     for optimizer in ("none", "adam"):
         budget = Budget(4, 0.05, 0.5, optimizer)  # type: ignore[arg-type]

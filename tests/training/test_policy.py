@@ -61,6 +61,17 @@ def test_one_observation_or_a_batch_of_any_kind_of_array(record: Path) -> None:
     assert np.abs(batch).max() <= 1
 
 
+def test_a_policy_acts_in_inference_mode_and_on_nothing(record: Path) -> None:
+    policy = load_policy(record, seed=3)
+    expected = policy.act(STATES, 2, seed=0)
+    with torch.inference_mode():
+        assert np.array_equal(policy.act(torch.as_tensor(STATES), 2, seed=0), expected)
+        values = policy.values(torch.as_tensor(STATES), expected)
+    assert np.array_equal(values, policy.values(STATES, expected))
+    assert policy.act(STATES[:0], 2).shape == (0, 2)
+    assert policy.values(STATES[:0], expected[:0]).shape == (0, values.shape[1])
+
+
 def test_the_budget_is_a_number_of_steps_a_budget_or_the_trained_one(record: Path) -> None:
     policy = load_policy(record, seed=0)
     assert (policy.budget.steps, policy.budget.step_size) == (3, 0.05)

@@ -49,6 +49,7 @@ class Policy:
         self.observation_size, self.action_size = agent.dims
         self.budget: Budget = agent.budget(getattr(agent.config, "train_steps", 0))
 
+    @torch.inference_mode(False)  # a flow needs autograd, also where a caller has switched it off for good
     def act(
         self,
         observations: ArrayLike | Tensor,
@@ -157,7 +158,7 @@ class Policy:
         with torch.no_grad():
             shaped = (x.reshape(1, -1, x.shape[-1]) for x in (states, chosen))
             found = self._agent.critic(*shaped)[0].movedim(0, -1)
-        values: np.ndarray = found.reshape(*states.shape[:-1], -1).cpu().numpy()
+        values: np.ndarray = found.reshape(*states.shape[:-1], found.shape[-1]).cpu().numpy()
         return values
 
     def _rows(self, name: str, given: ArrayLike | Tensor, size: int) -> Tensor:
@@ -170,7 +171,7 @@ class Policy:
             raise ValueError(f"{name} must be [{size}] or [B, {size}], got {list(rows.shape)}")
         if not bool(rows.isfinite().all()):
             raise ValueError(f"{name} must be finite")
-        return rows
+        return rows.clone() if rows.is_inference() else rows  # no graph may hold such a tensor
 
     def __repr__(self) -> str:
         return f"Policy({self.method} on {self.task}, {self.updates} updates, {self.budget})"
