@@ -35,7 +35,20 @@ def test_whole_trajectories_are_held_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert held.trajectory.tolist() == [0, 0, 2]
     assert held.transitions.observations[:, 0].tolist() == [0.0, 1.0, 5.0]
     monkeypatch.setattr(measure, "MOST_ROWS", 5)
-    assert measure.held_rows(data).trajectory.tolist() == [0, 0, 1, 1, 1]
+    kept = measure.held_rows(data).trajectory.tolist()
+    assert len(kept) <= 5
+    assert kept == sorted(kept)
+
+
+def test_too_many_held_out_rows_are_thinned_over_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data of a learner get better with time: the first rows alone would be its worst policies."""
+    ends = ([0] * 9 + [1]) * 200
+    data = rows([float(i) for i in range(2000)], [0.0] * 2000, ends)
+    monkeypatch.setattr(measure, "MOST_ROWS", 500)
+    kept = measure.held_rows(data).trajectory
+    assert len(kept) == 500
+    assert np.bincount(kept)[np.unique(kept)].tolist() == [10] * 50
+    assert abs(kept.mean() - 99.5) < 25, "an even draw of 50 of 200 has a standard deviation of 7"
 
 
 def test_the_unit_is_the_reference_s_spread_and_the_critic_s_slope() -> None:

@@ -162,6 +162,23 @@ def test_runs_that_agree_are_worth_the_flips_of_their_signs_and_one_run_nothing(
     assert np.isnan(alone.interval()).all()
 
 
+def test_a_spread_that_is_rounding_is_none() -> None:
+    """100 x 29 / 50 - 100 x 27 / 50 and 100 x 50 / 50 - 100 x 48 / 50 are both four points and differ as floats."""
+    gains = np.array([100 * (29 / 50) - 100 * (27 / 50), 100 * (50 / 50) - 100 * (48 / 50)])
+    assert gains[0] != gains[1]
+    found = stats.student([gains])
+    assert (found.above(0), found.word()) == (0.25, "not clearly apart")
+    assert stats.student([np.full(6, -2.0)]).word() == "below", "1 / 64 is clear"
+    assert stats.student([np.array([5.0, 6.0, 7.0])]).word() == "above"
+    assert stats.student([np.array([5.0])]).word() == "not clearly apart"
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 0), (3, 2), (-1, 2)])
+def test_a_share_of_nothing_is_refused(hits: int, count: int) -> None:
+    with pytest.raises(ValueError, match="a share needs"):
+        stats.of_share(hits, count)
+
+
 def test_a_tables_mean_does_not_leave_the_scores_there_can_be() -> None:
     runs = np.array([0.0, 0.0, 10.0])
     free, kept = stats.of_mean([runs]), stats.of_mean([runs], (0.0, 100.0))

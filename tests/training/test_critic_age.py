@@ -109,6 +109,17 @@ def test_a_record_is_held_against_the_one_that_differs_in_its_flow_alone(tmp_pat
     assert found["share"] == pytest.approx(critic_age.share(3000, TAU, DISCOUNT), abs=1e-6)
 
 
+@pytest.mark.parametrize("content", ['{"tool": "another one"}', '{"schema": 1, "runs": [], "sha256": {}}', "[]", "{"])
+def test_a_file_of_somebody_else_beside_a_run_does_not_stop_its_record(content: str, tmp_path: Path) -> None:
+    """It is read when all updates are done: a fault of a neighbour must not cost them."""
+    theirs = tmp_path / "runs" / "theirs" / "run.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text(content)
+    run = a_run(tmp_path / "runs" / "mine")
+    assert do(run)
+    assert "overestimation" not in records.read_runs(run.folder)[0]["critic"]
+
+
 def test_run_json_says_how_old_the_critic_is(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     do(run)

@@ -47,6 +47,7 @@ def fitted_q(
         first_seed: of the networks' weights and draws.
     """
     changes = {"particles": DRAWS, "bank": DRAWS, "target_q": "mean", "target_particles": "mean"}
+    changes["pretrain"] = max(policy.config.pretrain, 1)  # a bank needs a reference that is not trained in step
     config = replace(policy.config, **changes)  # type: ignore[arg-type]
     judge = VGF.create(config, policy.dims, policy.seeds, policy.device)
     with torch.no_grad():

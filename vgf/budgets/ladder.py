@@ -16,6 +16,7 @@ temperature: the mixture of attraction and repulsion is the ladder's own.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from vgf import theory
@@ -67,6 +68,20 @@ def ladder(
         raise ValueError(f"particles must be >= 1, got {particles}")
     rungs = {Rung(float(x), int(n)) for x in displacements for n in particles} | {CLONE}
     return tuple(sorted(rungs, key=lambda rung: (rung.particles, rung.displacement)))
+
+
+def checked(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
+    """Return a ladder of one's own in the order of `ladder`, the plain clone added where it is missing.
+
+    Raises:
+        ValueError: as `ladder` does, or if a rung is no pair of numbers.
+    """
+    try:
+        given = [Rung(float(x), int(n)) for x, n in rungs]
+    except (TypeError, ValueError):
+        raise ValueError("rungs must be pairs of a displacement in sigma and a number of particles") from None
+    ladder(tuple(rung.displacement for rung in given), tuple(rung.particles for rung in given))
+    return tuple(sorted({*given, CLONE}, key=lambda rung: (rung.particles, rung.displacement)))
 
 
 def steps_of(displacement: float) -> int:

@@ -68,7 +68,10 @@ def trajectories_of(transitions: Transitions) -> np.ndarray:
 
 
 def held_rows(transitions: Transitions, chosen: np.ndarray | None = None) -> HeldRows:
-    """Return whole trajectories, `MOST_ROWS` rows at most, as they stand in the data.
+    """Return whole trajectories, `MOST_ROWS` rows at most, in the order of the data.
+
+    Where there are more, some are drawn without regard to their place: data that a learner collected get better with
+    time, so its first rows would speak of its worst policies.
 
     Args:
         transitions: all of them.
@@ -78,6 +81,7 @@ def held_rows(transitions: Transitions, chosen: np.ndarray | None = None) -> Hel
     chosen = np.unique(number) if chosen is None else np.sort(chosen)
     rows = np.isin(number, chosen)
     if rows.sum() > MOST_ROWS:
+        chosen = np.random.default_rng(MOST_ROWS).permutation(chosen)
         ends = np.cumsum(np.bincount(number, minlength=number[-1] + 1)[chosen])
         rows = np.isin(number, chosen[: max(1, int((ends <= MOST_ROWS).sum()))])
     index = torch.as_tensor(np.flatnonzero(rows), device=transitions.device)

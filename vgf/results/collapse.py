@@ -80,10 +80,11 @@ def fate(scores: pd.DataFrame) -> Outcome:
     first, last = (scores[scores["update"] == at].set_index("seed")["score"] for at in (updates[0], updates[-1]))
     if set(first.index) != set(last.index):
         raise ValueError("the first and the last evaluation are of different seeds")
-    change = stats.of_mean([(last - first).to_numpy()])
+    changes = [(last - first).to_numpy()]
+    change, clearly = stats.of_mean(changes), stats.student(changes).word()
     before, after = stats.of_mean([first.to_numpy()], (0, 100)), stats.of_mean([last.to_numpy()], (0, 100))
     word: Word = "stays good"
-    if change.high < 0:
+    if clearly == "below":
         word = "collapses" if after.value < HALF * before.value else "falls"
     return Outcome(word, before, after, change, len(first))
 

@@ -60,9 +60,7 @@ def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0)) -> pd.DataFram
         if unit is None or unit.seeds < 2:
             continue
         found = stats.student([unit.scores[1] - unit.scores[0]])
-        low, high = found.interval()
-        word = "above" if low > 0 else "below" if high < 0 else "not clearly apart"
-        rows.append((task, found.value, low, high, unit.seeds, word))
+        rows.append((task, found.value, *found.interval(), unit.seeds, found.word()))
     return pd.DataFrame(rows, columns=["task", "gain", "low", "high", "seeds", "word"])
 
 
@@ -130,8 +128,8 @@ def steps_in_words(study: Study, method: str = "vgf") -> str:
         tasks, most = tasks + 1, max(most, budgets[-1])
         unit = units.collect(study, [(method, 0), (method, budgets[-1])], [task])
         assert unit is not None  # both budgets are there
-        low, high = stats.student([unit.scores[1] - unit.scores[0]]).interval()
-        less, more = less + (high < 0), more + (low > 0)
+        word = stats.student([unit.scores[1] - unit.scores[0]]).word()
+        less, more = less + (word == "below"), more + (word == "above")
     if not tasks:
         return ""
     return f"With {most} test steps VGF scores clearly less than with none on {less} of {plural(tasks)}, more on {more}"

@@ -37,6 +37,7 @@ def rank_sum(tasks: Sequence[np.ndarray]) -> tuple[float, float, float]:
     Args:
         tasks: of each task the mean scores of its methods [M], the one that is judged first.
     """
+    _check(tasks)
     every = [ranks(scores) for scores in tasks]
     observed = sum(own[0] for own in every)
     distribution = np.ones(1)  # of twice the sum, which is whole with shared ranks, too
@@ -45,6 +46,12 @@ def rank_sum(tasks: Sequence[np.ndarray]) -> tuple[float, float, float]:
         distribution = np.convolve(distribution, share)
     place = round(2 * observed)
     return float(observed), _at_most_one(distribution[: place + 1]), _at_most_one(distribution[place:])
+
+
+def _check(tasks: Sequence[np.ndarray]) -> None:
+    """Refuse no task, and scores that are not finite: a rank of NaN would pass for one."""
+    if not tasks or not all(np.isfinite(own).all() for own in tasks):
+        raise ValueError("a score is not finite" if tasks else "there is no task")
 
 
 def at_most_half(first: int, tasks: int) -> float:
@@ -66,6 +73,7 @@ def best_gain(tasks: Sequence[np.ndarray]) -> tuple[float, float]:
     Args:
         tasks: of each task the gains of its budgets, [B, K].
     """
+    _check(tasks)
     kept = [_hopeful(gains) for gains in tasks]
     observed = float(np.mean([gains.mean(1).max() for gains in kept]))
     seeds = sum(gains.shape[1] for gains in kept)

@@ -32,9 +32,9 @@ import numpy as np
 from scipy.special import betaincinv, stdtr, stdtrit
 
 Scores = Sequence[np.ndarray]  # one array a task, [..., K_m]; the leading axes are bootstrap draws
-
 DRAWS = 10_000
 LEVEL = 0.95
+SAME = 1e-9  # of a mean: a spread of its runs that is rounding
 WORTH = 5.0  # points of score: a smaller difference counts as none, and a task on which nobody reaches it is not judged
 
 
@@ -75,9 +75,14 @@ class Student:
 
     def above(self, bar: float) -> float:
         """Return how likely a mean this high, or higher, is if the true mean is `bar`; 1 where nothing can be said."""
-        if not self.error > 0:  # runs that agree to the last digit: the chance of that many equal signs
-            return 0.5**self.runs if self.error == 0 and self.value > bar else 1.0
+        if not self.error > SAME * abs(self.value):  # runs that agree up to rounding: the chance of equal signs
+            return 0.5**self.runs if self.error >= 0 and self.value > bar else 1.0
         return float(stdtr(self.freedom, (bar - self.value) / self.error))
+
+    def word(self) -> Literal["above", "below", "not clearly apart"]:
+        """Return how the mean stands to 0, clearly: with a chance that an interval of `LEVEL` leaves on one side."""
+        above, below = (chance < (1 - LEVEL) / 2 for chance in (self.above(0.0), self.below(0.0)))
+        return "above" if above else "below" if below else "not clearly apart"
 
     def below(self, bar: float) -> float:
         """Return how likely a mean this low, or lower, is if the true mean is `bar`; 1 where nothing can be said."""
@@ -150,7 +155,9 @@ def of_mean(scores: Scores, within: tuple[float, float] = (-np.inf, np.inf)) -> 
 
 
 def of_share(hits: int, count: int, level: float = LEVEL) -> Estimate:
-    """Return a share of independent cases with its exact binomial interval (Clopper and Pearson's)."""
+    """Return a share of independent cases with its exact interval (Clopper and Pearson's); ValueError without a case."""
+    if not 0 <= hits <= count or count < 1:
+        raise ValueError(f"a share needs 0 <= hits <= count and a case, got {hits} of {count}")
     tail = (1 - level) / 2
     low = float(betaincinv(hits, count - hits + 1, tail)) if hits else 0.0
     high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0

@@ -20,7 +20,7 @@ from vgf.agents import Agent
 from vgf.agents.vgf import VGF
 from vgf.budgets.acting import policy_digest
 from vgf.budgets.critics import AgentCritics, ensemble, member_updates, split
-from vgf.budgets.ladder import Rung, ladder
+from vgf.budgets.ladder import Rung, checked, ladder
 from vgf.budgets.measure import evidence, held_rows
 from vgf.budgets.report import BudgetReport, judges_path, report_path
 from vgf.budgets.rule import Rule, decide
@@ -68,7 +68,7 @@ def choose_budget(
         updates: of each of its critics; when None together a tenth of the policy's, each 2,000, or its own if fewer.
         batch_size: of those updates.
         rule: constants, those of `vgf.budgets.rule` when None.
-        rungs: the ladder; `vgf.budgets.ladder.ladder()` when None.
+        rungs: the ladder, to which the plain clone is added; `vgf.budgets.ladder.ladder()` when None.
         device: where it computes: cpu, cuda, cuda:N, or auto.
         save: put the report beside the policy, in place of one that is there, with the ensemble it rests on.
 
@@ -80,6 +80,7 @@ def choose_budget(
     """
     if judges not in (words := ("auto", "ensemble", "seeds")):
         raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
+    rungs, batch_size = ladder() if rungs is None else checked(rungs), whole("batch_size", batch_size, 1)
     begun, where = time.monotonic(), choose_device(device)
     path = _policy_file(policies)
     agent, task = load_agent(path, where)
@@ -93,7 +94,7 @@ def choose_budget(
     else:
         critics, told = _trained(policy, transitions, learn, members, updates, batch_size)
     rows = held_rows(transitions, held)
-    judged, came, unit = evidence(AgentCritics(policy), AgentCritics(critics, JUDGES), rows, rungs or ladder())
+    judged, came, unit = evidence(AgentCritics(policy), AgentCritics(critics, JUDGES), rows, rungs)
     found = (unit, decide(judged, came, rule), told, not by_seeds, len(np.unique(rows.trajectory)))
     report = BudgetReport(task, policy_digest(policy), *found, time.monotonic() - begun)
     if save:

@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 
 from vgf import records
+from vgf.support.progress import log
 
 VALUE = "critic/q"  # of the curve: the mean value of the dataset's actions, over a logged stretch
 #: Fields of a config that say how particles move, and nothing else: runs that differ in these alone are compared.
@@ -125,19 +126,31 @@ def index(asymptotes: pd.Series, behaviour: pd.Series) -> pd.Series:
 def behaviour_of(folder: Path, settings: Mapping[str, Any]) -> tuple[Path, pd.Series] | None:
     """Return the record of L_train = 0 that differs from a run in its flow alone, and its asymptotes by seed.
 
+    A folder beside it that is no record, or a damaged one, is told and left out: it must not stop this run's record.
+
     Args:
         folder: of the run's record; others of the task lie beside it.
         settings: of the run.
     """
     for other in _beside(folder) if settings["config"].get("train_steps") else ():
-        entry = records.read_runs(other)[-1]
-        config = entry["settings"]["config"]
-        if config.get("train_steps") == 0 and _apart_from_flow(entry["settings"]) == _apart_from_flow(settings):
-            record = records.read_record(other)
-            table = ages(entry["settings"], record.curve)
-            if not table.empty:
-                return other, table.groupby("seed").tail(1).set_index("seed")["asymptote"]
+        try:
+            found = _asymptotes(other, settings)
+        except (ValueError, OSError, LookupError, TypeError) as error:  # not what this run's record depends on
+            log(f"{other}: left out of the overestimation index: {error}")
+            continue
+        if found is not None:
+            return other, found
     return None
+
+
+def _asymptotes(other: Path, settings: Mapping[str, Any]) -> pd.Series | None:
+    """Return the asymptotes of a record of L_train = 0 by seed; None where it differs in more than the flow."""
+    entry = records.read_runs(other)[-1]
+    config = entry["settings"]["config"]
+    if config.get("train_steps") != 0 or _apart_from_flow(entry["settings"]) != _apart_from_flow(settings):
+        return None
+    table = ages(entry["settings"], records.read_record(other).curve)
+    return None if table.empty else table.groupby("seed").tail(1).set_index("seed")["asymptote"]
 
 
 def _beside(folder: Path) -> Iterator[Path]:
