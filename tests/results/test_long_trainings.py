@@ -17,6 +17,8 @@ from vgf.results.tables import MethodScores, Study
 
 SEEDS = range(5)
 
+NOWHERE = Path("results/campaign.cpu/task/method")
+
 
 def _study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", pretrain: int = 0) -> Study:
     """Return a study of one task, each row's seeds the same after both of its evaluations."""
@@ -30,7 +32,7 @@ def _study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", p
             for update in (0, pretrain + 50, pretrain + 100)
         ]
         frame = pd.DataFrame(rows, columns=["seed", "update", "test_steps", "score", "environment_steps"])
-        record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}])
+        record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}], folder=NOWHERE)
         sources.append(MethodScores(get_task(HOPPER), method, method, record, frame))
     return Study(name, "cpu", tuple(sources))
 
@@ -97,10 +99,13 @@ def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
     ]
     said = long_trainings.found_in_words(_study({("bc", 0): clone, ("vgf", 0): better, ("vgf", 3): clone}))
     assert [part.partition(" on ")[0] for part in said] == [
-        "Behaviour cloning scores 50.0",
         "VGF without a test step is clearly above behaviour cloning",
-        "From 50 to 100 updates VGF without a test step goes from 60.4 to 60.4",
+        "Behaviour cloning scores 50.0",
         "With 3 test steps VGF scores clearly less than with none",
+    ]
+    aged = long_trainings.aged_in_words(_study({("bc", 0): clone, ("vgf", 0): better}))
+    assert [part.partition(" on ")[0] for part in aged] == [
+        "From 50 to 100 updates VGF without a test step goes from 60.4 to 60.4"
     ]
 
 
@@ -133,9 +138,15 @@ def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None
         )
     ]
     ranking = pd.DataFrame(rows, columns=["update", "seed", "choice", "particles", "kind", "return"])
-    record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": 100}}}], ranking=ranking)
+    settings = {"settings": {"config": {"pretrain": 100}}}
+    record: Any = SimpleNamespace(runs=[settings], ranking=ranking, folder=NOWHERE)
     source = MethodScores(get_task(HOPPER), "vgf", "vgf", record, pd.DataFrame())
-    lines = long_trainings.ranking_table(Study("campaign", "cpu", (source,))).split("\n")[2:]
+    study = Study("campaign", "cpu", (source,))
+    best, other = (get_task(HOPPER).normalised(1000.0 * k + 2) for k in (3, 2))
+    said = long_trainings.choosing_in_words(study)
+    scores = f"{best:.1f}, where any one of them scores {other:.1f}, on hopper-medium"
+    assert said == f"The best of a few unmoved actions by VGF's critic scores {scores}"
+    lines = long_trainings.ranking_table(study).split("\n")[2:]
     assert [line.split(" | ")[2] for line in lines] == ["50", "100"]
     cells = [float(cell) for cell in lines[0].split(" | ")[3:6]]
     normalised = get_task(HOPPER).normalised

@@ -16,6 +16,7 @@ from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
 from vgf.results.tables import MethodScores, Study
 
+ROWS = {("vgf", 0): "VGF without a test step", ("best_of_n", 0): "Best-of-N"}  # method and budget beside the clone
 SHOWN = 2  # tasks whose runs a sentence names
 COLUMNS = ("task", "study", "method", "steps", "age", "seed", "score")
 
@@ -102,17 +103,27 @@ def ages_in_words(source: MethodScores, name: str) -> str:
 
 
 def found_in_words(study: Study) -> list[str]:
-    """Return what the records say, in sentences without a full stop: the clone, choosing by a critic, and steps."""
+    """Return what the records say, in sentences without a full stop: VGF and best-of-N beside the clone, and steps."""
     own = {task: study.runs("last", ("bc", 0)).get(task) for task in study.tasks}
     scores = [f"{runs.mean():.1f} on {short(task)}" for task, runs in own.items() if runs is not None]
-    parts = [f"Behaviour cloning scores {listed(scores)}"] if scores else []
-    for key, name in ((("vgf", 0), "VGF without a test step"), (("best_of_n", 0), "best-of-N")):
-        table = beside_clone(study, key)
-        parts += [beside_clone_in_words(table, f"{name[0].upper()}{name[1:]}")] if len(table) else []
-        aged = [ages_in_words(source, name) for source in study.sources if source.method == key[0]]
-        parts += list(filter(None, aged))
-    steps = steps_in_words(study)
-    return [*parts, *([steps] if steps else [])]
+    parts = [beside_clone_in_words(table, name) for key, name in ROWS.items() if len(table := beside_clone(study, key))]
+    said = [f"Behaviour cloning scores {listed(scores)}"] if scores else []
+    return list(filter(None, [*parts[:1], choosing_in_words(study), *said, *parts[1:], steps_in_words(study)]))
+
+
+def aged_in_words(study: Study) -> list[str]:
+    """Return how VGF and best-of-N changed with the age of their critics, in sentences without a full stop."""
+    aged = [ages_in_words(s, name) for key, name in ROWS.items() for s in study.sources if s.method == key[0]]
+    return list(filter(None, aged))
+
+
+def choosing_in_words(study: Study, method: str = "vgf") -> str:
+    """Return in a sentence what a critic's choice among a few unmoved actions scores; empty where none was ranked."""
+    parts = [
+        f"{own['best'].mean():.1f}, where any one of them scores {own['any'].mean():.1f}, on {short(task)}"
+        for task, own in units.rankings(study, method).items()
+    ]
+    return f"The best of a few unmoved actions by {NAMES[method]}'s critic scores {listed(parts)}" if parts else ""
 
 
 def steps_in_words(study: Study, method: str = "vgf") -> str:

@@ -155,7 +155,7 @@ def of_mean(scores: Scores, within: tuple[float, float] = (-np.inf, np.inf)) -> 
 
 
 def of_share(hits: int, count: int, level: float = LEVEL) -> Estimate:
-    """Return a share of independent cases with its exact interval (Clopper and Pearson's); ValueError without a case."""
+    """Return a share of independent cases with its exact interval (Clopper and Pearson's); ValueError for no case."""
     if not 0 <= hits <= count or count < 1:
         raise ValueError(f"a share needs 0 <= hits <= count and a case, got {hits} of {count}")
     tail = (1 - level) / 2
