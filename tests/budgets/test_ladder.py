@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vgf import theory
-from vgf.budgets.ladder import CLONE, LONGEST_STEP, Rung, Unit, budget_of, ladder, mmd2_of, steps_of
+from vgf.budgets.ladder import CLONE, LONGEST_STEP, Rung, Unit, budget_of, checked, ladder, mmd2_of, steps_of
 from vgf.flow import transport
 
 UNIT = Unit(sigma=0.3, slope=2.0, dimension=4)
@@ -19,6 +19,11 @@ def test_the_ladder_begins_with_the_clone_and_holds_every_pair() -> None:
     assert rungs[0] == CLONE
     assert len(rungs) == len(set(rungs)) == 18
     assert ladder((0.5,), (10,)) == (CLONE, Rung(0.5, 10))
+
+
+def test_a_ladder_of_ones_own_has_the_clone_and_the_order_of_the_usual_one() -> None:
+    assert checked([(0.5, 3), Rung(0.1, 3)]) == (CLONE, Rung(0.1, 3), Rung(0.5, 3))  # type: ignore[list-item]
+    assert checked(ladder()) == ladder()
 
 
 @pytest.mark.parametrize(("far", "many"), [((-0.1,), (1,)), ((math.nan,), (1,)), ((0.1,), (0,))])

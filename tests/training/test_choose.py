@@ -15,6 +15,7 @@ from tests.helpers.budget_records import DATA, SETTINGS, a_record
 from tests.helpers.own_runs import CONFIG, trajectories
 from vgf.agents import VGF, Dims
 from vgf.budgets.acting import policy_digest
+from vgf.budgets.ladder import Rung
 from vgf.budgets.report import judges_path, read_report, report_path
 from vgf.results.budget_cells import rules_file
 from vgf.training import choose
@@ -98,6 +99,9 @@ def test_auto_without_a_report_and_other_words_are_refused(record: Path) -> None
         ({"seed": 0, "judges": "people"}, "judges must be one of"),
         ({"seed": 0, "members": 1}, "members must be"),
         ({"seed": 0, "updates": 0}, "updates must be"),
+        ({"seed": 0, "batch_size": 0}, "batch_size must be"),
+        ({"seed": 0, "rungs": (Rung(-0.5, 3),)}, "displacements must be finite numbers"),
+        ({"seed": 0, "rungs": (0.5,)}, "rungs must be pairs"),
         ({"seed": 0, "data": trajectories(count=16)}, "gives 2; the data have 3 and 1"),
         ({"seed": 0, "data": trajectories(count=3, action=2)}, "4 or more are needed"),
     ],

@@ -80,9 +80,8 @@ def choose_budget(
     """
     if judges not in (words := ("auto", "ensemble", "seeds")):
         raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
-    rungs, batch_size = ladder() if rungs is None else checked(rungs), whole("batch_size", batch_size, 1)
-    begun, where = time.monotonic(), choose_device(device)
-    path = _policy_file(policies)
+    rungs, size = ladder() if rungs is None else checked(rungs), whole("batch_size", batch_size, 1)
+    begun, where, path = time.monotonic(), choose_device(device), _policy_file(policies)
     agent, task = load_agent(path, where)
     policy = _mover(path, agent, seed)
     transitions = own_transitions(data, where)
@@ -92,7 +91,7 @@ def choose_budget(
     if by_seeds:
         critics, told = _other_seeds(path, agent, policy.seeds[0])
     else:
-        critics, told = _trained(policy, transitions, learn, members, updates, batch_size)
+        critics, told = _trained(policy, transitions, learn, members, updates, size)
     rows = held_rows(transitions, held)
     judged, came, unit = evidence(AgentCritics(policy), AgentCritics(critics, JUDGES), rows, rungs)
     found = (unit, decide(judged, came, rule), told, not by_seeds, len(np.unique(rows.trajectory)))
