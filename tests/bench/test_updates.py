@@ -57,7 +57,7 @@ def closed_form(preset: str) -> dict[str, int]:
     critic, field = (o + d, *SMALL.hidden, 1), (o + d, *SMALL.hidden, d)
     velocity = (o + d + 1, *SMALL.hidden, d)
     rows, q, v, f = batch * n, products(*critic), products(*velocity), products(*field)
-    kernel = 2 * 2 * batch * n * n * d  # K times the score and K times the particles
+    kernel = 2 * batch * n * n * d  # K times the score; repulsion is a sum of differences, no product
     trained = lambda net, sizes: 4 * net + 2 * (net - sizes[0] * sizes[1])  # noqa: E731  forward; weights; inputs but the first layer's
     frozen = preset == "paper"
     step = rows * 2 * f if frozen else rows * members * 4 * q  # forward; forward and the gradient in the action

@@ -230,7 +230,7 @@ def test_ahead_tells_what_it_does_not_judge() -> None:
     many = verdicts.ahead(several(FIRST, FIRST, FIRST, FIRST, LAST)).text  # too many to name
     assert "VGF is first on 4 of 5 tasks and number 1.8 on average" in many
     close = verdicts.ahead([unit(9.02, 9.0, 0.0, name="h", noise=0.0)]).text
-    assert "first on h (by less than 0.1 points)" in close
+    assert "first on h (by under 0.1)" in close
     assert "is number 1.5 on h" in verdicts.ahead([unit(9.0, 9.0, 0.0, name="h", noise=0.0)]).text
     assert "nobody scores on the 1 task" in verdicts.ahead(several((0.0, 0, 0))).evidence
 

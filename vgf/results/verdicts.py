@@ -210,7 +210,7 @@ def _places(units: Sequence[Unit]) -> str:
     for unit in units:
         means = unit.scores.mean(-1)
         close = _first(unit) and means[0] - means[1:].max() < CLOSE
-        name = f"{unit.name} (by less than {CLOSE:g} points)" if close else unit.name
+        name = f"{unit.name} (by under {CLOSE:g})" if close else unit.name
         places.setdefault(float(permutation.ranks(means)[0]), []).append(name)
     words = {rank: ORDER[int(rank) - 1] if rank in range(1, len(ORDER) + 1) else f"number {rank:g}" for rank in places}
     return listed([f"{words[rank]} on {listed(tasks)}" for rank, tasks in sorted(places.items())])
