@@ -51,10 +51,9 @@ def median_bandwidth(particles: Tensor) -> Tensor:
     n = particles.shape[-2]
     most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS))
     x = particles.detach()[..., :: -(-n // most), :]
-    together = max(1, DENSE_ELEMENTS // x.shape[-2] ** 2)  # sets at once
-    parts = x.flatten(0, -3).split(together) if x.ndim > 2 else [x]
-    found = [_median_of_all(torch.cdist(p, p, compute_mode="donot_use_mm_for_euclid_dist").square_()) for p in parts]
-    median = (torch.cat(found) if x.ndim > 2 else found[0]).reshape(particles.shape[:-2])
+    sets = x.reshape(-1, *x.shape[-2:]).split(max(1, DENSE_ELEMENTS // x.shape[-2] ** 2))
+    found = [_median_of_all(torch.cdist(s, s, compute_mode="donot_use_mm_for_euclid_dist").square_()) for s in sets]
+    median = torch.cat(found).reshape(particles.shape[:-2])
     return (median / (2 * math.log(n + 1)) + 5e-7).sqrt()[..., None, None]
 
 

@@ -16,10 +16,8 @@ import torch
 from torch import Tensor
 
 from vgf.flow import ADAM_BETAS
-from vgf.kernels import check_bandwidth
+from vgf.kernels import DENSE_ELEMENTS, check_bandwidth, rbf_kernel
 
-MMD_CHUNK = 1024  # rows of the kernel matrices held at once, of all sets together
-EXACT = "donot_use_mm_for_euclid_dist"  # the other form of cdist loses digits far from the origin
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
 
 
@@ -44,19 +42,13 @@ def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
     x, y = (v if v.dtype == torch.float64 else v.float() for v in (x, y))  # a sum of many in float16 overflows
     if min(x.ndim, y.ndim) < 2 or not x.numel() or not y.numel() or x.shape[-1] != y.shape[-1]:
         raise ValueError(f"x must be [..., N, d] and y [..., M, d], got {list(x.shape)} and {list(y.shape)}")
-    sigma = bandwidth if isinstance(bandwidth, Tensor) and bandwidth.numel() > 1 else float(bandwidth)
-    most = max(1, MMD_CHUNK // max(1, math.prod(x.shape[:-2])))
 
     def mean_kernel(a: Tensor, b: Tensor) -> Tensor:
-        rows = [_kernel(chunk, b, sigma).sum((-2, -1)) for chunk in a.split(most, dim=-2)]
+        most = max(1, DENSE_ELEMENTS * a.shape[-2] // (a.numel() * b.shape[-2]))  # rows whose differences fit
+        rows = [rbf_kernel(chunk, b, bandwidth).sum((-2, -1)) for chunk in a.split(most, dim=-2)]
         return torch.stack(rows).sum(0) / (a.shape[-2] * b.shape[-2])
 
     return mean_kernel(x, x) + mean_kernel(y, y) - 2 * mean_kernel(x, y)
-
-
-def _kernel(x: Tensor, y: Tensor, sigma: float | Tensor) -> Tensor:
-    """Return `rbf_kernel` without holding the differences, d times as much; their squares are summed exactly."""
-    return torch.exp(-torch.cdist(x, y, compute_mode=EXACT).square() / (2 * sigma**2))
 
 
 def direction_bound(temperature: float, lipschitz: float, bandwidth: float, repulsion: bool = True) -> float:
@@ -207,5 +199,6 @@ def w2(x: Tensor, y: Tensor) -> float:
         raise ValueError(f"x must be [N, d] and y [M, d], got {list(x.shape)} and {list(y.shape)}")
     if not bool(x.isfinite().all() and y.isfinite().all()):
         raise ValueError("x and y must be finite")
-    cost = torch.cdist(x.double(), y.double(), compute_mode=EXACT).square().cpu().numpy()
+    exact = "donot_use_mm_for_euclid_dist"  # the other form loses digits far from the origin
+    cost = torch.cdist(x.double(), y.double(), compute_mode=exact).square().cpu().numpy()
     return math.sqrt(ot.emd2([], [], cost, numItermax=OT_ITERATIONS))

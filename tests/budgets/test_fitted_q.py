@@ -78,3 +78,9 @@ def test_random_actions_are_drawn_at_every_state_anew() -> None:
         return (torch.rand(*states.shape[:2], 1, generator=generator) < 0.5).float()
 
     assert worth(coin, two_steps()).mean() == pytest.approx(0.5 * DISCOUNT, abs=0.06)
+
+
+def test_a_policy_whose_reference_is_trained_in_step_can_be_evaluated() -> None:
+    in_step = VGF.create(replace(SMALL, pretrain=0, bank=0), Dims(1, 1), (0,))
+    found = fitted_q(in_step, always(0.6), two_steps(), members=2, updates=600, batch_size=64)
+    assert found.mean() == pytest.approx(DISCOUNT * 0.6, abs=0.05)

@@ -147,6 +147,16 @@ def test_median_of_many_particles_is_taken_over_a_subset(monkeypatch: pytest.Mon
     assert torch.allclose(subset, exact, rtol=0.05)
 
 
+def test_the_median_of_a_set_depends_on_no_other_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets are worked through in chunks; company must not thin them."""
+    a = draw(9, 128, 2)
+    alone = torch.cat([kernels.median_bandwidth(one[None]) for one in a])
+    for most in (2**24, 3 * 128**2):
+        monkeypatch.setattr(kernels, "DENSE_ELEMENTS", most)
+        assert torch.equal(kernels.median_bandwidth(a), alone)
+    assert torch.equal(kernels.median_bandwidth(a.reshape(3, 3, 128, 2)).flatten(), alone.flatten())
+
+
 def test_box_projection() -> None:
     """Each step ends inside the box: a particle pushed outwards stops at the wall, an inner one does not notice."""
     start = torch.tensor([[[0.9]], [[-0.9]]], dtype=torch.float64)

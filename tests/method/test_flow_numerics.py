@@ -278,7 +278,7 @@ def test_value_gradient_and_best_of() -> None:
 
 @pytest.mark.parametrize("shape", [(2,), (2, 2), (2, 3, 1), (3, 3), ()])
 def test_values_that_do_not_fit_the_particles_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"values must be \(2, 3\), one a particle"):
+    with pytest.raises(ValueError, match=r"values must be \(2, 3\), one for each particle"):
         flow.best_of(draw(2, 3, 4), torch.zeros(shape))
 
 

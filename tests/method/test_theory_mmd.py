@@ -68,7 +68,7 @@ def test_mmd_batches_and_chunks_agree_with_a_loop(monkeypatch: pytest.MonkeyPatc
                 for b in q
             )
             assert whole[i, j].item() == pytest.approx(by_hand, abs=1e-14)
-    monkeypatch.setattr(theory, "MMD_CHUNK", 3)
+    monkeypatch.setattr(theory, "DENSE_ELEMENTS", 3)
     assert torch.allclose(theory.mmd2(x, y, sigma), whole, rtol=0, atol=1e-14)
 
 

@@ -36,8 +36,8 @@ def test_an_mmd_of_many_sets_is_that_of_each(monkeypatch: pytest.MonkeyPatch) ->
             return torch.exp(-(p[:, None] - q[None]).square().sum(-1) / (2 * s**2)).mean()
 
         by_hand.append(mean(a, a) + mean(b, b) - 2 * mean(a, b))
-    for chunk in (1024, 6, 1):
-        monkeypatch.setattr(theory, "MMD_CHUNK", chunk)
+    for most in (2**24, 3 * 7 * 4 * 2, 1):
+        monkeypatch.setattr(theory, "DENSE_ELEMENTS", most)
         assert torch.allclose(theory.mmd2(x, y, sigma), torch.stack(by_hand), rtol=0, atol=1e-14)
 
 

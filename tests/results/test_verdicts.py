@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -513,3 +514,10 @@ def test_how_often_chance_decides(case: Callable[..., Verdict], noise: str, monk
     )
     assert false <= LEVEL / 2 + 3 * (LEVEL / 2 / repeats) ** 0.5
     assert denied <= LEVEL + 3 * (LEVEL / repeats) ** 0.5
+
+
+@pytest.mark.parametrize("rule", [permutation.rank_sum, permutation.best_gain])
+@pytest.mark.parametrize(("tasks", "message"), [([], "no task"), ([np.array([[1.0, np.nan]])], "not finite")])
+def test_ranks_and_gains_of_what_is_not_finite_are_refused(rule: Any, tasks: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rule(tasks)

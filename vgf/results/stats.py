@@ -80,7 +80,7 @@ class Student:
         return float(stdtr(self.freedom, (bar - self.value) / self.error))
 
     def word(self) -> Literal["above", "below", "not clearly apart"]:
-        """Return how the mean stands to 0, clearly: with a chance that an interval of `LEVEL` leaves on one side."""
+        """Return how the mean stands to 0: above or below where chance gives that on one side of `LEVEL` at most."""
         above, below = (chance < (1 - LEVEL) / 2 for chance in (self.above(0.0), self.below(0.0)))
         return "above" if above else "below" if below else "not clearly apart"
 
