@@ -305,3 +305,9 @@ def test_the_paper_scale_has_every_task_of_both_suites_tables_and_five_tasks_an_
         assert set(datasets.values()) == ({1} if name == "d4rl" else {5})
         table = pd.read_csv(ROOT / "data" / "paper" / f"{name}.csv")
         assert set(table["dataset"]) <= set(datasets)
+
+
+def test_the_runs_of_a_file_are_planned_task_by_task() -> None:
+    plan = read_experiment(ROOT / "data" / "experiments" / "first_run.yaml", "quick")
+    task = plan.task().name
+    assert plan.planned == [(task, "bc"), (task, "vgf")]

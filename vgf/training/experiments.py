@@ -80,6 +80,11 @@ class Experiment:
     scale_name: str
     scale: Scale
 
+    @property
+    def planned(self) -> list[tuple[str, str]]:
+        """Task and method of every run, in the order of the file."""
+        return [(task.name, method.name) for task in self.tasks for method in task.methods]
+
     def task(self, name: str | None = None) -> TaskPlan:
         """Return the task of that name, full or short, or the only one.
 
