@@ -244,9 +244,7 @@ def best_of(particles: Tensor, values: Tensor) -> Tensor:
     Raises:
         ValueError: if the values' shape is not that of the particles without its last axis.
     """
-    if values.shape != particles.shape[:-1]:
-        raise ValueError(
-            f"values must be {tuple(particles.shape[:-1])}, one for each particle, got {tuple(values.shape)}"
-        )
+    if values.shape != (wanted := particles.shape[:-1]):
+        raise ValueError(f"values must be {tuple(wanted)}, one for each particle, got {tuple(values.shape)}")
     index = values.nan_to_num(nan=-math.inf).argmax(-1)[..., None, None]
     return particles.gather(-2, index.expand(*particles.shape[:-2], 1, particles.shape[-1])).squeeze(-2)
