@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 def test_counts_are_passed_on_and_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PASS_SECONDS", 0.0)
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, str, int, int]] = []
     stream = io.StringIO()
     with passed_on(lambda *counts: told.append(counts)):
         with Progress("train", 6, "update", done=2, stream=stream) as counter:
@@ -25,17 +25,17 @@ def test_counts_are_passed_on_and_nothing_is_written(monkeypatch: pytest.MonkeyP
             counter.update(3)
         with Progress("quietly", 2, "round", stream=stream, quiet=True) as counter:
             counter.update(2)
-    assert told == [("update", 2, 6), ("update", 3, 6), ("update", 6, 6)]
+    assert told == [("train", "update", 2, 6), ("train", "update", 3, 6), ("train", "update", 6, 6)]
     assert stream.getvalue() == ""
 
 
 def test_few_counts_are_passed_on_but_always_the_first_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PASS_SECONDS", 1e9)
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, str, int, int]] = []
     with passed_on(lambda *counts: told.append(counts)), Progress("train", 100, "update") as counter:
         for _ in range(100):
             counter.update()
-    assert told == [("update", 0, 100), ("update", 100, 100)]
+    assert told == [("train", "update", 0, 100), ("train", "update", 100, 100)]
 
 
 def test_what_an_earlier_run_did_counts_as_done_and_not_for_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -22,6 +24,8 @@ from tests.helpers.moments import until
 from tests.helpers.site import ROOT
 from tests.helpers.warm_command import Command, WarmCommands
 from vgf import cli, records
+from vgf.support.progress import Progress
+from vgf.training import campaign
 from vgf.training.checkpoints import load_agent
 
 TASK = "hopper-medium-v2"  # its simulator is built in no time, and falls soon
@@ -303,6 +307,28 @@ def test_two_commands_at_once_share_the_runs(together: Place, tmp_path: Path) ->
     for method in METHODS:
         assert place.contents(method) == together.contents(method)
         assert place.entry(method) == together.entry(method)
+
+
+def test_the_line_says_what_is_under_way_besides_updates() -> None:
+    progress = Progress("train", 20, "update", stream=io.StringIO())
+    scheduler = campaign._Scheduler([], job=lambda run: None, progress=progress, threads=1, replace=False, groups=1)
+    part: Any = SimpleNamespace(
+        method=SimpleNamespace(name="vgf"),
+        experiment=SimpleNamespace(scale=SimpleNamespace(seeds=[0, 1])),
+    )
+    child = campaign._Child(process=None, pipe=None, part=part, claimed=None)  # type: ignore[arg-type]
+    scheduler.children = [child]
+    for counts, words in (
+        (("reference", "reference update", 5, 50), "train: 0 of 0 runs done, 1 at work; vgf: reference 5/50"),
+        (("reference", "reference update", 50, 50), "train: 0 of 0 runs done, 1 at work"),
+        (("evaluate vgf", "round", 1, 4), "train: 0 of 0 runs done, 1 at work; vgf: evaluate vgf 1/4"),
+        (("train vgf", "update", 0, 10), "train: 0 of 0 runs done, 1 at work"),
+        (("train vgf", "update", 4, 10), "train: 0 of 0 runs done, 1 at work"),
+    ):
+        scheduler._count(child, *counts)
+        scheduler._show()
+        assert progress.what == words
+    assert progress.done == 8  # of two seeds
 
 
 @pytest.mark.parametrize("count", ["0", "-3"])

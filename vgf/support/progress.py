@@ -17,7 +17,7 @@ from tqdm import tqdm
 LINE_SECONDS = 10.0  # at most one plain line in this time
 PASS_SECONDS = 0.5  # at most one count passed on in this time
 
-Listener = Callable[[str, int, int], None]  #: takes the unit, how many are done and how many there are
+Listener = Callable[[str, str, int, int], None]  #: takes what it is, the unit, how many are done and how many there are
 _listener: Listener | None = None
 
 
@@ -65,7 +65,7 @@ class Progress:
     def __enter__(self) -> Progress:
         """Return itself."""
         if self.listener is not None:
-            self.listener(self.unit, self.done, self.total)
+            self.listener(self.what, self.unit, self.done, self.total)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -83,7 +83,7 @@ class Progress:
         elif self.listener is not None:
             if time.monotonic() - self.last_line >= PASS_SECONDS or self.done >= self.total:
                 self.last_line = time.monotonic()
-                self.listener(self.unit, self.done, self.total)
+                self.listener(self.what, self.unit, self.done, self.total)
         else:
             self.tick()
 

@@ -50,6 +50,7 @@ class _Child:
     part: Run
     claimed: _Claimed
     counted: int | None = None  # updates summed over seeds; None before its first message
+    stage: str = ""  # what it does besides updates, and how far it is
     fault: str | None = None
 
 
@@ -174,8 +175,9 @@ class _Scheduler:
         except (EOFError, OSError):
             return  # the process has ended; `_ended` reads its exit status
 
-    def _count(self, child: _Child, unit: str, done: int, total: int) -> None:
+    def _count(self, child: _Child, what: str, unit: str, done: int, total: int) -> None:
         """Count a process's updates for each of its seeds; those of before a checkpoint are no work of now."""
+        child.stage = f"; {child.part.method.name}: {what} {done}/{total}" if unit != "update" and done < total else ""
         if unit != "update":
             return
         done *= len(child.part.experiment.scale.seeds)
@@ -210,9 +212,10 @@ class _Scheduler:
         claimed.lock.close()
 
     def _show(self) -> None:
-        """Show in the progress line how many runs are done and running."""
+        """Show in the progress line how many runs are done and running, and what is under way besides updates."""
         failed = f", {len(self.faults)} failed" * bool(self.faults)
-        words = f"train: {self.done} of {self.total} runs done, {len(self.children)} at work{failed}"
+        stages = "".join(child.stage for child in self.children)
+        words = f"train: {self.done} of {self.total} runs done, {len(self.children)} at work{failed}{stages}"
         if words != self.progress.what:
             self.progress.rename(words)
 

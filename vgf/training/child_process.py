@@ -43,7 +43,7 @@ class _ForwardedLines(io.TextIOBase):
 def start(job: Job, threads: int) -> tuple[SpawnProcess, Connection]:
     """Start a process for a job; return it and the pipe it reports through.
 
-    Its messages are ("count", (unit, done, total)), ("note", line) and ("fault", line).
+    Its messages are ("count", (what, unit, done, total)), ("note", line) and ("fault", line).
     """
     context = multiprocessing.get_context("spawn")
     pipe, far = context.Pipe(duplex=False)
