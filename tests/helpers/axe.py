@@ -2,16 +2,24 @@
 
 Its rule of contrast looks at every word on its own: on a page with thousands it takes ten times as long as all other
 rules together. Words of one colour, size and weight on one ground have one contrast, so of each such look it is asked
-about the first few; all other rules are asked about everything.
+about the first few; all other rules are asked about everything. A site has some dozens of looks in all. Who judges many
+pages by colours alone keeps a `Looks`, and a page that shows no look that is new is not judged again.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 CONTRAST = "color-contrast"
-OF_A_LOOK = 3  # words that are judged: one may stand where axe-core leaves it undecided
+COLOURS = [CONTRAST, "link-in-text-block"]  # what looks alone decide
+OF_A_LOOK = 3  # words that are judged on a page: one may stand where axe-core leaves it undecided
+PAGES_OF_A_LOOK = 3  # on which it is judged, by who keeps count
+# Rules run together, so that axe-core reads the page once; contrast then looks at what is marked.
+CONTRAST_OF_THE_MARKED = """() => axe.configure(
+  {rules: [{id: "color-contrast", selector: "[data-look]"}]})"""
 # A colour on its way from one theme's to the other's is nobody's: what is in transition is brought to its end first.
 # The hint at what scrolls (book/_static/scroll.css) goes, since axe-core leaves words on a gradient undecided.
 AT_REST = """() => {
@@ -20,9 +28,10 @@ AT_REST = """() => {
         if (one.effect?.getComputedTiming().endTime !== Infinity) one.finish();
 }"""
 # Mark what contrast is judged by: controls, and the first elements of each look that have a word of their own. axe-core
-# leaves single letters undecided and passes signs over, so a word has two letters.
-MARK_LOOKS = """most => {
-  const seen = new Map(), grounds = new Map();
+# leaves single letters undecided and passes signs over, so a word has two letters. What sets a link apart from the
+# words around it belongs to its look. All looks are returned.
+MARK_LOOKS = """([most, within]) => {
+  const seen = new Map(), grounds = new Map(), inside = document.querySelector(within);
   const ground = element => {
     if (!element) return "";
     if (!grounds.has(element)) {
@@ -42,36 +51,42 @@ MARK_LOOKS = """most => {
   };
   for (const element of document.querySelectorAll("body *")) {
     delete element.dataset.look;
-    if (element.matches("input, select, textarea")) element.dataset.look = "";
-    else if (hasWord(element) && isSeen(element)) {
-      const { color, fontSize, fontWeight, textShadow } = getComputedStyle(element);
-      const look = [color, fontSize, fontWeight, textShadow, ground(element)].join();
+    const control = element.matches("input, select, textarea");
+    if (inside.contains(element) && (control || hasWord(element)) && isSeen(element)) {
+      const { color, fontSize, fontWeight, textShadow, textDecorationLine } = getComputedStyle(element);
+      const around = element.matches("a") ? getComputedStyle(element.parentElement).color : "";
+      const look = [color, fontSize, fontWeight, textShadow, textDecorationLine, around, ground(element)].join();
       seen.set(look, (seen.get(look) ?? 0) + 1);
-      if (seen.get(look) <= most) element.dataset.look = "";
+      if (control || seen.get(look) <= most) element.dataset.look = "";
     }
   }
+  return [...seen.keys()];
 }"""
 
+Looks = Counter[str]  #: on how many pages each look was judged, all of them without fault
 
-def violations(page: Page, rules: list[str] | None = None, within: str = "html") -> list[str]:
-    """Return what is wrong with an open page, a line for each element; by all rules or those named."""
+
+def violations(
+    page: Page, rules: list[str] | None = None, within: str = "html", known: Looks | None = None
+) -> list[str]:
+    """Return what is wrong with an open page, a line for each element; by all rules or those named.
+
+    Args:
+        page: open, at rest.
+        rules: of axe-core, by id; all of its default ones without.
+        within: the part of the page that is judged, by a selector.
+        known: looks that need not be judged again where `rules` are of `COLOURS`; those of this page are added to it.
+    """
     page.evaluate(AT_REST)
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
-    found = []
-    if rules is None:
-        found += _run(page, within, {"rules": {CONTRAST: {"enabled": False}}})
-    elif others := [rule for rule in rules if rule != CONTRAST]:
-        found += _run(page, within, {"runOnly": {"type": "rule", "values": others}})
-    if rules is None or CONTRAST in rules:
-        page.evaluate(MARK_LOOKS, OF_A_LOOK)
-        if page.locator(f"{within} [data-look]").count():
-            found += _run(page, f"{within} [data-look]", {"runOnly": {"type": "rule", "values": [CONTRAST]}})
-    return found
-
-
-def _run(page: Page, within: str, options: dict[str, object]) -> list[str]:
-    """Ask axe-core about the elements that a selector names and what is in them."""
+        page.evaluate(CONTRAST_OF_THE_MARKED)
+    looks: list[str] = page.evaluate(MARK_LOOKS, [OF_A_LOOK, within])
+    if known is not None and set(rules or ()) <= set(COLOURS) and all(known[look] >= PAGES_OF_A_LOOK for look in looks):
+        return []
+    options: dict[str, object] = {} if rules is None else {"runOnly": {"type": "rule", "values": rules}}
     asked = [{"include": [[within]]}, {"resultTypes": ["violations"], **options}]
-    found = page.evaluate("([within, options]) => axe.run(within, options)", asked)["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+    faults = page.evaluate("([within, options]) => axe.run(within, options)", asked)["violations"]
+    if known is not None and not faults:
+        known.update(looks)
+    return [f"{one['id']}: {node['html'][:120]}" for one in faults for node in one["nodes"]]
