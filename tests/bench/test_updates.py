@@ -73,20 +73,20 @@ def closed_form(preset: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("preset", ["release", "paper"])
 def test_operations_counted_are_those_of_the_definition(preset: str) -> None:
-    updates = Updates(Case(preset, "small", "eager"))
+    updates = Updates(Case(preset, "small", "eager"), SMALL.batch)
     assert updates.flop_by_part() == closed_form(preset)
     assert updates.flop() == sum(closed_form(preset).values())
 
 
 def test_the_fast_path_does_not_sample_the_reference_it_has_banked() -> None:
-    eager, quick = (Updates(Case("paper", "small", path)).flop_by_part() for path in ("eager", "fast"))
+    eager, quick = (Updates(Case("paper", "small", path), SMALL.batch).flop_by_part() for path in ("eager", "fast"))
     assert quick["reference sampled"] == 0 < eager["reference sampled"]
     assert quick["critic trained"] == eager["critic trained"]
     assert quick["particles moved"] < eager["particles moved"]  # a state's share of the first layer, once
 
 
 def test_seeds_multiply_the_operations() -> None:
-    one, three = (Updates(Case("release", "small", "eager", seeds=s)).flop() for s in (1, 3))
+    one, three = (Updates(Case("release", "small", "eager", seeds=s), SMALL.batch).flop() for s in (1, 3))
     assert three == 3 * one
 
 

@@ -19,7 +19,7 @@ from vgf.rlhf.parts.minilm import ridge
 from vgf.rlhf.parts.preferences import dialogue, read_jsonl, read_preferences
 from vgf.rlhf.reward import load_reward, pair_accuracy, preference_loss, rewards_of
 from vgf.rlhf.study import table
-from vgf.rlhf.study.records import best_of_n_kl, diversity, edit_share, win
+from vgf.rlhf.study.records import diversity, edit_share, win
 
 torch.set_num_threads(1)
 POLICY = little_policy()
@@ -166,17 +166,6 @@ def test_measures_have_their_closed_forms() -> None:
     assert diversity([[1, 2], [1, 3], [1, 2]]) == pytest.approx((0.5 + 0 + 0.5) / 3)
     assert math.isnan(diversity([[1]]))
     assert win(1.0, [0.0, 1.0, 2.0, 0.5]) == pytest.approx((1 + 0.5 + 0 + 1) / 4)
-
-
-def test_the_divergence_of_best_of_n_is_exact_without_ties() -> None:
-    cells = 200_000  # best of N of a uniform law on ranks: p(k) = ((k + 1)^N - k^N) / cells^N
-    for n in (1, 2, 8):
-        edge = (np.arange(cells + 1) / cells) ** n
-        p = np.diff(edge)
-        exact = float(np.sum(p * np.log(np.where(p > 0, p * cells, 1.0))))
-        assert best_of_n_kl(n) == pytest.approx(exact, abs=1e-4)
-    with pytest.raises(ValueError, match="n must be >= 1"):
-        best_of_n_kl(0)
 
 
 def test_the_same_prompts_answered_alike_by_three_seeds_are_no_more_evidence_than_by_one() -> None:

@@ -133,7 +133,7 @@ def _steps(studies: Sequence[tables.Study]) -> dict[str, Fact]:
     both = [
         unit.scores.mean(-1)
         for study in studies
-        for own in units.environments(study).values()
+        for own in study.by_dataset.values()
         if (unit := units.collect(study, [("bc", 0), ("vgf", 0)], own)) and unit.scores.mean(-1).max() >= WORTH
     ]
     return {

@@ -124,12 +124,17 @@ class Study:
         return [task for task in self.tasks if all(task in own for own in every)]
 
     @cached_property
-    def environments(self) -> dict[str, list[str]]:
-        """Datasets that several of the tasks share, each with these tasks: OGBench's environments."""
+    def by_dataset(self) -> dict[str, list[str]]:
+        """The tasks by the dataset they learn from."""
         groups: dict[str, list[str]] = {}
         for task in self.tasks:
             groups.setdefault(get_task(task).dataset, []).append(task)
-        return {dataset: tasks for dataset, tasks in groups.items() if len(tasks) > 1}
+        return groups
+
+    @property
+    def environments(self) -> dict[str, list[str]]:
+        """Datasets that several of the tasks share, each with these tasks: OGBench's environments."""
+        return {dataset: tasks for dataset, tasks in self.by_dataset.items() if len(tasks) > 1}
 
     def environment_runs(self, checkpoint: str, key: Key) -> dict[str, np.ndarray]:
         """Return the seeds' means over an environment's tasks [K], by dataset, where a method has all of its tasks."""

@@ -43,14 +43,6 @@ class Unit:
         return int(self.scores.shape[-1])
 
 
-def environments(study: Study) -> dict[str, list[str]]:
-    """Return a study's tasks by the dataset they share."""
-    groups: dict[str, list[str]] = {}
-    for task in study.tasks:
-        groups.setdefault(get_task(task).dataset, []).append(task)
-    return groups
-
-
 def collect(study: Study, keys: Sequence[Key], tasks: Sequence[str], checkpoint: str = "last") -> Unit | None:
     """Return the scores of some methods and budgets on the tasks of one environment, [rows, K].
 
@@ -117,7 +109,7 @@ def side_by_side(
     paper = {get_task(str(task)).dataset for task in numbers.loc[numbers["checkpoint"] == "paper", "task"]}
     named: list[Unit] = []
     others: list[Unit] = []
-    for dataset, tasks in environments(study).items():
+    for dataset, tasks in study.by_dataset.items():
         keys = [(own, budgets[get_task(tasks[0]).kind]), *((rival, 0) for rival in rivals)]
         if unit := collect(study, keys, tasks):
             (named if dataset in paper else others).append(unit)
@@ -133,7 +125,7 @@ def grid(study: Study, methods: Sequence[str], moving: bool = False) -> list[Uni
         moving: without the budget of no step.
     """
     found = []
-    for tasks in environments(study).values():
+    for tasks in study.by_dataset.values():
         budgets = [steps for steps in steps_of(study, methods, tasks) if steps or not moving]
         if budgets and (unit := collect(study, list(product(methods, budgets)), tasks)):
             found.append(replace(unit, scores=unit.scores.reshape(len(methods), len(budgets), -1)))
@@ -147,7 +139,7 @@ def with_rankings(study: Study, method: str = "vgf") -> Iterator[tuple[Unit, Uni
     and None where none were; where a part of an environment's tasks was ranked, both are of that part.
     """
     ranked = rankings(study, method)
-    for tasks in environments(study).values():
+    for tasks in study.by_dataset.values():
         both = [task for task in tasks if task in ranked] or tasks
         budgets = steps_of(study, [method], both)
         if 0 in budgets and len(budgets) > 1 and (unit := collect(study, [(method, s) for s in budgets], both)):
@@ -187,7 +179,7 @@ def fine_tuned(study: Study, own: Key, rival: Key) -> list[Unit]:
     evaluations online less the start: of two that begin and end alike it is higher where the score rose sooner.
     """
     found = []
-    for tasks in environments(study).values():
+    for tasks in study.by_dataset.values():
         tables = {}
         for task in tasks:
             rows = [_course(source, key[1]) for key in (rival, own) if (source := _source(study, task, key[0]))]
@@ -209,7 +201,7 @@ def displacement(study: Study, methods: Sequence[str]) -> dict[str, float]:
         methods: tasks are those that all of them were run on, as in `grid`.
     """
     found = {}
-    for tasks in environments(study).values():
+    for tasks in study.by_dataset.values():
         own = [
             s
             for task in tasks

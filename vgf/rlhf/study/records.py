@@ -62,13 +62,6 @@ def win(score: float, others: Sequence[float]) -> float:
     return float(((score > other) + 0.5 * (score == other)).mean())
 
 
-def best_of_n_kl(n: int) -> float:
-    """Return the KL divergence of best-of-N from its policy, log N - (N - 1)/N nats: an upper bound with ties."""
-    if n < 1:
-        raise ValueError(f"n must be >= 1, got {n}")
-    return float(np.log(n) - (n - 1) / n)
-
-
 def folder_of(scale: str, task: str, method: str, root: Path | None = None) -> Path:
     """Return the folder of a method's record."""
     return (root or records.results_folder()) / "rlhf" / scale / task / method
