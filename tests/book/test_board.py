@@ -16,7 +16,7 @@ from vgf.results.judgement import Status
 WORDS, NUMBERS = 25, 2
 NUMBER = re.compile(r"(?<![\w-])[-+]?\d[\d,.]*\b")
 FIELD = re.compile(r"\{[\w-]+(?::[^}]*)?\}")
-WORDED = {"budget-misses": "two of three"}  # what a chapter glues in words
+WORDED = {"budget-misses": "two of three", "controls-half": "no clear difference"}  # what a chapter glues in words
 
 
 class Anything(dict[str, facts.Fact]):
@@ -60,9 +60,9 @@ def test_no_number_is_typed_into_a_sentence(text: str) -> None:
 
 
 def test_the_disclosures_say_what_was_read_and_how_much_was_trained() -> None:
-    said = board.render_disclosure({"share": 2.5})
+    said = board.render_disclosure({"share": 2.5, "longest-share": 30})
     assert "a summary of the paper" in said
-    assert "2.5 % of the paper's updates" in said
+    assert "2.5 % of the paper's updates, on a few tasks 30 %" in said
     assert "neither confirmed nor refuted: {doc}`what was not reproduced, and why <not_reproduced>`" in said
 
 

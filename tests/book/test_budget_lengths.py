@@ -76,7 +76,9 @@ def test_a_short_ensemble_suffices_where_it_chooses_as_well(regret: float, kind:
 def test_the_rule_for_judges_is_asked_with_the_longest_training_of_each_size() -> None:
     table = lengths.by_length(costs())
     assert lengths.default_at_length(table, 1000, SCORES, PLAN["success"]) == "auto"  # 20 % by ensemble, 5 % by seeds
-    assert "The package's own is the ensemble." in lengths.default_text(table, PLAN, SCORES, "ensemble")
+    assert "`vgf.choose_budget` uses the ensemble unless told otherwise." in lengths.default_text(
+        table, PLAN, SCORES, "ensemble"
+    )
     other = pd.concat([costs(), costs().assign(task="drone-campaign", training=0.1)])
     dear = lengths.by_length(other)
     assert lengths.default_at_length(dear, 1000, SCORES, PLAN["success"]) == "ensemble"
@@ -103,7 +105,7 @@ def test_a_kind_that_was_not_run_on_all_movers_is_no_verdict() -> None:
 
 def test_trainings_that_are_not_run_are_named_and_leave_the_default() -> None:
     table, plan = lengths.by_length(costs()), {"cost": {"sizes": SIZES | {"campaign": {"updates": [7000, 500]}}}}
-    gone = ["500 updates with the campaign's networks", "7,000 updates with the campaign's networks"]
+    gone = ["500 updates with networks of the longer training", "7,000 updates with networks of the longer training"]
     assert lengths.missing(table, plan) == gone
     text = lengths.default_text(table, plan, SCORES, "ensemble")
     assert text.startswith(f"Not run yet, or not with every kind of judges: {gone[0]}; {gone[1]}.")

@@ -30,7 +30,7 @@ def test_a_rule_stands_at_its_mean_in_each_panel() -> None:
 def test_tables_have_a_row_a_rule_and_every_world() -> None:
     table = budget_pictures.rules_table(TABLE, ["drone", "bandit"])
     assert table.loc["highest promise", "harm, %"] == "100"
-    assert table.loc["the rule", "regret, drone"] == "0.25"
+    assert table.loc["the rule", "on drone"] == "0.25"
     steps = budget_pictures.steps_table(TABLE, TABLE)
     assert steps.loc["without the gate", "capture, %, reported"] == "100"
     text = budget_pictures.steps_text(TABLE)

@@ -18,7 +18,7 @@ from vgf.results import budget_rules
 from vgf.results.budget_cells import STUDY
 
 KINDS = {"seeds": "other seeds", "short": "a short ensemble", "whole": "an ensemble as old as the critic"}
-SIZES = {"drone-chapter": "this page's networks", "drone-campaign": "the campaign's networks"}
+SIZES = {"drone-chapter": "this page's networks", "drone-campaign": "networks of the longer training"}
 FILE = "costs.csv"
 KEYS = ["task", "length", "judges"]
 
@@ -171,10 +171,9 @@ def default_text(table: pd.DataFrame, plan: Mapping[str, Any], shared: pd.DataFr
             f"The rule asks for the longest training of each size, so the default judges stay {WHO[own]}."
         )
     default = default_at_length(table, plan["cost"]["long"], shared, plan["success"])
-    same = "the same" if own == default else WHO[own]
     return (
-        f"Asked again with the longest training of each size, the same rule says that the default should be "
-        f"{WHO[default]}. The package's own is {same}."
+        f"With the longest training of each size, the rule asks for {WHO[default]}. "
+        f"`vgf.choose_budget` uses {WHO[own]} unless told otherwise."
     )
 
 

@@ -76,9 +76,9 @@ def rules_table(table: pd.DataFrame, worlds: Sequence[str]) -> pd.DataFrame:
         if rule in SHARED[1:]:
             continue
         own = table.loc[("all", rule)]
-        row = {"rule": words, "cells": int(own["cells"]), **_scores(own)}
+        row = {"rule": words, **_scores(own)}
         there = {world: table["regret"].get((world, rule)) for world in worlds}
-        rows.append(row | {f"regret, {world}": "" if one is None else f"{one:.2f}" for world, one in there.items()})
+        rows.append(row | {f"on {world}": "" if one is None else f"{one:.2f}" for world, one in there.items()})
     return pd.DataFrame(rows).set_index("rule")
 
 

@@ -20,13 +20,15 @@ from vgf.results.control_steps import KINDS, MOVING
 from vgf.results.study_text import SCORE, short
 
 COLOURS, MARKERS = ("orange", "blue", "green", "purple", "sky", "amber"), "sovD^P"  # none hangs on its colour alone
+DIRECTIONS = ("phi", "minus_phi", "random")  # what the verdict compares
 LOOKS = {kind.name: look for kind, *look in zip(MOVING, COLOURS, MARKERS, strict=True)}
 
 
 def draw_controls(rows: pd.DataFrame, kinds: Sequence[str] = tuple(LOOKS)) -> tuple[Figure, pd.DataFrame]:
     """Draw a panel a task: the score over the displacement, a line a kind, a band its interval over seeds.
 
-    Every line starts from the best of N unmoved actions; the dashed line is one action that nobody chose.
+    Every line starts from the best of N unmoved actions; the dashed line is one action that nobody chose. Kinds that
+    vary the flow's own direction are thin and have no band: their intervals are in `table_lines`.
 
     Args:
         rows: as `vgf.results.controls` leaves them, of one method a task.
@@ -55,9 +57,11 @@ def draw_controls(rows: pd.DataFrame, kinds: Sequence[str] = tuple(LOOKS)) -> tu
             for kind in kinds:
                 name, marker = LOOKS[kind]
                 line = pd.concat([none, own[own["kind"] == kind].sort_values("rung")]).assign(kind=kind)
-                x, colour = line["displacement"], plots.PALETTE[name]
-                ax.fill_between(x, line["low"], line["high"], color=colour, alpha=0.12, lw=0)
-                ax.plot(x, line["mean"], color=colour, marker=marker, ms=4, lw=1.4, label=KINDS[kind].words)
+                x, colour, main = line["displacement"], plots.PALETTE[name], kind in DIRECTIONS
+                if main:
+                    ax.fill_between(x, line["low"], line["high"], color=colour, alpha=0.12, lw=0)
+                size, width = (4.5, 1.8) if main else (3, 0.9)
+                ax.plot(x, line["mean"], color=colour, marker=marker, ms=size, lw=width, label=KINDS[kind].words)
                 drawn.append(line)
             ax.set(xlabel="displacement, sigma of the reference", ylabel=SCORE[get_task(task).score])
             ax.set_title(short(task), fontsize=9.5)

@@ -91,6 +91,7 @@ def _sizes() -> dict[str, Fact]:
         "updates": ours.scale.updates,
         "updates-paper": full.scale.updates,
         "share": 100 * ours.scale.updates / full.scale.updates,
+        "longest-share": 100 * longest.scale.updates / full.scale.updates,
         "longest-updates": longest.scale.updates,
         "longest-planned": sum(len(task.methods) for task in longest.tasks),
         "network": f"{len(small.hidden)} layers of {small.hidden[0]}",

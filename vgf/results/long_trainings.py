@@ -143,13 +143,14 @@ def steps_in_words(study: Study, method: str = "vgf") -> str:
         less, more = less + (word == "below"), more + (word == "above")
     if not tasks:
         return ""
-    return f"With {most} test steps VGF scores clearly less than with none on {less} of {plural(tasks)}, more on {more}"
+    changed = f"clearly less than none on {less} of {plural(tasks)} and clearly more on {more}"
+    return f"{most} test steps score {changed}"
 
 
 def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -> str:
     """Return a markdown table: by task, method and age, the score of the worst, any and the best of unmoved actions.
 
-    The last column is the answer of `step_verdicts.generalises` at the last age.
+    The fourth column is the answer of `step_verdicts.generalises`, which judges the last age alone.
     """
     lines = []
     for source in study.sources:
@@ -159,13 +160,13 @@ def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -
         for age, rows in every.groupby("update"):
             scores, last = units.of_few(rows), age == every["update"].max()
             unit = units.Unit(source.task.name, scores.to_numpy().T)
-            answer = step_verdicts.generalises(unit) if last else ""
+            answer = step_verdicts.generalises(unit) if last else "not asked"
             cells = " | ".join(f"{mean:.1f}" for mean in scores.mean())
             name = f"{short(source.task.name)} | {NAMES[source.method]} | {age:,}"
-            lines.append(f"| {name} | {cells} | {answer} |")
+            lines.append(f"| {name} | {answer} | {cells} |")
     if not lines:
         return "No critic of this study has been ranked yet."
-    head = ["| task | critic of | updates | worst | any | best | it generalises |", "|---|---|--:|--:|--:|--:|---|"]
+    head = ["| task | critic of | updates | it generalises | worst | any | best |", "|---|---|--:|---|--:|--:|--:|"]
     return "\n".join([*head, *lines])
 
 

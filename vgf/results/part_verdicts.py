@@ -139,7 +139,7 @@ def against(contrast: Contrast) -> Verdict:
 
 
 def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -> Verdict:
-    """On language, the method wins more often than its rivals, and it does because of the flow.
+    """On language, the method wins more often than its rivals, and it does so because of the flow.
 
     Wins are those against responses of the tuned policy, as the judge sees them, on the same prompts and seeds. Against
     a rival the method wins where its win rate is clearly higher, over seeds and over prompts, and its measured
@@ -147,7 +147,7 @@ def language(rivals: Mapping[str, Contrast], controls: Mapping[str, Contrast]) -
     does not win where the win rate is clearly less than five points (`WORTH`) higher, or the perplexity is clearly
     above the limit. A control is the same without what is said to be at work: one constant direction for every
     response, or no kernel between the particles. The method is ahead of a control where it clearly wins more often,
-    within the same limit.
+    within the same limit. Best-of-N needs no training, so it counts as trained to its end.
 
     - held: it wins against all rivals, and it is ahead of all controls.
     - held in part: it wins against at least one rival once their number is corrected for (Holm).

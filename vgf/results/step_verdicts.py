@@ -122,10 +122,10 @@ def _sorted(tasks: Sequence[Task], kind: Answer, wanted: str) -> tuple[list[Unit
     kinds = [generalises(ranking) if enough(unit) else "unclear" for unit, ranking in telling]
     judged = [unit for (unit, _), own in zip(telling, kinds, strict=True) if own == kind]
     ranked = sum(ranking is not None for _, ranking in telling)
-    said = f"VGF scores on {plural(len(telling))}, of which {ranked} were ranked. Its critic generalises on "
-    said += (
-        f"{kinds.count('yes')}, does not on {kinds.count('no')}, and too little is known on {kinds.count('unclear')}"
-    )
+    unranked = len(telling) - ranked
+    said = f"VGF scores on {plural(len(telling))}. Its critic generalises on {kinds.count('yes')}, does not on "
+    said += f"{kinds.count('no')}, and is unclear on {kinds.count('unclear') - unranked}"
+    said += f"; {plural(unranked)} {'was' if unranked == 1 else 'were'} not ranked" if unranked else ""
     if len(judged) >= TASKS:
         return judged, said, None
     absent = not judged and len(kinds) - kinds.count("unclear") >= TASKS
