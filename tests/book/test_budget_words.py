@@ -83,13 +83,15 @@ def test_the_campaign_s_cells_are_told_or_said_to_be_left_out() -> None:
     assert text.endswith("Without a policy, and left out: gone.")
 
 
-def test_the_finding_is_five_sentences_with_what_it_misses() -> None:
+def test_the_finding_is_six_sentences_with_what_it_misses() -> None:
     verdict = budget_rules.verdict(TABLE.reset_index(), {"harm": 0.05, "capture": 0.5})
     every = PART.every.assign(displacement=PART.every["displacement"].fillna(0.0))
-    text = budget_words.found_text(PART._replace(every=every), TABLE, verdict)
+    text = budget_words.found_text(PART._replace(every=every), TABLE, verdict, {"harm": 0.05, "capture": 0.5})
     assert "It misses two of three conditions set before: capture and regret." in text
-    assert "Without the radius regret is 1.00, not 0.46, and harm 100 %; by promise alone 1.00 and 100 %." in text
-    assert text.count(". ") == 4
+    assert "where at most 5 % was allowed" in text
+    assert "% of the real gain, where 50 % was asked" in text
+    assert "Without the radius of the algorithm below, regret is 1.00, not 0.46, and harm 100 %; by promise" in text
+    assert text.count(". ") == 5
     assert budget_words.misses_of(dict.fromkeys(verdict, True)) == "It misses none of three conditions set before."
 
 

@@ -158,24 +158,28 @@ def costs_text(costs: pd.DataFrame, share: float, default: str) -> str:
     )
 
 
-def found_text(part: Part, table: pd.DataFrame, verdict: Mapping[str, bool]) -> str:
-    """Return what the study found, in five sentences.
+def found_text(part: Part, table: pd.DataFrame, verdict: Mapping[str, bool], success: Mapping[str, float]) -> str:
+    """Return what the study found, with what was asked, in six sentences.
 
     Args:
         part: the reported cells.
         table: of `vgf.results.budget_rules.scores`, indexed by world and rule.
         verdict: which of the conditions hold, of `vgf.results.budget_rules.verdict`.
+        success: most harm and least capture.
     """
     own = {rule: table.loc[("all", rule)] for rule in ("ours", "hindsight", "without_radius", "promise")}
     (moves, cells), ours = budget_rules.moved(part.every), own["ours"]
     hits = round(ours["harm"] * ours["cells"])
     return (
-        f"The rule moved particles in {moves} of {cells} reported cells, and scored clearly below no step in {hits}. "
-        f"It captured {100 * ours['capture']:.0f} % of the real gain; its regret is {ours['regret']:.2f}, "
-        f"where 0 is the best budget and 1 the worst, and "
-        f"that of the best fixed budget, picked afterwards, {own['hindsight']['regret']:.2f}. "
+        f"The rule moved particles in {moves} of {cells} reported cells, and scored clearly below no step in {hits}, "
+        f"where at most {100 * success['harm']:.0f} % was allowed. "
+        f"It captured {100 * ours['capture']:.0f} % of the real gain, "
+        f"where {100 * success['capture']:.0f} % was asked. "
+        f"Its regret is {ours['regret']:.2f}, where 0 is the best budget and 1 the worst, and less than "
+        f"{own['hindsight']['regret']:.2f} was asked: that of the best fixed budget, picked afterwards. "
         f"{misses_of(verdict)} "
-        f"Without the radius regret is {own['without_radius']['regret']:.2f}, not {ours['regret']:.2f}, and harm "
+        "Without the radius of the algorithm below, "
+        f"regret is {own['without_radius']['regret']:.2f}, not {ours['regret']:.2f}, and harm "
         f"{100 * own['without_radius']['harm']:.0f} %; by promise alone {own['promise']['regret']:.2f} and "
         f"{100 * own['promise']['harm']:.0f} %. "
         "No cell is a task of the paper's tables."
