@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from vgf.datasets.lean import first_place
+from vgf.datasets.layouts import trajectory_fault
+from vgf.datasets.lean import number_fault
 from vgf.datasets.minari import main_file
 from vgf.datasets.tasks import DATASETS, Dataset
 from vgf.support.errors import DataError
@@ -26,7 +27,6 @@ Arrays = dict[str, np.ndarray]
 
 END, MOST = 22, 0xFFFF  # bytes of a zip archive's end, and most bytes of the comment behind it
 PIECE = 1 << 20  # bytes of an archive unpacked at a time
-ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 REQUIRED = ("observations", "actions", "terminals", "qpos")
 OPTIONAL = ("qvel", "button_states")
 OWN = ("rewards", "masks")  # of a file that is no task's: with rewards of its own, `qpos` is not needed
@@ -77,26 +77,10 @@ def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> s
         for name, size in (("observations", dataset.observation_size), ("actions", dataset.action_size)):
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
-    for name, values in arrays.items():
-        if values.dtype.kind == "f" and (place := first_place(values, lambda x: ~np.isfinite(x))):
-            return f"{name} is not finite at {place}"
-    if place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE):
-        return f"actions is outside [-1, 1] at {place}"
-    if "masks" in arrays and (place := first_place(arrays["masks"], lambda x: (x != 0) & (x != 1))):
-        return f"masks is neither 0 nor 1 at {place}"
-    return _terminals_fault(arrays["terminals"])
-
-
-def _terminals_fault(terminals: np.ndarray) -> str | None:
-    """Return what is wrong with the marks of trajectory ends, or None."""
-    if place := first_place(terminals, lambda x: (x != 0) & (x != 1)):
-        return f"terminals is neither 0 nor 1 at {place}"
-    if not terminals[-1]:
-        return "terminals does not end with 1: the last trajectory is cut short"
-    ends = terminals.astype(bool)
-    if ends[0] or bool((ends[1:] & ends[:-1]).any()):
-        return "terminals marks a trajectory of a single row, which holds no transition"
-    return None
+    checks = [(name, "not finite") for name, values in arrays.items() if values.dtype.kind == "f"]
+    checks += [("actions", "outside [-1, 1]")]
+    checks += [(name, "neither 0 nor 1") for name in ("masks", "terminals") if name in arrays]
+    return number_fault(arrays, checks) or trajectory_fault(arrays["terminals"].astype(bool))
 
 
 def _remedy(dataset: Dataset | None) -> str:

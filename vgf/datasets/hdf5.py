@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from vgf.datasets import minari
-from vgf.datasets.files import ACTION_TOLERANCE, Arrays
-from vgf.datasets.lean import before_and_after, first_place, moved_up
+from vgf.datasets.files import Arrays
+from vgf.datasets.lean import before_and_after, moved_up, number_fault
 from vgf.datasets.tasks import Dataset
 from vgf.support.errors import DataError
 
@@ -159,18 +159,11 @@ def _fault(arrays: Arrays, dataset: Dataset | None) -> str | None:
         for name, size in (("observations", dataset.observation_size), ("actions", dataset.action_size)):
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
-    for name in ("observations", "actions", "rewards"):
-        if place := first_place(arrays[name], lambda x: ~np.isfinite(x)):
-            return f"{name} is not finite at {place}"
-    for name in ("terminals", "timeouts"):
-        if place := first_place(arrays[name], lambda x: (x != 0) & (x != 1)):
-            return f"{name} is neither 0 nor 1 at {place}"
-    clipped = dataset is not None and dataset.clip_actions
-    if not clipped and (place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE)):
-        return f"actions is outside [-1, 1] at {place}"
-    if arrays["timeouts"][:-1].all():
-        return "timeouts marks every row, which leaves no transition"
-    return None
+    checks = [(name, "not finite") for name in ("observations", "actions", "rewards")]
+    checks += [(name, "neither 0 nor 1") for name in ("terminals", "timeouts")]
+    checks += [("actions", "outside [-1, 1]")] * (dataset is None or not dataset.clip_actions)
+    empty = "timeouts marks every row, which leaves no transition" if arrays["timeouts"][:-1].all() else None
+    return number_fault(arrays, checks) or empty
 
 
 def transition_rows(arrays: Arrays, terminals_end_trajectories: bool = True) -> tuple[np.ndarray, np.ndarray]:
