@@ -73,7 +73,7 @@ class SteinTerms(NamedTuple):
 
 
 class FlowState(NamedTuple):
-    """Everything the next step depends on."""
+    """Everything the next step depends on: a caller that keeps the states has recorded the flow."""
 
     particles: Tensor  # [..., N, d]
     first_moment: Tensor  # Adam's running mean of -phi, [..., N, d]; unused by the fixed-step flow
@@ -131,24 +131,24 @@ def stein_terms(
 
 
 def flow_step(state: FlowState, direction: Tensor, budget: Budget, bounds: tuple[float, float] | None) -> FlowState:
-    """Return the state one step further along `direction` [..., N, d], projected onto the box `bounds`.
+    """Return the state one step further along `direction` [..., N, d], projected onto the box `bounds`."""
+    moved = sized_step(state, direction, budget.step_size, budget.optimizer == "adam", None)
+    return moved if bounds is None else FlowState(moved.particles.clamp(*bounds), *moved[1:])
 
-    A pure function: a caller that keeps the states has recorded the flow. Adam follows kingma2015adam on
-    -phi with bias correction, as the authors' release does; its moments are carried by the fixed-step flow too.
+
+def sized_step(state: FlowState, phi: Tensor, size: float | Tensor, adam: bool, square: Tensor | None) -> FlowState:
+    """Return the state one step further along phi, not yet in a box; a tensor of sizes stands beside the particles.
+
+    Adam follows kingma2015adam on -phi, as the authors' release does; `square` is put for phi^2 where it is given.
     """
     step = state.step + 1
-    if budget.optimizer == "none":
-        moved = state.particles + budget.step_size * direction
-        first, second = state.first_moment, state.second_moment
-    else:
-        beta1, beta2 = ADAM_BETAS
-        first = beta1 * state.first_moment - (1 - beta1) * direction
-        second = beta2 * state.second_moment + (1 - beta2) * direction.square()
-        scale = (second / (1 - beta2**step)).sqrt() + ADAM_EPS
-        moved = state.particles - budget.step_size * (first / (1 - beta1**step)) / scale
-    if bounds is not None:
-        moved = moved.clamp(*bounds)
-    return FlowState(moved, first, second, step)
+    if not adam:
+        return FlowState(state.particles + size * phi, state.first_moment, state.second_moment, step)
+    beta1, beta2 = ADAM_BETAS
+    first = beta1 * state.first_moment - (1 - beta1) * phi
+    second = beta2 * state.second_moment + (1 - beta2) * (phi.square() if square is None else square)
+    scale = (second / (1 - beta2**step)).sqrt() + ADAM_EPS
+    return FlowState(state.particles - size * (first / (1 - beta1**step)) / scale, first, second, step)
 
 
 class _Options(TypedDict, total=False):

@@ -13,8 +13,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from torch import Tensor
 from vgf.agents.computed import computed_by
 from vgf.datasets.transitions import digest
 from vgf.networks import SeedStreams
-from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.files import held, sha256, write_json, written_whole
 from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
@@ -62,7 +61,8 @@ class BankFile:
             streams: source of the noise, which `fill` draws from.
             fill: writes all rows of a bank but the first so many, and calls `save` as it goes on.
         """
-        with self._held():
+        waiting = "reference actions: another process draws them; this one waits"
+        with held(self.path.parent, self.path.stem, waiting):
             found = self._read()
             if found is not None:
                 return found
@@ -83,18 +83,6 @@ class BankFile:
         with written_whole(self.progress) as stream:
             stream.write(safetensors.torch.save(state))
         self.saved = time.monotonic()
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Hold the bank for this process; say so where another draws it, and wait."""
-        folder, name = self.path.parent, self.path.stem
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(folder, name, wait=False))
-            except BlockingIOError:
-                log("reference actions: another process draws them; this one waits")
-                stack.enter_context(locked(folder, name))
-            yield
 
     def _read(self) -> Tensor | None:
         """Return the bank, mapped, where it is whole; a damaged file is named and removed."""

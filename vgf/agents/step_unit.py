@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vgf.flow import ADAM_BETAS, ADAM_EPS, Budget, FlowState, ScoreFn, stein_terms, transport
+from vgf.flow import Budget, FlowState, ScoreFn, sized_step, stein_terms, transport
 from vgf.kernels import Bandwidth
 from vgf.networks import SeedStreams
 from vgf.reference import Reference
@@ -157,32 +157,10 @@ def transport_in(
     for _ in range(budget.steps):
         score = score_fn(state.particles)
         phi = direction(state.particles, score, budget.temperature, bandwidth, repulsion)
-        state = sized_step(state, phi, step_size, budget.optimizer == "adam")
+        state = sized_step(state, phi, step_size, budget.optimizer == "adam", None)
         if bounds is not None:
             state = state._replace(particles=state.particles.clamp(*bounds))
     return state.particles
-
-
-def sized_step(
-    state: FlowState, direction: Tensor, step_size: Tensor, adam: bool, square: Tensor | None = None
-) -> FlowState:
-    """Return the state a step further, not yet in the box: `vgf.flow.flow_step` with a step size for each seed.
-
-    Args:
-        state: of particles [S, B, N, d].
-        direction: phi, [S, B, N, d].
-        step_size: [S, 1, 1, 1].
-        adam: whether the step is Adam's, or a fixed one.
-        square: what Adam's second moment is the running mean of; phi^2 when None.
-    """
-    step = state.step + 1
-    if not adam:
-        return state._replace(particles=state.particles + step_size * direction, step=step)
-    beta1, beta2 = ADAM_BETAS
-    first = beta1 * state.first_moment - (1 - beta1) * direction
-    second = beta2 * state.second_moment + (1 - beta2) * (direction.square() if square is None else square)
-    scale = (second / (1 - beta2**step)).sqrt() + ADAM_EPS
-    return FlowState(state.particles - step_size * (first / (1 - beta1**step)) / scale, first, second, step)
 
 
 def _size(vectors: Tensor) -> Tensor:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vgf.datasets.lean import first_place
+from vgf.datasets.layouts import trajectory_fault
+from vgf.datasets.lean import number_fault
 from vgf.datasets.minari import main_file
 from vgf.datasets.tasks import DATASETS, Dataset
 from vgf.support.errors import DataError
@@ -26,7 +28,6 @@ Arrays = dict[str, np.ndarray]
 
 END, MOST = 22, 0xFFFF  # bytes of a zip archive's end, and most bytes of the comment behind it
 PIECE = 1 << 20  # bytes of an archive unpacked at a time
-ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 REQUIRED = ("observations", "actions", "terminals", "qpos")
 OPTIONAL = ("qvel", "button_states")
 OWN = ("rewards", "masks")  # of a file that is no task's: with rewards of its own, `qpos` is not needed
@@ -53,7 +54,7 @@ def read_npz(path: Path, dataset: Dataset | None = None, *, everything: bool = F
         DataError: naming the file, the array, and for a bad number its row and column.
     """
     wanted = REQUIRED + (OPTIONAL if everything else ("button_states",)) + (OWN if dataset is None else ())
-    arrays = _read_members(Path(path), wanted)
+    arrays = read_members(Path(path), lambda names: [name for name in wanted if name in names])
     fault = layout_fault(arrays, dataset)
     if fault:
         raise DataError(f"{path}: {fault}; {_remedy(dataset)}")
@@ -77,26 +78,10 @@ def layout_fault(arrays: Mapping[str, np.ndarray], dataset: Dataset | None) -> s
         for name, size in (("observations", dataset.observation_size), ("actions", dataset.action_size)):
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
-    for name, values in arrays.items():
-        if values.dtype.kind == "f" and (place := first_place(values, lambda x: ~np.isfinite(x))):
-            return f"{name} is not finite at {place}"
-    if place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE):
-        return f"actions is outside [-1, 1] at {place}"
-    if "masks" in arrays and (place := first_place(arrays["masks"], lambda x: (x != 0) & (x != 1))):
-        return f"masks is neither 0 nor 1 at {place}"
-    return _terminals_fault(arrays["terminals"])
-
-
-def _terminals_fault(terminals: np.ndarray) -> str | None:
-    """Return what is wrong with the marks of trajectory ends, or None."""
-    if place := first_place(terminals, lambda x: (x != 0) & (x != 1)):
-        return f"terminals is neither 0 nor 1 at {place}"
-    if not terminals[-1]:
-        return "terminals does not end with 1: the last trajectory is cut short"
-    ends = terminals.astype(bool)
-    if ends[0] or bool((ends[1:] & ends[:-1]).any()):
-        return "terminals marks a trajectory of a single row, which holds no transition"
-    return None
+    checks = [(name, "not finite") for name, values in arrays.items() if values.dtype.kind == "f"]
+    checks += [("actions", "outside [-1, 1]")]
+    checks += [(name, "neither 0 nor 1") for name in ("masks", "terminals") if name in arrays]
+    return number_fault(arrays, checks) or trajectory_fault(arrays["terminals"].astype(bool))
 
 
 def _remedy(dataset: Dataset | None) -> str:
@@ -104,14 +89,26 @@ def _remedy(dataset: Dataset | None) -> str:
     return f"`vgf data get {dataset.name}` makes a good one" if dataset else "see the layout in data/README.md"
 
 
-def _read_members(path: Path, wanted: tuple[str, ...]) -> Arrays:
-    """Return the wanted members that are there."""
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Make every error inside, where a file of a kind is read, one line that names the file.
+
+    Raises:
+        DataError: for no file or a damaged one, or what was raised inside.
+    """
     if not path.exists():
         raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
     if path.is_dir() or path.stat().st_size == 0:
         remedy = "give the file in it" if path.is_dir() else "get it again"
-        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an npz file; {remedy}")
-    return read_members(path, lambda names: [name for name in wanted if name in names])
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an {kind} file; {remedy}")
+    try:
+        yield
+    except DataError as error:
+        text = str(error)
+        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    except Exception as error:  # zipfile, zlib and hdf5 raise many types for damaged bytes: all mean the same here
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: not a readable {kind} file ({text}); get it again") from error
 
 
 def read_members(path: Path, choose: Callable[[list[str]], list[str]]) -> Arrays:
@@ -122,16 +119,10 @@ def read_members(path: Path, choose: Callable[[list[str]], list[str]]) -> Arrays
         choose: takes the names of all arrays and returns those to read; the others are never unpacked.
 
     Raises:
-        DataError: naming the file, for a damaged one or what `choose` raises.
+        DataError: as `reading` does, or what `choose` raises.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _read_npy(archive, name) for name in choose(_names(archive, path))}
-    except DataError as error:
-        text = str(error)
-        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except Exception as error:  # zipfile and zlib raise a dozen types for damaged bytes: all mean the same here
-        raise DataError(f"{path}: not a readable npz file ({_one_line(error)}); get it again") from error
+    with reading(path, "npz"), zipfile.ZipFile(path) as archive:
+        return {name: _read_npy(archive, name) for name in choose(_names(archive, path))}
 
 
 def _names(archive: zipfile.ZipFile, path: Path) -> list[str]:
@@ -179,11 +170,6 @@ def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         if filled != values.nbytes:
             raise DataError(f"{name} ends {values.nbytes - filled} bytes early; get it again")
     return values.reshape(shape, order="F" if fortran else "C")
-
-
-def _one_line(error: Exception) -> str:
-    """Return an exception's text on one line, or its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

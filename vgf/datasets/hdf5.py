@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from vgf.datasets import minari
-from vgf.datasets.files import ACTION_TOLERANCE, Arrays
-from vgf.datasets.lean import before_and_after, first_place, moved_up
+from vgf.datasets.files import Arrays, reading
+from vgf.datasets.lean import before_and_after, moved_up, number_fault
 from vgf.datasets.tasks import Dataset
 from vgf.support.errors import DataError
 
@@ -41,11 +41,6 @@ def read_hdf5(path: Path, dataset: Dataset | None = None) -> Arrays:
         DataError: naming the file, the array, and for a bad number its row and column.
     """
     path = minari.main_file(Path(path))
-    if not path.exists():
-        raise DataError(f"{path}: no such file; `vgf data list` shows what is present")
-    if path.is_dir() or path.stat().st_size == 0:
-        remedy = "give the file in it" if path.is_dir() else "get it again"
-        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'empty'}, not an hdf5 file; {remedy}")
     arrays = _read(path)
     fault = _fault(arrays, dataset)
     if fault:
@@ -66,23 +61,12 @@ def _read(path: Path) -> Arrays:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open an hdf5 file for reading; every error inside becomes one line that names the file.
-
-    Raises:
-        DataError: for a damaged file, or what was raised inside.
-    """
+    """Open an hdf5 file for reading; every error inside becomes a DataError, as `vgf.datasets.files.reading` says."""
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            _check_apart(file)
-            yield file
-    except DataError as error:
-        text = str(error)
-        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except Exception as error:  # the hdf5 library raises many types for damaged bytes: all mean the same here
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: not a readable hdf5 file ({text}); get it again") from error
+    with reading(path, "hdf5"), h5py.File(path, "r") as file:
+        _check_apart(file)
+        yield file
 
 
 def _check_apart(file: Any) -> None:
@@ -159,18 +143,11 @@ def _fault(arrays: Arrays, dataset: Dataset | None) -> str | None:
         for name, size in (("observations", dataset.observation_size), ("actions", dataset.action_size)):
             if arrays[name].shape[1] != size:
                 return f"{name} has {arrays[name].shape[1]} columns, {dataset.name} has {size}"
-    for name in ("observations", "actions", "rewards"):
-        if place := first_place(arrays[name], lambda x: ~np.isfinite(x)):
-            return f"{name} is not finite at {place}"
-    for name in ("terminals", "timeouts"):
-        if place := first_place(arrays[name], lambda x: (x != 0) & (x != 1)):
-            return f"{name} is neither 0 nor 1 at {place}"
-    clipped = dataset is not None and dataset.clip_actions
-    if not clipped and (place := first_place(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE)):
-        return f"actions is outside [-1, 1] at {place}"
-    if arrays["timeouts"][:-1].all():
-        return "timeouts marks every row, which leaves no transition"
-    return None
+    checks = [(name, "not finite") for name in ("observations", "actions", "rewards")]
+    checks += [(name, "neither 0 nor 1") for name in ("terminals", "timeouts")]
+    checks += [("actions", "outside [-1, 1]")] * (dataset is None or not dataset.clip_actions)
+    empty = "timeouts marks every row, which leaves no transition" if arrays["timeouts"][:-1].all() else None
+    return number_fault(arrays, checks) or empty
 
 
 def transition_rows(arrays: Arrays, terminals_end_trajectories: bool = True) -> tuple[np.ndarray, np.ndarray]:

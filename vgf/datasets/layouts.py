@@ -13,19 +13,17 @@ the action of a last row, is not judged. The price of so little tolerance is a n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from vgf.datasets.array_names import FLAGS, SEE, WIDE
-from vgf.datasets.lean import first_place
+from vgf.datasets.lean import number_fault
 from vgf.support.errors import DataError
 
 Arrays = dict[str, np.ndarray]
-Bad = Callable[[np.ndarray], np.ndarray]
 
-ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
 DIVIDE = "divide them by their bounds, and say rescale_actions=True where an environment is played"
 
 
@@ -78,9 +76,7 @@ def read_layout(arrays: Arrays, where: str) -> ReadTransitions:
         DataError: naming the file, the array, and for a bad number its row and column.
     """
     arrays = _shaped(arrays, where)
-    for name in FLAGS:
-        if name in arrays and name != "masks":
-            _refuse(arrays[name], lambda x: (x != 0) & (x != 1), f"{where}: {name} is neither 0 nor 1")
+    _refuse(arrays, where, [(name, "neither 0 nor 1") for name in FLAGS if name in arrays and name != "masks"])
     rows = _rows(arrays, where)
     read = np.zeros(len(arrays["rewards"]), bool)
     read[rows.here] = True
@@ -89,12 +85,10 @@ def read_layout(arrays: Arrays, where: str) -> ReadTransitions:
         used[rows.following] = True
     for name, which in (("observations", used), ("actions", read), ("rewards", read), ("next_observations", read)):
         if name in arrays:
-            _refuse(arrays[name], lambda x: ~np.isfinite(x), f"{where}: {name} is not finite", which)
-            _refuse(arrays[name], _overflows, f"{where}: {name} is too large for float32", which)
-    outside = f"{where}: actions is outside [-1, 1]"
-    _refuse(arrays["actions"], lambda x: np.abs(x) > 1 + ACTION_TOLERANCE, outside, read, DIVIDE)
+            _refuse(arrays, where, [(name, "not finite"), (name, "too large for float32")], which)
+    _refuse(arrays, where, [("actions", "outside [-1, 1]")], read, DIVIDE)
     if "masks" in arrays:
-        _refuse(arrays["masks"], lambda x: (x != 0) & (x != 1), f"{where}: masks is neither 0 nor 1", read)
+        _refuse(arrays, where, [("masks", "neither 0 nor 1")], read)
     columns = {
         "observations": arrays["observations"][rows.here],
         "actions": arrays["actions"][rows.here],
@@ -238,11 +232,9 @@ def _whole_actions(actions: np.ndarray, where: str) -> tuple[str, ...]:
     return (f"{where}: every action is a whole number; if they number choices, they mean nothing here",)
 
 
-def _overflows(values: np.ndarray) -> np.ndarray:
-    return np.abs(values) > np.finfo(np.float32).max
-
-
-def _refuse(values: np.ndarray, bad: Bad, fault: str, read: np.ndarray | None = None, remedy: str = SEE) -> None:
-    """Raise a DataError with the first place, in rows of the file, at which a number that is read is bad."""
-    if place := first_place(values, bad, read):
-        raise DataError(f"{fault} at {place}; {remedy}")
+def _refuse(
+    arrays: Arrays, where: str, checks: Iterable[tuple[str, str]], read: np.ndarray | None = None, remedy: str = SEE
+) -> None:
+    """Raise a DataError with the first place, in rows of the file, at which a number that is read has a fault."""
+    if fault := number_fault(arrays, checks, read):
+        raise DataError(f"{where}: {fault}; {remedy}")

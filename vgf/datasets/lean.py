@@ -6,11 +6,18 @@ run over some rows at a time and rows move forward within the memory they are in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 ROWS_AT_ONCE = 1 << 14
+ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
+FAULTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {  # of numbers, in words, and where they are
+    "not finite": lambda x: ~np.isfinite(x),
+    "too large for float32": lambda x: np.abs(x) > np.finfo(np.float32).max,
+    "outside [-1, 1]": lambda x: np.abs(x) > 1 + ACTION_TOLERANCE,
+    "neither 0 nor 1": lambda x: (x != 0) & (x != 1),
+}
 
 
 def slices(rows: int, at_once: int = ROWS_AT_ONCE) -> Iterator[slice]:
@@ -37,6 +44,22 @@ def first_place(
             row, *column = np.argwhere(found)[0].tolist()
             place = (some.start + row, *column)
             return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place, strict=False))
+    return None
+
+
+def number_fault(
+    arrays: Mapping[str, np.ndarray], checks: Iterable[tuple[str, str]], read: np.ndarray | None = None
+) -> str | None:
+    """Return the first fault of numbers with its array and place, or None.
+
+    Args:
+        arrays: by name, [R, ...].
+        checks: names of an array and of one of `FAULTS`, in the order in which they are looked for.
+        read: which rows count [R]; all when None.
+    """
+    for name, fault in checks:
+        if place := first_place(arrays[name], FAULTS[fault], read):
+            return f"{name} is {fault} at {place}"
     return None
 
 

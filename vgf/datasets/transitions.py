@@ -29,7 +29,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-ACTION_TOLERANCE = 1e-5  # float32 rounding of an action at the edge of [-1, 1]
+from vgf.datasets.lean import ACTION_TOLERANCE
+
 ROWS_AT_ONCE = 1 << 15  # rows checked at a time
 DERIVED = ("next_actions", "row_index")  # fields of a batch that are no column of the set
 

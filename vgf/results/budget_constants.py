@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,12 +11,6 @@ from vgf.results import budget_rules
 
 SCORES = ("regret", "harm", "capture")
 TIE = 0.001  # of mean regret
-
-
-def keeping(grid: pd.DataFrame, keeps: Sequence[Mapping[str, Sequence[Any]]]) -> pd.DataFrame:
-    """Return the rows of a grid of constants that fit one of `keeps`: what the constants named in it may be."""
-    fits = [grid[list(one)].isin({name: list(may) for name, may in one.items()}).all(axis=1) for one in keeps]
-    return grid[pd.concat(fits, axis=1).any(axis=1)]
 
 
 def chosen_constants(

@@ -14,8 +14,7 @@ on states of the dataset. v is estimated without bias from actions of their own 
 neither depends on N nor is zero at N = 1; the curve's `flow/spread_before` divides by N: (N - 1) / N of sigma^2.
 
 The price of equal displacement is that a kind has its own step size at each rung: what is compared is directions, not
-settings anyone would choose. The steps are those of `vgf.flow`, computed once more (`vgf.agents.step_unit`) because
-each seed has its own step size; a test holds them equal bit by bit.
+settings anyone would choose. The steps are those of `vgf.flow`, with a step size for each seed.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from vgf.agents import step_unit
 from vgf.agents.vgf import VGF
-from vgf.flow import FlowState
+from vgf.flow import FlowState, sized_step
 from vgf.networks import SeedStreams
 from vgf.reference import ACTION_BOUNDS
 
@@ -120,7 +119,7 @@ def move(
         phi = direct(x, agent.score(observations, x), config.temperature * kind.cooling, config.bandwidth, repulsion)
         phi = kind.sign * phi
         square = phi.square().mean((-2, -1), keepdim=True) if kind.one_norm else None
-        state = step_unit.sized_step(state, phi, size, config.optimizer == "adam" or kind.one_norm, square)
+        state = sized_step(state, phi, size, config.optimizer == "adam" or kind.one_norm, square)
         moved = state.particles
         if kind.turned and turn is not None:
             moved = x + (moved - x).norm(dim=-1, keepdim=True) * turn

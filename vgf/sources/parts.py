@@ -28,8 +28,8 @@ import numpy as np
 
 from vgf.datasets.files import Arrays, write_npz
 from vgf.support.errors import DataError
-from vgf.support.files import locked, written_whole
-from vgf.support.progress import Progress, log
+from vgf.support.files import held, written_whole
+from vgf.support.progress import Progress
 
 
 class Episode(NamedTuple):
@@ -152,13 +152,10 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         DataError: when the lock cannot be made.
     """
-    with ExitStack() as held:
+    with ExitStack() as lock:
         try:
-            try:
-                held.enter_context(locked(folder.parent, folder.name, wait=False))
-            except BlockingIOError:
-                log(f"{folder.name}: another process is making this; waiting")
-                held.enter_context(locked(folder.parent, folder.name))
+            waiting = f"{folder.name}: another process is making this; waiting"
+            lock.enter_context(held(folder.parent, folder.name, waiting))
         except OSError as error:
             raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
         try:

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from glob import escape
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from vgf.support.errors import DataError
+from vgf.support.progress import log
 
 
 @contextmanager
@@ -103,3 +104,15 @@ def locked(folder: Path, name: str = "files", wait: bool = True) -> Iterator[Non
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def held(folder: Path, name: str, waiting: str) -> Iterator[None]:
+    """Hold a lock as `locked` does; where another process has it, log the line `waiting`, and wait."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder, name, wait=False))
+        except BlockingIOError:
+            log(waiting)
+            stack.enter_context(locked(folder, name))
+        yield

@@ -33,7 +33,7 @@ def code_provenance() -> dict[str, Any]:
     return {
         "commit": git("rev-parse", "HEAD"),
         "dirty": uncommitted(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: version_of(name) for name in PACKAGES},
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
@@ -73,7 +73,8 @@ def git(*arguments: str) -> str:
         return ""
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Return a package's version, or that it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

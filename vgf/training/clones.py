@@ -19,7 +19,6 @@ import inspect
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from vgf.datasets import Transitions
 from vgf.datasets.transitions import digest
 from vgf.networks import MLP, SeedStreams, VectorField, join
 from vgf.reference import FlowReference, GaussianReference
-from vgf.support.files import locked, write_json
+from vgf.support.files import held, write_json
 from vgf.support.progress import Progress, log
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.training.batches import PURPOSE, draw_rows, next_count
@@ -105,7 +104,7 @@ def clone(cache: Path, agent: Agent, transitions: Transitions, batch_size: int, 
         raise ValueError(f"{agent.name} has no reference that is trained alone for {age} updates")
     asked, folder = key(agent, cloning, transitions, batch_size), cache / "references"
     place = folder / fingerprint(asked)
-    with _held(folder, place.name, age):
+    with held(folder, place.name, f"reference of {age} updates: another process trains it; this one waits"):
         kept = load_checkpoint(_of_age(place, age))
         if kept is not None:
             shutil.rmtree(_work(place, age), ignore_errors=True)  # of a process that was killed before it did so
@@ -222,15 +221,3 @@ def _states(place: Path, age: int) -> Iterator[Checkpoint]:
         kept = load_checkpoint(folder)
         if kept is not None and kept.update <= age:
             yield kept
-
-
-@contextmanager
-def _held(folder: Path, name: str, age: int) -> Iterator[None]:
-    """Hold a reference for this process; say so where another holds it, and wait."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder, name, wait=False))
-        except BlockingIOError:
-            log(f"reference of {age} updates: another process trains it; this one waits")
-            stack.enter_context(locked(folder, name))
-        yield

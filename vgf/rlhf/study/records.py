@@ -8,7 +8,6 @@ judge's scores, ties half, against all N reference responses and against the hum
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pandas as pd
 
 from vgf import records
 from vgf.support.files import sha256, written_whole
-from vgf.support.provenance import code_provenance, fingerprint
+from vgf.support.provenance import code_provenance, fingerprint, version_of
 
 KEYS = ("prompt",)
 SHARED = ("sft", "reward", "judge")  # stages whose outcome every method of a seed starts from or is measured by
@@ -94,7 +93,7 @@ def append(folder: Path, seed: int, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def seal(folder: Path, seed: int, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Put a seed's run into run.json, with what its numbers depend on and the checksum of its rows."""
-    packages = {name: _version(name) for name in ("transformers", "tokenizers", "trl")}
+    packages = {name: version_of(name) for name in ("transformers", "tokenizers", "trl")}
     told = code_provenance()
     told["versions"] |= packages
     run = {"id": f"seed{seed}", "seeds": [seed], "digest": fingerprint(settings), "settings": dict(settings)}
@@ -143,10 +142,3 @@ def faults(folder: Path) -> list[str]:
         elif sha256(path) != sealed.get(path.name):
             found.append(f"{path}: changed since its run wrote it (its checksum is not the one in run.json)")
     return found
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
