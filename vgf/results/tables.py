@@ -98,14 +98,12 @@ class Study:
     @cached_property
     def keys(self) -> list[Key]:
         """Methods and budgets, in order."""
-        found = {(s.method, int(steps)) for s in self.sources for steps in s.scores["test_steps"].unique()}
-        return sorted(found)
+        return sorted({(s.method, int(steps)) for s in self.sources for steps in s.scores["test_steps"].unique()})
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
         """The checkpoints there are to report."""
-        online = any((source.scores["environment_steps"] > 0).any() for source in self.sources)
-        return CHECKPOINTS if online else CHECKPOINTS[:2]
+        return CHECKPOINTS if any((s.scores["environment_steps"] > 0).any() for s in self.sources) else CHECKPOINTS[:2]
 
     def range(self, tasks: Sequence[str]) -> tuple[float, float]:
         """Return the least and highest mean score there can be on some tasks: a share of episodes has ends."""
@@ -126,14 +124,12 @@ class Study:
     @cached_property
     def by_dataset(self) -> dict[str, list[str]]:
         """The tasks by the dataset they learn from."""
-        groups: dict[str, list[str]] = {}
-        for task in self.tasks:
-            groups.setdefault(get_task(task).dataset, []).append(task)
-        return groups
+        own = {source.task.name: source.task.dataset for source in self.sources}
+        return {dataset: [task for task in own if own[task] == dataset] for dataset in dict.fromkeys(own.values())}
 
     @property
     def environments(self) -> dict[str, list[str]]:
-        """Datasets that several of the tasks share, each with these tasks: OGBench's environments."""
+        """Datasets that several of the tasks share: OGBench's environments."""
         return {dataset: tasks for dataset, tasks in self.by_dataset.items() if len(tasks) > 1}
 
     def environment_runs(self, checkpoint: str, key: Key) -> dict[str, np.ndarray]:
