@@ -103,6 +103,9 @@ def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
         "Behaviour cloning scores 50.0",
         "3 test steps score clearly less than none",
     ]
+    counted = "is clearly above behaviour cloning on 1 of 1 task, clearly below on 0"
+    assert long_trainings.counted_in_words(_study({("bc", 0): clone, ("vgf", 0): better})).endswith(counted)
+    assert long_trainings.counted_in_words(_study({("bc", 0): clone})) == ""
     aged = long_trainings.aged_in_words(_study({("bc", 0): clone, ("vgf", 0): better}))
     assert [part.partition(" on ")[0] for part in aged] == [
         "From 50 to 100 updates VGF without a test step goes from 60.4 to 60.4"
@@ -116,6 +119,10 @@ def test_a_change_with_age_is_paired_by_seed_and_needs_two_ages() -> None:
     low, high = stats.student([np.array([1.0, 2.0, 3.0])]).interval()
     said = long_trainings.ages_in_words(source, "It")
     assert said == f"From 50 to 100 updates It goes from 20.0 to 22.0 on hopper-medium (+2.0 [{low:.1f}, {high:.1f}])"
+    assert low < 0 < high
+    assert long_trainings.ages_in_words(source, "It", clear=True) == ""
+    source.scores.loc[source.scores["update"] == 100, "score"] += 20.0
+    assert "(+22.0 [" in long_trainings.ages_in_words(source, "It", clear=True)
     young = source.scores[source.scores["update"] < 100]
     assert long_trainings.ages_in_words(MethodScores(source.task, "vgf", "vgf", source.record, young), "It") == ""
 
@@ -144,8 +151,8 @@ def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None
     study = Study("campaign", "cpu", (source,))
     best, other = (get_task(HOPPER).normalised(1000.0 * k + 2) for k in (3, 2))
     said = long_trainings.choosing_in_words(study)
-    scores = f"{best:.1f}, where any one of them scores {other:.1f}, on hopper-medium"
-    assert said == f"The best of a few unmoved actions by VGF's critic scores {scores}"
+    scores = f"{best:.1f} on hopper-medium (any one of them {other:.1f})"
+    assert said == f"By VGF's critic the best of a few unmoved actions scores {scores}"
     lines = long_trainings.ranking_table(study).split("\n")[2:]
     assert [line.split(" | ")[2] for line in lines] == ["50", "100"]
     cells = [float(cell) for cell in lines[0].rstrip(" |").split(" | ")[4:7]]

@@ -82,12 +82,19 @@ def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
     return f"{name} is {'; '.join(parts)}"
 
 
-def ages_in_words(source: MethodScores, name: str) -> str:
+def beside_clone_counted(table: pd.DataFrame, name: str) -> str:
+    """Return in a short sentence on how many tasks a row is clearly above and below behaviour cloning."""
+    above, below = ((table["word"] == word).sum() for word in ("above", "below"))
+    return f"{name} is clearly above behaviour cloning on {above} of {plural(len(table))}, clearly below on {below}"
+
+
+def ages_in_words(source: MethodScores, name: str, clear: bool = False) -> str:
     """Return in a sentence how a row with no test step changed between its last two evaluations; empty with one.
 
     Args:
         source: of a method with a critic.
         name: of the row.
+        clear: empty, too, where the change may be none.
     """
     table = collapse.ages(source).pivot(index="seed", columns="update", values="score").dropna()
     if table.shape[1] < 2 or len(table) < 2:
@@ -95,6 +102,8 @@ def ages_in_words(source: MethodScores, name: str) -> str:
     before, after = table.columns[-2:]
     change = stats.student([(table[after] - table[before]).to_numpy()])
     low, high = change.interval()
+    if clear and low <= 0 <= high:
+        return ""
     first, last = table[before].mean(), table[after].mean()
     said = (
         f"From {before:,} to {after:,} updates {name} goes from {first:.1f} to {last:.1f} on {short(source.task.name)}"
@@ -108,22 +117,34 @@ def found_in_words(study: Study) -> list[str]:
     scores = [f"{runs.mean():.1f} on {short(task)}" for task, runs in own.items() if runs is not None]
     parts = [beside_clone_in_words(table, name) for key, name in ROWS.items() if len(table := beside_clone(study, key))]
     said = [f"Behaviour cloning scores {listed(scores)}"] if scores else []
-    return list(filter(None, [*parts[:1], choosing_in_words(study), *said, *parts[1:], steps_in_words(study)]))
+    aged = aged_in_words(study, clear=True)
+    return list(filter(None, [*parts[:1], choosing_in_words(study), *aged, *said, *parts[1:], steps_in_words(study)]))
 
 
-def aged_in_words(study: Study) -> list[str]:
-    """Return how VGF and best-of-N changed with the age of their critics, in sentences without a full stop."""
-    aged = [ages_in_words(s, name) for key, name in ROWS.items() for s in study.sources if s.method == key[0]]
+def counted_in_words(study: Study) -> str:
+    """Return the finding in a short sentence: VGF beside the clone, or best-of-N where VGF has no record."""
+    tables = ((name, beside_clone(study, key)) for key, name in ROWS.items())
+    return next((beside_clone_counted(table, name) for name, table in tables if len(table)), "")
+
+
+def aged_in_words(study: Study, clear: bool = False) -> list[str]:
+    """Return how VGF and best-of-N changed with the age of their critics, in sentences without a full stop.
+
+    Args:
+        study: the records.
+        clear: only of changes that are clearly not none.
+    """
+    aged = [ages_in_words(s, name, clear) for key, name in ROWS.items() for s in study.sources if s.method == key[0]]
     return list(filter(None, aged))
 
 
 def choosing_in_words(study: Study, method: str = "vgf") -> str:
     """Return in a sentence what a critic's choice among a few unmoved actions scores; empty where none was ranked."""
     parts = [
-        f"{own['best'].mean():.1f}, where any one of them scores {own['any'].mean():.1f}, on {short(task)}"
+        f"{own['best'].mean():.1f} on {short(task)} (any one of them {own['any'].mean():.1f})"
         for task, own in units.rankings(study, method).items()
     ]
-    return f"The best of a few unmoved actions by {NAMES[method]}'s critic scores {listed(parts)}" if parts else ""
+    return f"By {NAMES[method]}'s critic the best of a few unmoved actions scores {listed(parts)}" if parts else ""
 
 
 def steps_in_words(study: Study, method: str = "vgf") -> str:
