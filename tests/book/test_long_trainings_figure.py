@@ -47,3 +47,26 @@ def test_marks_of_the_young_tables_are_open_and_the_others_filled(aged: pd.DataF
     inside = {line.get_markerfacecolor(): max(line.get_xdata()) for line in marks}  # type: ignore[arg-type]
     assert inside["none"] < 20_000 < inside[plots.method_colour("vgf")]
     plt.close(figure)
+
+
+def test_intervals_of_a_share_of_episodes_end_at_none_and_all() -> None:
+    task = "antmaze-umaze-v2"
+    scores = {("vgf", 0): [0.0, 0, 0, 50, 10], ("best_of_n", 0): [100.0, 90, 100, 60, 100]}
+    rows = [
+        (task, "campaign", method, steps, 50_000, seed, score)
+        for (method, steps), own in scores.items()
+        for seed, score in enumerate(own)
+    ]
+    aged = pd.DataFrame(rows, columns=["task", "study", "method", "steps", "age", "seed", "score"])
+    figure, drawn = long_trainings_figure.draw_ages(aged, "campaign")
+    assert drawn.set_index("method")["low"]["vgf"] == 0.0
+    assert drawn.set_index("method")["high"]["best_of_n"] == 100.0
+    plt.close(figure)
+
+
+def test_the_legend_names_what_any_panel_has(aged: pd.DataFrame) -> None:
+    few = aged[(aged["task"] != "hopper-medium-v2") | (aged["method"] != "best_of_n")]
+    figure, _ = long_trainings_figure.draw_ages(few, "campaign")
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == len(ROWS)
+    plt.close(figure)

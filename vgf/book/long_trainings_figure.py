@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from vgf.book import plots
 from vgf.book.result_figures import panels
+from vgf.datasets import get_task
 from vgf.results import stats
 from vgf.results.study_text import NAMES, short
 
@@ -62,8 +63,8 @@ def draw_ages(aged: pd.DataFrame, own: str) -> tuple[Figure, pd.DataFrame]:
             ax.set_xticks(ticks, [f"{age // 1000:,}k" for age in ticks])
             ax.minorticks_off()
             ax.set(title=short(task), xlabel="updates of the critic", ylabel="score")
-        marks, texts = axes[0].get_legend_handles_labels()
-        figure.legend(marks, texts, loc="outside lower center", ncols=3, fontsize=8)
+        marks = {text: mark for ax in axes for mark, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+        figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=3, fontsize=8)
     return figure, drawn
 
 
@@ -75,5 +76,7 @@ def _means(aged: pd.DataFrame) -> pd.DataFrame:
         scores = own["score"].to_numpy()
         found = stats.student([scores])
         low, high = found.interval() if len(scores) > 1 else (found.value, found.value)
+        if get_task(task).kind == "goal":  # a share of episodes has ends
+            low, high = max(low, 0.0), min(high, 100.0)
         rows.append((task, study, method, steps, age, found.value, low, high, len(scores)))
     return pd.DataFrame(rows, columns=["task", "study", "method", "test_steps", "age", "mean", "low", "high", "seeds"])
