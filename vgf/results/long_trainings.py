@@ -66,7 +66,7 @@ def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0)) -> pd.DataFram
 
 
 def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
-    """Return in a sentence how a row stands to behaviour cloning, of what `beside_clone` returns.
+    """Return how a row stands to behaviour cloning, of what `beside_clone` returns: a sentence for each way.
 
     Args:
         table: at least one task.
@@ -79,7 +79,7 @@ def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
         if gains:
             than = "not clearly apart from" if word == "not clearly apart" else f"clearly {word}"
             parts.append(f"{than} behaviour cloning on {listed(gains)}")
-    return f"{name} is {'; '.join(parts)}"
+    return f"{name} is {'. It is '.join(parts)}"
 
 
 def beside_clone_counted(table: pd.DataFrame, name: str) -> str:
@@ -141,8 +141,8 @@ def aged_in_words(study: Study, clear: bool = False) -> list[str]:
 def choosing_in_words(study: Study, method: str = "vgf") -> str:
     """Return in a sentence what a critic's choice among a few unmoved actions scores; empty where none was ranked."""
     parts = [
-        f"{own['best'].mean():.1f} on {short(task)} (any one of them {own['any'].mean():.1f})"
-        for task, own in units.rankings(study, method).items()
+        f"{own['best'].mean():.1f} on {short(task)} ({'' if place else 'any one of them '}{own['any'].mean():.1f})"
+        for place, (task, own) in enumerate(units.rankings(study, method).items())
     ]
     return f"By {NAMES[method]}'s critic the best of a few unmoved actions scores {listed(parts)}" if parts else ""
 
