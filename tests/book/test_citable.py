@@ -152,18 +152,6 @@ def test_seeds_say_whether_they_are_those_of_training(seeds: list[int], records:
 
 
 @pytest.mark.parametrize(
-    ("scale", "records", "words"),
-    [
-        ("cpu", SOURCE["records"], "scale cpu"),
-        ("", SOURCE["records"], "scale not stated"),
-        ("", [], "nothing was trained"),
-    ],
-)
-def test_a_figure_says_its_scale_or_that_nothing_was_trained(scale: str, records: list[object], words: str) -> None:
-    assert words in dict(citable.origin("a-figure", {**SOURCE, "scale": scale, "records": records}))["Made by"]
-
-
-@pytest.mark.parametrize(
     ("numbers", "words"), [([], ""), ([4], "4"), ([1, 0], "0, 1"), ([0, 1, 2, 3, 7], "0 to 3, 7"), ([5, 5], "5")]
 )
 def test_numbers_are_listed_as_people_write_them(numbers: list[int], words: str) -> None:

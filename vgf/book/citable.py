@@ -184,7 +184,7 @@ def origin(ident: str, source: dict[str, Any]) -> list[tuple[str, str]]:
     commit = f"commit `{source['commit'][:10]}`" if source["commit"] else "no git checkout"
     facts = [
         ("Figure", f"`{ident}`, at {{ref}}`#fig-{ident} <fig-{ident}>`"),
-        ("Made by", f"{chapter}, {_scale(source)}"),
+        ("Made by", f"{chapter}, scale {source['scale'] or 'not stated'}"),
         ("Seeds", _seeds(source)),
         ("Code", f"{commit}{', with changes not committed' * source['dirty']}; version {source['version']}"),
     ]
@@ -198,13 +198,6 @@ def origin(ident: str, source: dict[str, Any]) -> list[tuple[str, str]]:
     facts += [("Drawn, but not in the data", source["aside"])] if source["aside"] else []
     libraries = ", ".join(f"{name} {number}" for name, number in source["libraries"].items())
     return [*facts, ("Libraries", libraries)]
-
-
-def _scale(source: dict[str, Any]) -> str:
-    """Say at which scale a figure was made; one that shows no training has none."""
-    if source["scale"]:
-        return f"scale {source['scale']}"
-    return "scale not stated" if source["records"] else "nothing was trained for it"
 
 
 def _seeds(source: dict[str, Any]) -> str:
