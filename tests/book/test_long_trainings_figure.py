@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vgf.book import long_trainings_figure, plots
+from vgf.book import long_trainings_figure, marks, plots
 from vgf.results import stats
 
 ROWS = (("bc", 0), ("best_of_n", 0), ("vgf", 0), ("vgf", 1), ("vgf", 3))
@@ -31,7 +31,7 @@ def test_every_task_has_its_panel_and_every_row_its_line(aged: pd.DataFrame) -> 
     figure, drawn = long_trainings_figure.draw_ages(aged, "campaign")
     assert [ax.get_title("left") or ax.get_title() for ax in figure.axes] == ["hopper-medium", "halfcheetah-medium"]
     for ax in figure.axes:
-        assert len(ax.get_legend_handles_labels()[1]) == len(ROWS)
+        assert len([line for line in ax.lines if len(line.get_xdata()) == 3]) == len(ROWS) - 1  # the clone lies across
     assert len(drawn) == 2 * 3 * len(ROWS)
     one = drawn[(drawn["task"] == "hopper-medium-v2") & (drawn["method"] == "vgf") & (drawn["test_steps"] == 3)]
     last = one[one["age"] == 100_000].iloc[0]
@@ -61,6 +61,15 @@ def test_intervals_of_a_share_of_episodes_end_at_none_and_all() -> None:
     figure, drawn = long_trainings_figure.draw_ages(aged, "campaign")
     assert drawn.set_index("method")["low"]["vgf"] == 0.0
     assert drawn.set_index("method")["high"]["best_of_n"] == 100.0
+    plt.close(figure)
+
+
+def test_a_row_of_one_age_has_its_mark_and_no_line(aged: pd.DataFrame) -> None:
+    one = aged[(aged["method"] == "best_of_n") & (aged["age"] == 50_000)]
+    figure, drawn = long_trainings_figure.draw_ages(one, "campaign")
+    vertices = marks.drawn_marks(figure)
+    assert set(vertices["kind"]) == {"points", "segments"}
+    assert len(drawn) == len(figure.axes) == 2
     plt.close(figure)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from vgf.book import plots
 from vgf.book.result_figures import panels
@@ -34,6 +35,7 @@ def draw_ages(aged: pd.DataFrame, own: str) -> tuple[Figure, pd.DataFrame]:
     drawn = _means(aged)
     tasks = list(dict.fromkeys(drawn.loc[drawn["study"] == own, "task"]))
     ticks = sorted(drawn.loc[drawn["method"] != "bc", "age"].unique())
+    named: dict[str, Line2D] = {}
     with plots.style():
         figure, axes = panels(tasks, height=2.6)
         for ax, task in zip(axes, tasks, strict=True):
@@ -45,14 +47,17 @@ def draw_ages(aged: pd.DataFrame, own: str) -> tuple[Figure, pd.DataFrame]:
                     clone = line[line["study"] == own]
                     if len(clone):
                         end = clone.loc[clone["age"].idxmax()]
-                        ax.axhline(end["mean"], color=colour, lw=1, ls=dashes, label=text)
+                        ax.axhline(end["mean"], color=colour, lw=1, ls=dashes)
+                        named[text] = Line2D([], [], color=colour, lw=1, ls=dashes)
                         ax.axhspan(end["low"], end["high"], color=colour, alpha=0.12, lw=0)
                     continue
                 if line.empty:
                     continue
                 line = line.sort_values("age")
                 x = line["age"] * APART ** (place - 2.5)
-                ax.plot(x, line["mean"], dashes, color=colour, lw=1.3, label=text)
+                named[text] = Line2D([], [], color=colour, lw=1.3, ls=dashes)
+                if len(line) > 1:
+                    ax.plot(x, line["mean"], dashes, color=colour, lw=1.3)
                 for filled, part in line.assign(x=x).groupby(line["study"] == own):
                     bars = [part["mean"] - part["low"], part["high"] - part["mean"]]
                     inside = colour if filled else "none"
@@ -63,8 +68,7 @@ def draw_ages(aged: pd.DataFrame, own: str) -> tuple[Figure, pd.DataFrame]:
             ax.set_xticks(ticks, [f"{age // 1000:,}k" for age in ticks])
             ax.minorticks_off()
             ax.set(title=short(task), xlabel="updates of the critic", ylabel="score")
-        marks = {text: mark for ax in axes for mark, text in zip(*ax.get_legend_handles_labels(), strict=True)}
-        figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, fontsize=8)
     return figure, drawn
 
 
