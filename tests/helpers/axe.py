@@ -82,11 +82,12 @@ def violations(
         page.evaluate(AXE_SCRIPT)
         page.evaluate(CONTRAST_OF_THE_MARKED)
     looks: list[str] = page.evaluate(MARK_LOOKS, [OF_A_LOOK, within])
-    if known is not None and set(rules or ()) <= set(COLOURS) and all(known[look] >= PAGES_OF_A_LOOK for look in looks):
+    by_looks = known is not None and rules is not None and set(rules) <= set(COLOURS)
+    if known is not None and by_looks and all(known[look] >= PAGES_OF_A_LOOK for look in looks):
         return []
     options: dict[str, object] = {} if rules is None else {"runOnly": {"type": "rule", "values": rules}}
     asked = [{"include": [[within]]}, {"resultTypes": ["violations"], **options}]
     faults = page.evaluate("([within, options]) => axe.run(within, options)", asked)["violations"]
-    if known is not None and not faults:
+    if known is not None and by_looks and not faults:
         known.update(looks)
     return [f"{one['id']}: {node['html'][:120]}" for one in faults for node in one["nodes"]]

@@ -88,7 +88,10 @@ def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
 def test_the_most_steps_are_compared_with_none(last: list[float], less: int, more: int) -> None:
     study = _study({("vgf", 0): [50, 50, 61, 40, 51], ("vgf", 1): [0] * 5, ("vgf", 3): last})
     said = long_trainings.steps_in_words(study)
-    assert said == f"3 test steps score clearly less than none on {less} of 1 task and clearly more on {more}"
+    assert (
+        said
+        == f"VGF scores clearly less with 3 test steps than with none on {less} of 1 task, and clearly more on {more}"
+    )
     assert long_trainings.steps_in_words(_study({("bc", 0): [1, 2]})) == ""
 
 
@@ -101,7 +104,7 @@ def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
     assert [part.partition(" on ")[0] for part in said] == [
         "VGF without a test step is clearly above behaviour cloning",
         "Behaviour cloning scores 50.0",
-        "3 test steps score clearly less than none",
+        "VGF scores clearly less with 3 test steps than with none",
     ]
     counted = "is clearly above behaviour cloning on 1 of 1 task, clearly below on 0"
     assert long_trainings.counted_in_words(_study({("bc", 0): clone, ("vgf", 0): better})).endswith(counted)

@@ -374,7 +374,7 @@ def test_tasks_without_a_ranking_judge_nothing() -> None:
     found = step_verdicts.steps_help([(own, None) for own in several(UP, UP, UP)])
     assert found.status == "undecided"
     assert "a ranking" in found.lacks
-    assert "were not ranked" in found.evidence
+    assert "; 3 tasks were not ranked" in found.evidence
 
 
 def test_each_seeds_budget_is_the_best_of_the_others() -> None:

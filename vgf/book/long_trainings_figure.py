@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -78,9 +80,8 @@ def _means(aged: pd.DataFrame) -> pd.DataFrame:
     keys = ["task", "study", "method", "steps", "age"]
     for (task, study, method, steps, age), own in aged.groupby(keys, sort=False):
         scores = own["score"].to_numpy()
-        found = stats.student([scores])
-        low, high = found.interval() if len(scores) > 1 else (found.value, found.value)
-        if get_task(task).kind == "goal":  # a share of episodes has ends
-            low, high = max(low, 0.0), min(high, 100.0)
+        ends = (0.0, 100.0) if get_task(task).kind == "goal" else (-math.inf, math.inf)
+        found = stats.of_mean([scores], ends)
+        low, high = (found.low, found.high) if len(scores) > 1 else (found.value, found.value)
         rows.append((task, study, method, steps, age, found.value, low, high, len(scores)))
     return pd.DataFrame(rows, columns=["task", "study", "method", "test_steps", "age", "mean", "low", "high", "seeds"])

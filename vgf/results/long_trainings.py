@@ -164,8 +164,8 @@ def steps_in_words(study: Study, method: str = "vgf") -> str:
         less, more = less + (word == "below"), more + (word == "above")
     if not tasks:
         return ""
-    changed = f"clearly less than none on {less} of {plural(tasks)} and clearly more on {more}"
-    return f"{most} test steps score {changed}"
+    than = f"with {most} test steps than with none"
+    return f"VGF scores clearly less {than} on {less} of {plural(tasks)}, and clearly more on {more}"
 
 
 def ranking_table(study: Study, methods: Sequence[str] = ("best_of_n", "vgf")) -> str:
