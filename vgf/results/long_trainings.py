@@ -111,14 +111,23 @@ def ages_in_words(source: MethodScores, name: str, clear: bool = False) -> str:
     return f"{said} ({change.value:+.1f} [{low:.1f}, {high:.1f}])"
 
 
-def found_in_words(study: Study) -> list[str]:
-    """Return what the records say, in sentences without a full stop: VGF and best-of-N beside the clone, and steps."""
+def found_in_words(study: Study) -> dict[str, str]:
+    """Return what the records say, by topic: full sentences, or that there is no record.
+
+    Topics are clone, vgf and best_of_n (beside the clone), choosing (among unmoved actions), age (of the critics; only
+    changes that are clearly not none) and steps.
+    """
     own = {task: study.runs("last", ("bc", 0)).get(task) for task in study.tasks}
     scores = [f"{runs.mean():.1f} on {short(task)}" for task, runs in own.items() if runs is not None]
-    parts = [beside_clone_in_words(table, name) for key, name in ROWS.items() if len(table := beside_clone(study, key))]
-    said = [f"Behaviour cloning scores {listed(scores)}"] if scores else []
-    aged = aged_in_words(study, clear=True)
-    return list(filter(None, [*parts[:1], choosing_in_words(study), *aged, *said, *parts[1:], steps_in_words(study)]))
+    beside = {key[0]: (beside_clone(study, key), name) for key, name in ROWS.items()}
+    said = {
+        "clone": [f"Behaviour cloning scores {listed(scores)}"] if scores else [],
+        **{method: [beside_clone_in_words(*row)] if len(row[0]) else [] for method, row in beside.items()},
+        "choosing": [choosing_in_words(study)],
+        "age": aged_in_words(study, clear=True),
+        "steps": [steps_in_words(study)],
+    }
+    return {topic: " ".join(f"{part}." for part in parts if part) or "No record yet." for topic, parts in said.items()}
 
 
 def counted_in_words(study: Study) -> str:
