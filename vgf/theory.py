@@ -1,5 +1,7 @@
 """What the theory chapters check: MMD and its bounds, Wasserstein distance, and a JKO step with a closed form.
 
+Beside them stands `euler_spread`: how much of the data's spread a flow reference keeps, which is where particles start.
+
 The budget bounds how far a particle can move, and that bounds the maximum mean discrepancy (MMD) between the
 reference particles and the transported ones. Three budgets are here: the paper's (xu2026vgf), a uniformly
 tighter one from the same displacement, and the displacement of the authors' Adam flow. The bounds hold for a
@@ -10,6 +12,7 @@ the Adam displacement (which does not involve the kernel) still applies.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -135,6 +138,34 @@ def _positive(zero: bool = False, **numbers: float) -> None:
     for name, value in numbers.items():
         if not (value >= 0 if zero else value > 0):
             raise ValueError(f"{name} must be {'>= 0' if zero else '> 0'}, got {value!r}")
+
+
+def euler_spread(spread: float, steps: int) -> float:
+    r"""Return the share of a normal's deviation that Euler steps keep, the flow's velocity known exactly.
+
+    Noise N(0, 1) and data N(m, s^2) on straight paths: the point x_t has variance V_t = (1 - t)^2 + t^2 s^2. A step
+    from t to u replaces it by a conditional mean, x_t + (u - t) v(x_t, t) = E[x_u | x_t]. So the mean is right, and
+    each step multiplies what is left of the deviation by the correlation of the two points:
+
+        share = prod_k rho_k,   rho_k^2 = 1 - s^2 / (steps^2 V_k V_{k+1}),   t_k = k / steps.
+
+    It is 0 with one step, which gives the mean whatever the noise. With many,
+    1 - share -> (1 + pi (s + 1 / s) / 4) / (2 steps). Coordinates that are independent shrink each by its own share.
+
+    Args:
+        spread: s > 0, the data's standard deviation over that of the noise.
+        steps: equal Euler steps from noise to data.
+
+    Returns:
+        The samples' deviation over the data's, in [0, 1).
+
+    Raises:
+        ValueError: if an argument is not above 0.
+    """
+    _positive(spread=spread, steps=steps)
+    variance = [((steps - k) / steps) ** 2 + (k / steps * spread) ** 2 for k in range(steps + 1)]
+    lost = [(spread / steps) ** 2 / (now * after) for now, after in pairwise(variance)]
+    return math.sqrt(math.prod(max(0.0, 1 - share) for share in lost))
 
 
 class Gaussian(NamedTuple):

@@ -44,12 +44,13 @@ def ages(studies: Sequence[Study], methods: Sequence[str], tasks: Sequence[str])
     return pd.concat(rows)[list(COLUMNS)] if rows else pd.DataFrame(columns=list(COLUMNS))
 
 
-def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0)) -> pd.DataFrame:
+def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0), other: tuple[str, int] = ("bc", 0)) -> pd.DataFrame:
     """Return how much more a row scores than behaviour cloning on each task that has both, seed by seed.
 
     Args:
         study: the records.
         own: method and test budget.
+        other: the row in the clone's place.
 
     Returns:
         Columns task, gain, low, high (Student's 95 % interval over seeds), seeds and word: above, below, or not clearly
@@ -57,7 +58,7 @@ def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0)) -> pd.DataFram
     """
     rows = []
     for task in study.tasks:
-        unit = units.collect(study, [("bc", 0), own], [task])
+        unit = units.collect(study, [other, own], [task])
         if unit is None or unit.seeds < 2:
             continue
         found = stats.student([unit.scores[1] - unit.scores[0]])

@@ -1,0 +1,66 @@
+"""One flow at several numbers of Euler steps: rows by task, and the prediction answered by its rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.helpers.study_records import CUBE, HOPPER
+from vgf.datasets import get_task
+from vgf.results import reference_steps
+from vgf.results.tables import MethodScores, Study
+
+Scores = dict[tuple[str, int], list[float]]  # task and Euler steps: a score for each seed
+
+
+def _study(scores: Scores, others: tuple[str, ...] = ()) -> Study:
+    sources = []
+    for (task, steps), own in scores.items():
+        for method in (f"euler_{steps}", *others):
+            frame = pd.DataFrame(
+                [(seed, 50, 0, float(score), 0) for seed, score in enumerate(own)],
+                columns=["seed", "update", "test_steps", "score", "environment_steps"],
+            )
+            record: Any = SimpleNamespace(runs=[], folder=Path("nowhere"))
+            sources.append(MethodScores(get_task(task), method, "bc", record, frame))
+    return Study("reference_steps", "cpu", tuple(sources))
+
+
+def test_rows_are_put_together_by_task_with_steps_ascending() -> None:
+    own = {(HOPPER, 50): [1.0, 3.0], (HOPPER, 5): [5.0, 5.0], (CUBE, 5): [0.0, 2.0]}
+    table = reference_steps.by_steps(_study(own, ("bc",)))
+    assert table[["task", "steps", "mean", "seeds"]].to_numpy().tolist() == [
+        [HOPPER, 5, 5.0, 2], [HOPPER, 50, 2.0, 2], [CUBE, 5, 1.0, 2],
+    ]  # fmt: skip
+    assert table.set_index("task").loc[CUBE, "low"] == 0, "a share of episodes is not below 0"
+
+
+@pytest.mark.parametrize(
+    ("task", "few", "many", "word", "answer"),
+    [
+        (HOPPER, [60.0, 61, 59], [50.0, 51, 50], "above", "as predicted"),
+        (HOPPER, [50.0, 61, 40], [50.0, 51, 50], "not clearly apart", "as predicted"),
+        (HOPPER, [40.0, 41, 39], [50.0, 51, 50], "below", "otherwise"),
+        (CUBE, [10.0, 11, 9], [50.0, 51, 50], "below", "as predicted"),
+        (CUBE, [50.0, 61, 40], [50.0, 51, 50], "not clearly apart", "otherwise"),
+        (CUBE, [0.0, 1, 0], [4.0, 4, 5], "below", "tells nothing"),
+    ],
+)
+def test_the_prediction_is_answered_by_its_rule(
+    task: str, few: list[float], many: list[float], word: str, answer: str
+) -> None:
+    table = reference_steps.compared(_study({(task, 1): few, (task, 50): many}))
+    (row,) = table.itertuples()
+    assert (row.word, row.answer) == (word, answer)
+    assert (row.few, row.many) == (sum(few) / 3, sum(many) / 3)
+    assert f"({row.gain:+.1f} [" in reference_steps.in_words(table)
+
+
+def test_without_a_pair_nothing_is_compared() -> None:
+    table = reference_steps.compared(_study({(HOPPER, 1): [1.0, 2.0]}))
+    assert table.empty
+    assert reference_steps.in_words(table) == "No task has both yet"
