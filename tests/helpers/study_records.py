@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vgf import records
 from vgf.datasets import get_task
+from vgf.results.tables import MethodScores, Study
 
 HOPPER, CUBE = "hopper-medium-v2", "cube-double-play-singletask-v0"
 SEEDS, EPISODES = (0, 1, 2), 4
+NOWHERE = Path("results/campaign.cpu/task/method")
 BUDGETS = {"bc": (0,), "iql": (0,), "vgf": (0, 1)}
 
 
@@ -60,3 +64,20 @@ def by_hand(checkpoint: str, task: str, method: str, steps: int) -> np.ndarray:
         scores = [row.normalised(returns(task, method, seed, update, steps).mean()) for update in (50, 100)]
         out.append(scores[1] if checkpoint == "last" else max(scores))
     return np.array(out)
+
+
+def one_task_study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", pretrain: int = 0) -> Study:
+    """Return a study of one task, each row's seeds the same after both of its evaluations."""
+    sources = []
+    for method in dict.fromkeys(key[0] for key in scores):
+        rows = [
+            (seed, update, steps, float(own[seed]), 0)
+            for (of, steps), own in scores.items()
+            if of == method
+            for seed in range(len(own))
+            for update in (0, pretrain + 50, pretrain + 100)
+        ]
+        frame = pd.DataFrame(rows, columns=["seed", "update", "test_steps", "score", "environment_steps"])
+        record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}], folder=NOWHERE)
+        sources.append(MethodScores(get_task(HOPPER), method, method, record, frame))
+    return Study(name, "cpu", tuple(sources))

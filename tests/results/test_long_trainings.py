@@ -10,46 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.study_records import CUBE, HOPPER, by_hand, write_record
+from tests.helpers.study_records import CUBE, HOPPER, NOWHERE, by_hand, one_task_study, write_record
 from vgf.datasets import get_task
 from vgf.results import long_trainings, stats, tables
 from vgf.results.tables import MethodScores, Study
 
 SEEDS = range(5)
-
-NOWHERE = Path("results/campaign.cpu/task/method")
-
-
-def _study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", pretrain: int = 0) -> Study:
-    """Return a study of one task, each row's seeds the same after both of its evaluations."""
-    sources = []
-    for method in dict.fromkeys(key[0] for key in scores):
-        rows = [
-            (seed, update, steps, float(own[seed]), 0)
-            for (of, steps), own in scores.items()
-            if of == method
-            for seed in range(len(own))
-            for update in (0, pretrain + 50, pretrain + 100)
-        ]
-        frame = pd.DataFrame(rows, columns=["seed", "update", "test_steps", "score", "environment_steps"])
-        record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}], folder=NOWHERE)
-        sources.append(MethodScores(get_task(HOPPER), method, method, record, frame))
-    return Study(name, "cpu", tuple(sources))
-
-
-def test_ages_are_of_the_critic_in_every_study_and_leave_the_untrained_out() -> None:
-    old = _study({("vgf", 0): [1, 2], ("vgf", 3): [3, 4], ("iql", 0): [9, 9]}, pretrain=1000)
-    young = _study({("vgf", 0): [5, 6]}, "d4rl")
-    found = long_trainings.ages([young, old], ["vgf"], [HOPPER])
-    assert set(found["age"]) == {50, 100}
-    assert set(found["method"]) == {"vgf"}
-    means = found.groupby(["study", "steps", "age"])["score"].mean()
-    assert means.to_dict() == {
-        (study, steps, age): mean
-        for study, steps, mean in (("campaign", 0, 1.5), ("campaign", 3, 3.5), ("d4rl", 0, 5.5))
-        for age in (50, 100)
-    }
-    assert long_trainings.ages([young], ["vgf"], ["another"]).empty
 
 
 @pytest.mark.parametrize(
@@ -63,7 +29,7 @@ def test_ages_are_of_the_critic_in_every_study_and_leave_the_untrained_out() -> 
 def test_a_row_stands_above_below_or_beside_the_clone(gain: list[float], word: str) -> None:
     clone = [40.0, 50, 60, 45, 55]
     own = [a + b for a, b in zip(clone, gain, strict=True)]
-    (row,) = long_trainings.beside_clone(_study({("bc", 0): clone, ("vgf", 0): own})).itertuples()
+    (row,) = long_trainings.beside_clone(one_task_study({("bc", 0): clone, ("vgf", 0): own})).itertuples()
     assert (row.word, row.seeds) == (word, 5)
     assert row.gain == pytest.approx(np.mean(gain))
     assert (row.low, row.high) == pytest.approx(stats.student([np.array(gain, float)]).interval())
@@ -86,21 +52,21 @@ def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
     [([1.0, 2, 1, 2, 1], 1, 0), ([90.0, 95, 99, 92, 97], 0, 1), ([52.0, 49, 60, 41, 51], 0, 0)],
 )
 def test_the_most_steps_are_compared_with_none(last: list[float], less: int, more: int) -> None:
-    study = _study({("vgf", 0): [50, 50, 61, 40, 51], ("vgf", 1): [0] * 5, ("vgf", 3): last})
+    study = one_task_study({("vgf", 0): [50, 50, 61, 40, 51], ("vgf", 1): [0] * 5, ("vgf", 3): last})
     said = long_trainings.steps_in_words(study)
     assert (
         said
         == f"VGF scores clearly less with 3 test steps than with none on {less} of 1 task, and clearly more on {more}"
     )
-    assert long_trainings.steps_in_words(_study({("bc", 0): [1, 2]})) == ""
+    assert long_trainings.steps_in_words(one_task_study({("bc", 0): [1, 2]})) == ""
 
 
 def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
     clone, better = [40.0, 50, 60, 45, 55], [50.0, 61, 69, 55, 67]
-    alone = long_trainings.found_in_words(_study({("bc", 0): clone}))
+    alone = long_trainings.found_in_words(one_task_study({("bc", 0): clone}))
     assert alone.pop("clone") == "Behaviour cloning scores 50.0 on hopper-medium."
     assert set(alone.values()) == {"No record yet."}
-    said = long_trainings.found_in_words(_study({("bc", 0): clone, ("vgf", 0): better, ("vgf", 3): clone}))
+    said = long_trainings.found_in_words(one_task_study({("bc", 0): clone, ("vgf", 0): better, ("vgf", 3): clone}))
     assert {topic: text.partition(" on ")[0] for topic, text in said.items()} == {
         "clone": "Behaviour cloning scores 50.0",
         "vgf": "VGF without a test step is clearly above behaviour cloning",
@@ -110,31 +76,13 @@ def test_what_was_found_is_said_of_the_rows_that_are_there() -> None:
         "steps": "VGF scores clearly less with 3 test steps than with none",
     }
     counted = "is clearly above behaviour cloning on 1 of 1 task, clearly below on 0"
-    assert long_trainings.counted_in_words(_study({("bc", 0): clone, ("vgf", 0): better})).endswith(counted)
-    assert long_trainings.counted_in_words(_study({("bc", 0): clone})) == ""
-    aged = long_trainings.aged_in_words(_study({("bc", 0): clone, ("vgf", 0): better}))
-    assert [part.partition(" on ")[0] for part in aged] == [
-        "From 50 to 100 updates VGF without a test step goes from 60.4 to 60.4"
-    ]
-
-
-def test_a_change_with_age_is_paired_by_seed_and_needs_two_ages() -> None:
-    study = _study({("vgf", 0): [10.0, 20, 30]})
-    (source,) = study.sources
-    source.scores.loc[source.scores["update"] == 100, "score"] += [1.0, 2.0, 3.0]
-    low, high = stats.student([np.array([1.0, 2.0, 3.0])]).interval()
-    said = long_trainings.ages_in_words(source, "It")
-    assert said == f"From 50 to 100 updates It goes from 20.0 to 22.0 on hopper-medium (+2.0 [{low:.1f}, {high:.1f}])"
-    assert low < 0 < high
-    assert long_trainings.ages_in_words(source, "It", clear=True) == ""
-    source.scores.loc[source.scores["update"] == 100, "score"] += 20.0
-    assert "(+22.0 [" in long_trainings.ages_in_words(source, "It", clear=True)
-    young = source.scores[source.scores["update"] < 100]
-    assert long_trainings.ages_in_words(MethodScores(source.task, "vgf", "vgf", source.record, young), "It") == ""
+    assert long_trainings.counted_in_words(one_task_study({("bc", 0): clone, ("vgf", 0): better})).endswith(counted)
+    assert long_trainings.counted_in_words(one_task_study({("bc", 0): clone})) == ""
+    assert long_trainings.aged_in_words(one_task_study({("bc", 0): clone, ("vgf", 0): better})) == []
 
 
 def test_without_a_ranking_the_table_says_so() -> None:
-    assert long_trainings.ranking_table(_study({("vgf", 0): [1.0]})).startswith("No critic")
+    assert long_trainings.ranking_table(one_task_study({("vgf", 0): [1.0]})).startswith("No critic")
 
 
 def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None:
@@ -168,7 +116,7 @@ def test_the_ranking_table_has_a_line_an_age_and_an_answer_at_the_last() -> None
 
 
 def test_hours_are_those_of_all_runs_of_a_record() -> None:
-    study = _study({("vgf", 0): [1.0, 2.0]})
+    study = one_task_study({("vgf", 0): [1.0, 2.0]})
     study.sources[0].record.runs[:] = [
         {"seconds": {"training": 3000.0, "evaluation": 600.0}},
         {"seconds": {"training": 3600.0}},
@@ -177,7 +125,7 @@ def test_hours_are_those_of_all_runs_of_a_record() -> None:
 
 
 def test_what_a_plan_lacks_is_listed_in_its_order() -> None:
-    study = _study({("vgf", 0): [1.0], ("bc", 0): [1.0]})
+    study = one_task_study({("vgf", 0): [1.0], ("bc", 0): [1.0]})
     planned = [(HOPPER, method) for method in ("bc", "iql", "vgf", "fql")]
     left = long_trainings.missing(study, planned)
     assert left == [(HOPPER, "iql"), (HOPPER, "fql")]
@@ -187,7 +135,7 @@ def test_what_a_plan_lacks_is_listed_in_its_order() -> None:
 
 
 def test_what_is_there_of_a_plan_is_named_and_what_the_book_is_about_is_missed() -> None:
-    study = _study({("best_of_n", 0): [1.0], ("bc", 0): [1.0]})
+    study = one_task_study({("best_of_n", 0): [1.0], ("bc", 0): [1.0]})
     planned = [(HOPPER, method) for method in ("bc", "best_of_n", "vgf")]
     left = long_trainings.missing(study, planned)
     said = long_trainings.there_in_words(left, planned)

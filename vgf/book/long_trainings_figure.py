@@ -28,7 +28,7 @@ def draw_ages(aged: pd.DataFrame, own: str) -> tuple[Figure, pd.DataFrame]:
     """Draw a panel a task: the score over the critic's updates, a line for each method and test budget.
 
     Args:
-        aged: as `vgf.results.long_trainings.ages` returns it; a clone is a line across, from its last evaluation.
+        aged: as `vgf.results.critic_ages.ages` returns it; a clone is a line across, from its last evaluation.
         own: the study whose marks are filled; those of others are open.
 
     Returns:

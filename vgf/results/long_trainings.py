@@ -1,8 +1,6 @@
-"""What the long trainings say beside the young ones: scores by the critic's age, and how VGF stands to a clone.
+"""What the long trainings say: how VGF and best-of-N stand to a clone, what a step costs, and what is still to train.
 
-Records of one task come from studies of several lengths of training. Each score is put under the number of updates that
-its critic had, so that a reference trained first does not count. Studies differ in seeds, and may differ in the amount
-of data. The price of one table is that a difference between two ages of different studies is of both.
+How scores change with the age of the critic is in `vgf.results.critic_ages`.
 """
 
 from __future__ import annotations
@@ -12,36 +10,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vgf.results import collapse, stats, step_verdicts, units
+from vgf.results.critic_ages import ROWS, aged_in_words
 from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
-from vgf.results.tables import MethodScores, Study
+from vgf.results.tables import Study
 
-ROWS = {("vgf", 0): "VGF without a test step", ("best_of_n", 0): "Best-of-N"}  # method and budget beside the clone
 SHOWN = 2  # tasks whose runs a sentence names
-COLUMNS = ("task", "study", "method", "steps", "age", "seed", "score")
-
-
-def ages(studies: Sequence[Study], methods: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:
-    """Return every evaluated score of some methods on some tasks, by the age of the critic.
-
-    Args:
-        studies: of different lengths of training.
-        methods: whose; a clone, which has no critic, is put under its own updates.
-        tasks: names.
-
-    Returns:
-        Columns `COLUMNS`; age is in updates of the critic.
-    """
-    rows = []
-    for study in studies:
-        for source in study.sources:
-            if source.method not in methods or source.task.name not in tasks:
-                continue
-            for steps in sorted(source.scores["test_steps"].unique()):
-                own = collapse.ages(source, int(steps)).rename(columns={"update": "age"})
-                facts = {"task": source.task.name, "study": study.name, "method": source.method, "steps": int(steps)}
-                rows.append(own[own["age"] > 0].assign(**facts))
-    return pd.concat(rows)[list(COLUMNS)] if rows else pd.DataFrame(columns=list(COLUMNS))
 
 
 def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0), other: tuple[str, int] = ("bc", 0)) -> pd.DataFrame:
@@ -89,29 +63,6 @@ def beside_clone_counted(table: pd.DataFrame, name: str) -> str:
     return f"{name} is clearly above behaviour cloning on {above} of {plural(len(table))}, clearly below on {below}"
 
 
-def ages_in_words(source: MethodScores, name: str, clear: bool = False) -> str:
-    """Return in a sentence how a row with no test step changed between its last two evaluations; empty with one.
-
-    Args:
-        source: of a method with a critic.
-        name: of the row.
-        clear: empty, too, where the change may be none.
-    """
-    table = collapse.ages(source).pivot(index="seed", columns="update", values="score").dropna()
-    if table.shape[1] < 2 or len(table) < 2:
-        return ""
-    before, after = table.columns[-2:]
-    change = stats.student([(table[after] - table[before]).to_numpy()])
-    low, high = change.interval()
-    if clear and low <= 0 <= high:
-        return ""
-    first, last = table[before].mean(), table[after].mean()
-    said = (
-        f"From {before:,} to {after:,} updates {name} goes from {first:.1f} to {last:.1f} on {short(source.task.name)}"
-    )
-    return f"{said} ({change.value:+.1f} [{low:.1f}, {high:.1f}])"
-
-
 def found_in_words(study: Study) -> dict[str, str]:
     """Return what the records say, by topic: full sentences, or that there is no record.
 
@@ -125,7 +76,7 @@ def found_in_words(study: Study) -> dict[str, str]:
         "clone": [f"Behaviour cloning scores {listed(scores)}"] if scores else [],
         **{method: [beside_clone_in_words(*row)] if len(row[0]) else [] for method, row in beside.items()},
         "choosing": [choosing_in_words(study)],
-        "age": aged_in_words(study, clear=True),
+        "age": aged_in_words(study),
         "steps": [steps_in_words(study)],
     }
     return {topic: " ".join(f"{part}." for part in parts if part) or "No record yet." for topic, parts in said.items()}
@@ -135,17 +86,6 @@ def counted_in_words(study: Study) -> str:
     """Return the finding in a short sentence: VGF beside the clone, or best-of-N where VGF has no record."""
     tables = ((name, beside_clone(study, key)) for key, name in ROWS.items())
     return next((beside_clone_counted(table, name) for name, table in tables if len(table)), "")
-
-
-def aged_in_words(study: Study, clear: bool = False) -> list[str]:
-    """Return how VGF and best-of-N changed with the age of their critics, in sentences without a full stop.
-
-    Args:
-        study: the records.
-        clear: only of changes that are clearly not none.
-    """
-    aged = [ages_in_words(s, name, clear) for key, name in ROWS.items() for s in study.sources if s.method == key[0]]
-    return list(filter(None, aged))
 
 
 def choosing_in_words(study: Study, method: str = "vgf") -> str:
