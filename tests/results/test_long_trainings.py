@@ -130,8 +130,8 @@ def test_what_a_plan_lacks_is_listed_in_its_order() -> None:
     left = long_trainings.missing(study, planned)
     assert left == [(HOPPER, "iql"), (HOPPER, "fql")]
     said = long_trainings.missing_in_words(left, planned)
-    assert said == "2 of 4 runs of the file are on record; next is IQL on hopper-medium"
-    assert long_trainings.missing_in_words([], planned) == "4 of 4 runs of the file are on record"
+    assert said == "On record are 2 of 4 runs of the file; next is IQL on hopper-medium"
+    assert long_trainings.missing_in_words([], planned) == "On record are 4 of 4 runs of the file"
 
 
 def test_what_is_there_of_a_plan_is_named_and_what_the_book_is_about_is_missed() -> None:

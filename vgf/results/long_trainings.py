@@ -16,6 +16,7 @@ from vgf.results.study_text import NAMES, short
 from vgf.results.tables import Study
 
 SHOWN = 2  # tasks whose runs a sentence names
+SAID = 3  # tasks whose scores a sentence says
 
 
 def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0), other: tuple[str, int] = ("bc", 0)) -> pd.DataFrame:
@@ -89,12 +90,14 @@ def counted_in_words(study: Study) -> str:
 
 
 def choosing_in_words(study: Study, method: str = "vgf") -> str:
-    """Return in a sentence what a critic's choice among a few unmoved actions scores; empty where none was ranked."""
+    """Return what a critic's choice among a few unmoved actions scores, `SAID` tasks a sentence; empty without any."""
     parts = [
         f"{own['best'].mean():.1f} on {short(task)} ({'' if place else 'any one of them '}{own['any'].mean():.1f})"
         for place, (task, own) in enumerate(units.rankings(study, method).items())
     ]
-    return f"By {NAMES[method]}'s critic the best of a few unmoved actions scores {listed(parts)}" if parts else ""
+    sentences = [listed(parts[first : first + SAID]) for first in range(0, len(parts), SAID)]
+    start = f"By {NAMES[method]}'s critic the best of a few unmoved actions scores "
+    return start + ". It scores ".join(sentences) if sentences else ""
 
 
 def steps_in_words(study: Study, method: str = "vgf") -> str:
@@ -171,7 +174,7 @@ def there_in_words(left: Sequence[tuple[str, str]], planned: Sequence[tuple[str,
 def missing_in_words(left: Sequence[tuple[str, str]], planned: Sequence[tuple[str, str]]) -> str:
     """Return in a sentence how much of a plan is on record, and what comes next."""
     done = len(planned) - len(left)
-    said = f"{done} of {plural(len(planned), 'run')} of the file are on record"
+    said = f"On record are {done} of {plural(len(planned), 'run')} of the file"
     if not left:
         return said
     return f"{said}; next is {NAMES.get(left[0][1], left[0][1])} on {short(left[0][0])}"
