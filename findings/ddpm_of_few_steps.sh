@@ -11,7 +11,8 @@
 # is left out in each step; fixed_large, the other choice, gives 0.082 with ten steps and 0.104 with a hundred. A policy
 # of ten denoising steps is far narrower than the data it imitates, without any error of its network.
 # Where it touches us: flows lose spread in the same way with few Euler steps; vgf.theory.euler_spread has it in closed
-# form, and a chapter shows it. vgf/agents/diffusion.py takes the schedule that depends on the number of steps.
+# form, and a chapter shows it. vgf/agents/diffusion.py takes a schedule that depends on the number of steps; its
+# posterior sampler leaves the action's uncertainty out as well, as the method does that it follows.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

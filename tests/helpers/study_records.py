@@ -66,7 +66,9 @@ def by_hand(checkpoint: str, task: str, method: str, steps: int) -> np.ndarray:
     return np.array(out)
 
 
-def one_task_study(scores: dict[tuple[str, int], list[float]], name: str = "campaign", pretrain: int = 0) -> Study:
+def one_task_study(
+    scores: dict[tuple[str, int], list[float]], name: str = "campaign", pretrain: int = 0, task: str = HOPPER
+) -> Study:
     """Return a study of one task, each row's seeds the same after both of its evaluations."""
     sources = []
     for method in dict.fromkeys(key[0] for key in scores):
@@ -79,5 +81,5 @@ def one_task_study(scores: dict[tuple[str, int], list[float]], name: str = "camp
         ]
         frame = pd.DataFrame(rows, columns=["seed", "update", "test_steps", "score", "environment_steps"])
         record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}], folder=NOWHERE)
-        sources.append(MethodScores(get_task(HOPPER), method, method, record, frame))
+        sources.append(MethodScores(get_task(task), method, method, record, frame))
     return Study(name, "cpu", tuple(sources))

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
-import pandas as pd
 import pytest
 
-from tests.helpers.study_records import CUBE, HOPPER
-from vgf.datasets import get_task
+from tests.helpers.study_records import CUBE, HOPPER, one_task_study
 from vgf.results import reference_steps
-from vgf.results.tables import MethodScores, Study
+from vgf.results.tables import Study
 
 Scores = dict[tuple[str, int], list[float]]  # task and Euler steps: a score for each seed
 
 
-def _study(scores: Scores, others: tuple[str, ...] = ()) -> Study:
-    sources = []
-    for (task, steps), own in scores.items():
-        for method in (f"euler_{steps}", *others):
-            frame = pd.DataFrame(
-                [(seed, 50, 0, float(score), 0) for seed, score in enumerate(own)],
-                columns=["seed", "update", "test_steps", "score", "environment_steps"],
-            )
-            record: Any = SimpleNamespace(runs=[], folder=Path("nowhere"))
-            sources.append(MethodScores(get_task(task), method, "bc", record, frame))
-    return Study("reference_steps", "cpu", tuple(sources))
+def _study(scores: Scores) -> Study:
+    parts = [one_task_study({(f"euler_{steps}", 0): own}, task=task) for (task, steps), own in scores.items()]
+    return Study("reference_steps", "cpu", tuple(source for part in parts for source in part.sources))
 
 
 def test_rows_are_put_together_by_task_with_steps_ascending() -> None:
     own = {(HOPPER, 50): [1.0, 3.0], (HOPPER, 5): [5.0, 5.0], (CUBE, 5): [0.0, 2.0]}
-    table = reference_steps.by_steps(_study(own, ("bc",)))
+    other = one_task_study({("bc", 0): [9.0, 9.0]}).sources
+    table = reference_steps.by_steps(Study("reference_steps", "cpu", (*other, *_study(own).sources)))
     assert table[["task", "steps", "mean", "seeds"]].to_numpy().tolist() == [
         [HOPPER, 5, 5.0, 2], [HOPPER, 50, 2.0, 2], [CUBE, 5, 1.0, 2],
     ]  # fmt: skip

@@ -41,6 +41,17 @@ def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0), other: tuple[s
     return pd.DataFrame(rows, columns=["task", "gain", "low", "high", "seeds", "word"])
 
 
+def by_word(table: pd.DataFrame) -> dict[str, str]:
+    """Return the tasks of each word of `beside_clone`, each with its gain; a word without a task is left out."""
+    found = {}
+    for word in ("above", "below", "not clearly apart"):
+        own = table[table["word"] == word]
+        gains = [f"{short(r.task)} ({r.gain:+.1f} [{r.low:.1f}, {r.high:.1f}])" for r in own.itertuples()]
+        if gains:
+            found[word] = listed(gains)
+    return found
+
+
 def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
     """Return how a row stands to behaviour cloning, of what `beside_clone` returns: a sentence for each way.
 
@@ -49,12 +60,9 @@ def beside_clone_in_words(table: pd.DataFrame, name: str) -> str:
         name: of the row.
     """
     parts = []
-    for word in ("above", "below", "not clearly apart"):
-        own = table[table["word"] == word]
-        gains = [f"{short(r.task)} ({r.gain:+.1f} [{r.low:.1f}, {r.high:.1f}])" for r in own.itertuples()]
-        if gains:
-            than = "not clearly apart from" if word == "not clearly apart" else f"clearly {word}"
-            parts.append(f"{than} behaviour cloning on {listed(gains)}")
+    for word, tasks in by_word(table).items():
+        than = "not clearly apart from" if word == "not clearly apart" else f"clearly {word}"
+        parts.append(f"{than} behaviour cloning on {tasks}")
     return f"{name} is {'. It is '.join(parts)}"
 
 

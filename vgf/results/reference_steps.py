@@ -13,7 +13,6 @@ import pandas as pd
 from vgf.datasets import get_task
 from vgf.results import long_trainings, stats
 from vgf.results.judgement import listed
-from vgf.results.study_text import short
 from vgf.results.tables import Study
 
 PREFIX = "euler_"
@@ -69,15 +68,10 @@ def answer(goal: bool, best: float, word: str) -> Answer:
 
 def in_words(table: pd.DataFrame) -> str:
     """Return, of what `compared` returns, how few steps stand to many, in a sentence without a full stop."""
-    parts = []
     ways = {
         "above": "scores clearly more",
         "below": "scores clearly less",
         "not clearly apart": "does not score clearly more or less",
     }
-    for word, said in ways.items():
-        own = table[table["word"] == word]
-        gains = [f"{short(r.task)} ({r.gain:+.1f} [{r.low:.1f}, {r.high:.1f}])" for r in own.itertuples()]
-        if gains:
-            parts.append(f"{said} on {listed(gains)}")
+    parts = [f"{ways[word]} on {tasks}" for word, tasks in long_trainings.by_word(table).items()]
     return f"With one Euler step in place of {MANY} the clone {listed(parts)}" if parts else "No task has both yet"
