@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -38,10 +39,17 @@ class Benefit:
 
 def clustered(values: np.ndarray, draws: int = DRAWS) -> Estimate:
     """Return the mean of values [K, P] with its interval over K seeds and P prompts, both drawn."""
-    rng = np.random.default_rng(0)
-    seeds, prompts = (rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in values.shape)
-    means = np.einsum("dk,kp,dp->d", seeds, values, prompts)
+    seeds, prompts = _drawn(*values.shape, draws)
+    means = np.einsum("dp,dp->d", seeds @ values, prompts)
     return Estimate(float(values.mean()), *stats.interval(means))
+
+
+@lru_cache(maxsize=4)  # tables ask for hundreds of intervals of one shape, and drawing takes longer than the means
+def _drawn(seeds: int, prompts: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much each seed [draws, K] and each prompt [draws, P] weighs in each draw."""
+    rng = np.random.default_rng(0)
+    of_seeds, of_prompts = (rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in (seeds, prompts))
+    return of_seeds, of_prompts
 
 
 def particle_specific(flow: np.ndarray, controls: Mapping[str, np.ndarray], worth: float) -> Benefit:
