@@ -10,16 +10,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+from bs4.filter import SoupStrainer
 from sphinx.application import Sphinx
 
 DATA = "_static/cards-data.js"
 GONE = ".headerlink, .eqno, .figure-files, .figure-origin, details, script, iframe, .caption-number"
+KINDS = {"dl": "glossary", "div": "math proof", "figure": ""}  # elements that may have a card, with their classes
 FIRST = re.compile(r"(.+?[.!?])\s+(?=[A-Z])", re.DOTALL)
+
+
+class HasCard(SoupStrainer):
+    """Keeps of a page what a card may be cut from; building the rest of the tree takes most of the time."""
+
+    def allow_tag_creation(self, nsprefix: str | None, name: str, attrs: Mapping[Any, str] | None) -> bool:
+        """Say whether an element is kept, with all inside it."""
+        classes = KINDS.get(name)
+        return classes is not None and (
+            not classes or not {*classes.split()}.isdisjoint((attrs or {}).get("class", "").split())
+        )
 
 
 def words(tag: Tag) -> str:
@@ -79,7 +92,7 @@ def cards(site: Path, pages: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for page in pages:
         path = site / f"{page}.html"
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "lxml", parse_only=HasCard())
         home = "../" * page.count("/")
         found |= {f"{page}.html#{name}": card for name, card in places(soup, home)}
     return found
