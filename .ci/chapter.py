@@ -20,12 +20,12 @@ import jupytext
 import nbformat
 import papermill
 
-from vgf.bench.machine import machine
 from vgf.book import guard
 from vgf.book.declared import chapter_file, code, declared, from_root, label, matching, records
 from vgf.book.imports import Imports, with_data
 from vgf.datasets.files import sidecar
 from vgf.support.files import write_bytes
+from vgf.support.host import host
 from vgf.support.paths import data_folder, project_folder
 
 DATASETS = (".npz", ".hdf5")
@@ -51,10 +51,19 @@ def plan(chapter: str, scale: str, log: Path) -> dict[str, Any]:
     }
 
 
+def gpu() -> str | None:
+    """Return the GPU's name. Importing torch takes a second, so it is asked only where the system has a driver."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
+        return None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
 def execute(chapter: str, scale: str) -> None:
     """Execute one chapter and write its notebook."""
     notebook = jupytext.read(chapter_file(chapter))
-    facts = {name: value for name, value in machine().items() if value is not None}
+    facts = {name: value for name, value in (host() | {"gpu": gpu()}).items() if value is not None}
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         log, startup, planned = folder / "reads.txt", folder / "startup.py", folder / "plan.json"

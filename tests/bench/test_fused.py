@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from vgf import cli
 from vgf.agents import fused, hardware
-from vgf.bench import cases, commands, machine, profile, rows, start, turns
+from vgf.bench import cases, commands, profile, rows, start, turns
 from vgf.bench import updates as built
 from vgf.bench.cases import PATHS, TIMED, AgentName, Case
 from vgf.bench.updates import Updates
@@ -158,21 +157,6 @@ def test_a_table_has_the_ratio_to_the_same_updates_on_the_fast_path() -> None:
     assert fused_line.split()[-2:] == ["3.00", "8.00"]  # medians of 3, 1.5, 5 and of 8, 10, 5
     other = rows.update_table([row("fast", [3.0, 3.0, 3.0], preset="release"), quick])
     assert "3.00" not in other
-
-
-def test_the_kind_of_a_processor_is_its_best_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = {
-        "avx2 avx512f avx512_bf16 amx_bf16": "amx",
-        "avx2 avx512f avx512_bf16": "avx512-bf16",
-        "avx2 avx512f": "avx512",
-        "sse avx2": "avx2",
-        "sse": machine.platform.machine(),
-    }
-    monkeypatch.setattr(Path, "exists", lambda self: True)
-    for flags, kind in kinds.items():
-        text = f"processor : 0\nflags\t\t: fpu {flags} sse2\n"
-        monkeypatch.setattr(Path, "read_text", lambda self, text=text: text)
-        assert machine.processor_kind() == kind
 
 
 @CORE

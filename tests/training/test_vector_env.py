@@ -20,7 +20,7 @@ from tests.helpers.moments import until
 from tests.helpers.random_env import Draws
 from tests.helpers.site import ROOT
 from vgf.datasets import make_env
-from vgf.training.vector_env import Workers, cores
+from vgf.training.vector_env import Workers
 
 MAZE = "antmaze-medium-navigate-singletask-task1-v0"  # draws from numpy's global generator and its action space
 
@@ -154,17 +154,3 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@pytest.mark.parametrize(
-    ("quota", "expected"),
-    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("50000 100000", 1), ("nonsense", 8), (None, 8)],
-)
-def test_a_containers_share_limits_the_cores(
-    quota: str | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    path = tmp_path / "cpu.max"
-    if quota is not None:
-        path.write_text(quota)
-    assert cores(path) == expected

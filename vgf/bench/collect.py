@@ -3,7 +3,7 @@
     python -m vgf.bench.collect [--release CLONE [CLONE] --release-python PYTHON]
 
 The measurements of each kind of processor have a folder of their own, such as `data/results/speed/avx512-bf16`, which
-this finds out (`vgf.bench.machine.processor_kind`); a machine with CUDA fills `gpu`. So another machine adds a column
+this finds out (`vgf.support.host.processor_kind`); a machine with CUDA fills `gpu`. So another machine adds a column
 to the chapter's tables by this one command. Each part is one command of some two or three minutes on two quiet cores
 and one file, written when it is done: a run that was interrupted goes on with the next part, and a part is made anew by
 removing its file, or with `--again`. A file holds the command, the machine, how busy it was before and after, and the
@@ -27,9 +27,10 @@ from typing import Any
 import torch
 import tyro
 
-from vgf.bench.machine import load, machine, processor_kind, runnable
+from vgf.bench.machine import load, machine, runnable
 from vgf.support.files import write_bytes
 from vgf.support.given import expanded
+from vgf.support.host import processor_kind
 from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from vgf.bench.cases import Case
 from vgf.release.process import WORKER, release_command
+from vgf.support.host import cores
 from vgf.support.progress import Progress
-from vgf.training.vector_env import cores
 
 SLOW_SECONDS = 5.0  # what takes longer is not warmed up twice
 BLOCK_SECONDS = 0.5  # a block of updates takes about this long, so that the clock's and the pipe's grain vanish

@@ -17,6 +17,7 @@ import tyro
 
 from vgf.datasets import get_task, load, provenance
 from vgf.support.files import locked
+from vgf.support.host import cores
 from vgf.support.paths import data_folder
 from vgf.support.places import check_writable
 from vgf.support.scales import ScaleName
@@ -33,7 +34,6 @@ from vgf.training.monitor import check as check_monitor
 from vgf.training.online import reward_rule
 from vgf.training.policy import export as export_policy
 from vgf.training.runs import Run, dataset_file, is_done, is_recorded, make_run, summary
-from vgf.training.vector_env import cores
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import tyro
 from vgf import records
 from vgf.datasets import get_dataset
 from vgf.sources.get import regenerated_files
+from vgf.support.host import cores
 from vgf.support.progress import Progress
 from vgf.support.scales import ScaleName
 from vgf.support.strict import known
@@ -19,7 +20,6 @@ from vgf.training.device import choose_device
 from vgf.training.estimate import Cost, DataCost, Estimates, data_cost, in_words
 from vgf.training.experiments import TaskPlan, read_experiment
 from vgf.training.sizes import DatasetSource
-from vgf.training.vector_env import cores
 
 
 def estimate_command(

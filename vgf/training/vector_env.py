@@ -11,15 +11,12 @@ What an environment does depends on the seed it was reset with and on nothing el
 from __future__ import annotations
 
 import contextlib
-import math
 import multiprocessing
-import os
 import pickle
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from vgf.support.environment import EnvironmentFault
+from vgf.support.host import cores
 from vgf.training.isolated_env import EnvGroup, Make
 
 PRELOADED = ("vgf.datasets.loading", "ogbench")  # what a simulator's process needs
@@ -203,16 +201,3 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return ValueError(f"{type(error).__name__}: {error}")
     return error
-
-
-def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return how many CPU cores this process may use: those it may run on, and no more than a container's share.
-
-    Args:
-        quota: where Linux says how many microseconds of how many a container may compute, "max 100000" without a limit.
-    """
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):
-        limit, period = quota.read_text(encoding="utf-8").split()
-        count = min(count, math.ceil(int(limit) / int(period)))  # "max" is no number
-    return max(count, 1)
