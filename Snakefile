@@ -343,6 +343,7 @@ for CHAPTER in CHAPTERS:
             chapter=CHAPTER,
             scale=next(iter(studies_of(CHAPTER).values()), SCALE),  # of the study named first
         threads: 1
+        priority: 5 * ({*studies_of(CHAPTER).values()} <= {"quick"})  # what computes takes longer than what reads records
         shell:
             "OMP_NUM_THREADS={threads} step {params.chapter} python .ci/chapter.py {params.chapter} {params.scale}"
 
