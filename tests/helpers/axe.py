@@ -3,7 +3,7 @@
 Its rule of contrast looks at every word on its own: on a page with thousands it takes ten times as long as all other
 rules together. Words of one colour, size and weight on one ground have one contrast, so of each such look it is asked
 about the first few; all other rules are asked about everything. A site has some dozens of looks in all. Who judges many
-pages by colours alone keeps a `Looks`, and a page that shows no look that is new is not judged again.
+pages keeps a `Looks`, and colours are not judged again on a page that shows no look that is new.
 """
 
 from __future__ import annotations
@@ -75,19 +75,23 @@ def violations(
         page: open, at rest.
         rules: of axe-core, by id; all of its default ones without.
         within: the part of the page that is judged, by a selector.
-        known: looks that need not be judged again where `rules` are of `COLOURS`; those of this page are added to it.
+        known: looks that `COLOURS` need not judge again; those of this page are added to it.
     """
     page.evaluate(AT_REST)
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
         page.evaluate(CONTRAST_OF_THE_MARKED)
-    looks: list[str] = page.evaluate(MARK_LOOKS, [OF_A_LOOK, within])
-    by_looks = known is not None and rules is not None and set(rules) <= set(COLOURS)
-    if known is not None and by_looks and all(known[look] >= PAGES_OF_A_LOOK for look in looks):
-        return []
     options: dict[str, object] = {} if rules is None else {"runOnly": {"type": "rule", "values": rules}}
-    asked = [{"include": [[within]]}, {"resultTypes": ["violations"], **options}]
+    looks: list[str] = []
+    if rules is None or set(rules) & set(COLOURS):
+        looks = page.evaluate(MARK_LOOKS, [OF_A_LOOK, within])
+        if known is not None and all(known[look] >= PAGES_OF_A_LOOK for look in looks):
+            if rules is not None and set(rules) <= set(COLOURS):
+                return []
+            options["rules"] = {rule: {"enabled": False} for rule in COLOURS}
+    # "preload" fetches styles and sounds for two rules: one is no default rule, and no page has sounds.
+    asked = [{"include": [[within]]}, {"resultTypes": ["violations"], "preload": False, **options}]
     faults = page.evaluate("([within, options]) => axe.run(within, options)", asked)["violations"]
-    if known is not None and by_looks and not faults:
+    if known is not None and not {one["id"] for one in faults} & set(COLOURS):
         known.update(looks)
     return [f"{one['id']}: {node['html'][:120]}" for one in faults for node in one["nodes"]]
