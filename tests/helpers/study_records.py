@@ -12,6 +12,7 @@ import pandas as pd
 from vgf import records
 from vgf.datasets import get_task
 from vgf.results.tables import MethodScores, Study
+from vgf.results.target_steps import LOGGED
 
 HOPPER, CUBE = "hopper-medium-v2", "cube-double-play-singletask-v0"
 SEEDS, EPISODES = (0, 1, 2), 4
@@ -83,3 +84,28 @@ def one_task_study(
         record: Any = SimpleNamespace(runs=[{"settings": {"config": {"pretrain": pretrain}}}], folder=NOWHERE)
         sources.append(MethodScores(get_task(task), method, method, record, frame))
     return Study(name, "cpu", tuple(sources))
+
+
+BASE = [50.0, 52, 48, 51, 49]
+APART = [-1.0, 0, 1, 0, 0]  # of seeds: equal differences would be judged by their signs alone
+LINES = 30  # logged a seed
+
+
+def target_study(moved: float, value: list[float], with_clone: bool = False) -> Study:
+    """Return best-of-N beside VGF, whose score moves by so much at 3 steps; critics' values by method."""
+    scores = {
+        ("best_of_n", 0): BASE,
+        ("vgf", 0): [s + 1 for s in BASE],
+        ("vgf", 3): [s + moved + apart for s, apart in zip(BASE, APART, strict=True)],
+    }
+    study = one_task_study(scores if not with_clone else {("bc", 0): BASE, ("vgf", 0): BASE})
+    for source, level in zip(study.sources, value, strict=True):
+        # a curve that rises to its level: the last lines alone are the value
+        rows = [
+            (seed, update, level + APART[seed] * (source.method == "vgf") if update >= LINES - LOGGED else -1e6)
+            for seed in range(5)
+            for update in range(LINES)
+        ]
+        source.record.curve = pd.DataFrame(rows, columns=["seed", "update", "critic/q"])
+        source.record.runs[-1]["settings"]["config"]["train_steps"] = 3
+    return study

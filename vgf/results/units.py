@@ -81,7 +81,7 @@ def once(studies: Sequence[Study], methods: Sequence[str]) -> list[Study]:
     taken: set[str] = set()
     found = []
     for study in studies:
-        own = {t for t in study.tasks if t not in taken and all(_source(study, t, m) is not None for m in methods)}
+        own = {t for t in study.tasks if t not in taken and all(records_of(study, t, m) is not None for m in methods)}
         taken |= own
         if own:
             found.append(replace(study, sources=tuple(s for s in study.sources if s.task.name in own)))
@@ -182,7 +182,7 @@ def fine_tuned(study: Study, own: Key, rival: Key) -> list[Unit]:
     for tasks in study.by_dataset.values():
         tables = {}
         for task in tasks:
-            rows = [_course(source, key[1]) for key in (rival, own) if (source := _source(study, task, key[0]))]
+            rows = [_course(source, key[1]) for key in (rival, own) if (source := records_of(study, task, key[0]))]
             if len(rows) == 2:
                 tables[task] = pd.concat(rows, axis=1, join="inner", keys=(0, 1))
         if unit := mean_of(tables):
@@ -205,7 +205,7 @@ def displacement(study: Study, methods: Sequence[str]) -> dict[str, float]:
         own = [
             s
             for task in tasks
-            if all(_source(study, task, m) for m in methods) and (s := _source(study, task, methods[0]))
+            if all(records_of(study, task, m) for m in methods) and (s := records_of(study, task, methods[0]))
         ]
         if own:
             name = short(own[0].task.name if len(own) == 1 else own[0].task.dataset)
@@ -222,13 +222,14 @@ def _displacement(source: MethodScores) -> float:
     return float((last["flow/displacement"] / sigma).mean())
 
 
-def _source(study: Study, task: str, method: str) -> MethodScores | None:
+def records_of(study: Study, task: str, method: str) -> MethodScores | None:
+    """Return a method's records on a task, None where there are none."""
     return next((s for s in study.sources if (s.task.name, s.method) == (task, method)), None)
 
 
 def _rows(study: Study, task: str, keys: Sequence[Key], checkpoint: str) -> pd.DataFrame | None:
     """Return seeds down and rows across, or None where a row was not run."""
-    own = [s.by_seed(checkpoint, k[1]) for k in keys if (s := _source(study, task, k[0]))]
+    own = [s.by_seed(checkpoint, k[1]) for k in keys if (s := records_of(study, task, k[0]))]
     if len(own) < len(keys) or any(series.empty for series in own):
         return None
     return pd.concat(own, axis=1, join="inner", keys=range(len(keys)))
