@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.study_records import HOPPER, SEEDS, by_hand, write_record
+from tests.helpers.study_records import HOPPER, SEEDS, by_hand, one_task_study, write_record
 from vgf import records
 from vgf.datasets import get_task
 from vgf.results import tables, units
@@ -82,10 +82,23 @@ def test_a_task_of_several_studies_is_taken_from_the_first_that_has_all_methods_
 
 
 def test_rivals_stand_below_the_method_and_the_papers_tasks_apart(study: tables.Study) -> None:
-    named, others = units.side_by_side(study, ("bc",), {"gait": 1, "goal": 0})
+    named, others = units.side_by_side([study], ("bc",), {"gait": 1, "goal": 0})
     assert [u.name for u in named] == ["cube-double", "hopper-medium"]
     assert [u.name for u in others] == ["antmaze-medium-task3"]
     assert named[1].scores == pytest.approx(np.stack([last(HOPPER, "vgf", 1), last(HOPPER, "bc", 0)]))
+
+
+def test_a_task_of_two_studies_is_compared_once_in_the_first(study: tables.Study) -> None:
+    first = one_task_study({("bc", 0): [1.0] * 5, ("vgf", 1): [2.0] * 5})
+    (hopper,) = [
+        unit
+        for unit in units.side_by_side([first, study], ("bc",), {"gait": 1, "goal": 0})[0]
+        if unit.name == "hopper-medium"
+    ]
+    assert hopper.scores.tolist() == [[2.0] * 5, [1.0] * 5]
+    alone = one_task_study({("vgf", 1): [2.0] * 5})  # without the rival it does not take the task
+    named, _ = units.side_by_side([alone, study], ("bc",), {"gait": 1, "goal": 0})
+    assert named[-1].scores == pytest.approx(np.stack([last(HOPPER, "vgf", 1), last(HOPPER, "bc", 0)]))
 
 
 def test_a_grid_has_the_budgets_that_all_methods_share(study: tables.Study) -> None:

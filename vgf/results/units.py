@@ -95,24 +95,25 @@ def steps_of(study: Study, methods: Sequence[str], tasks: Sequence[str]) -> list
 
 
 def side_by_side(
-    study: Study, rivals: Sequence[str], budgets: Mapping[str, int], own: str = "vgf"
+    studies: Sequence[Study], rivals: Sequence[str], budgets: Mapping[str, int], own: str = "vgf"
 ) -> tuple[list[Unit], list[Unit]]:
     """Return one method at its budget above its rivals, [1 + rivals, K]: in the paper's table, and elsewhere.
 
     Args:
-        study: the records.
+        studies: of one suite; each task counts in the first that has all of the methods on it.
         rivals: methods without a budget.
         budgets: the method's test budget by kind of task, as `comparison.chosen_budgets` returns it.
         own: the method.
     """
-    numbers = study.numbers
-    paper = {get_task(str(task)).dataset for task in numbers.loc[numbers["checkpoint"] == "paper", "task"]}
     named: list[Unit] = []
     others: list[Unit] = []
-    for dataset, tasks in study.by_dataset.items():
-        keys = [(own, budgets[get_task(tasks[0]).kind]), *((rival, 0) for rival in rivals)]
-        if unit := collect(study, keys, tasks):
-            (named if dataset in paper else others).append(unit)
+    for study in once(studies, (own, *rivals)):
+        numbers = study.numbers
+        paper = {get_task(str(task)).dataset for task in numbers.loc[numbers["checkpoint"] == "paper", "task"]}
+        for dataset, tasks in study.by_dataset.items():
+            keys = [(own, budgets[get_task(tasks[0]).kind]), *((rival, 0) for rival in rivals)]
+            if unit := collect(study, keys, tasks):
+                (named if dataset in paper else others).append(unit)
     return named, others
 
 
