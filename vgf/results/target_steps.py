@@ -94,12 +94,15 @@ def target_table(found: Sequence[TargetSteps]) -> str:
     return "\n".join(lines)
 
 
+def counts(found: Sequence[TargetSteps]) -> tuple[int, int]:
+    """Return on how many tasks steps in the target clearly raise the value, and lower the score acting as trained."""
+    higher = sum(one.value.by.word() == "above" for one in found)
+    return higher, sum(one.moved is not None and one.moved.by.word() == "below" for one in found)
+
+
 def target_counted(found: Sequence[TargetSteps]) -> str:
-    """Return in a short sentence what steps in the target do to values, and to scores of what acts as trained."""
-    higher, less = (
-        sum(pair is not None and pair.by.word() == word for pair in pairs)
-        for word, pairs in (("above", [one.value for one in found]), ("below", [one.moved for one in found]))
-    )
+    """Return `counts` in a short sentence."""
+    higher, less = counts(found)
     tasks = plural(len(found))
     return f"Steps in the target raise the critic's value on {higher} of {tasks} and lower the score on {less}"
 
