@@ -1,0 +1,115 @@
+"""What critics promise beside what policies earn: discounting by hand, cut episodes, and the command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from vgf.agents import VGF, Dims
+from vgf.agents.vgf_config import PRESETS
+from vgf.datasets import get_task
+from vgf.results import critic_truth, stats, trained_policies
+from vgf.training.checkpoints import save_policy
+from vgf.training.vector_env import Workers
+
+CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=4, flow_steps=2, train_steps=2, discount=0.5)
+SEEDS, DIMS = (0, 3), Dims(11, 3)
+HOPPER = "hopper-medium-v2"
+
+
+class Countdown(gymnasium.Env[Any, Any]):
+    """Rewards 1, 2, 3, ...; ends after so many steps."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (11,))
+    action_space = gymnasium.spaces.Box(-1, 1, (3,))
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.time = steps, 0
+
+    def reset(self, **how: Any) -> Any:
+        self.time = 0
+        return np.zeros(11, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self.time += 1
+        return np.zeros(11, np.float32), float(self.time), self.time >= self.steps, False, {}
+
+
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give a task of at most four steps, in environments that end after three, and after more than it lasts."""
+    lengths = iter((3, 9) * 4)
+
+    def made(name: str, count: int) -> Workers:
+        return Workers(lambda: Countdown(next(lengths)), count, 1)
+
+    monkeypatch.setattr(critic_truth, "make_envs", made)
+    return replace(get_task(HOPPER), episode_steps=4)
+
+
+def test_rewards_are_scaled_shifted_and_discounted_by_their_step(task: Any) -> None:
+    agent = VGF.create(CONFIG, DIMS, SEEDS)
+    rows = critic_truth.kept(agent, task, 2, (10.0, -1.0))
+    three = 9 + 19 / 2 + 29 / 4
+    assert rows["earned"].tolist() == pytest.approx([three, three + 39 / 8] * 2)
+    assert rows["tail"].tolist() == pytest.approx([0.0, 0.5**4] * 2)  # cut by the time limit, not ended
+    assert rows["seed"].tolist() == [0, 0, 3, 3]
+
+
+def test_the_promise_is_the_critic_s_value_of_the_first_action(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, first = VGF.create(CONFIG, DIMS, SEEDS), []
+    act = VGF.act
+
+    def kept_act(self: VGF, observations: torch.Tensor, budget: Any, streams: Any = None) -> torch.Tensor:
+        assert budget.steps == CONFIG.train_steps
+        actions = act(self, observations, budget, streams)
+        first.append((observations, actions))
+        return actions
+
+    monkeypatch.setattr(VGF, "act", kept_act)
+    rows = critic_truth.kept(agent, task, 2, (1.0, 0.0))
+    values = agent.value(*first[0], CONFIG.target_q)
+    assert rows["promised"].tolist() == pytest.approx(values.flatten().tolist(), rel=1e-5)
+
+
+def test_the_excess_is_judged_seed_by_seed() -> None:
+    rows = [("vgf", seed, 10.0 + seed + e, 4.0 + e) for seed in range(3) for e in range(2)]
+    rows += [("best_of_n", seed, 5.0, 6.0) for seed in range(3) for e in range(2)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "promised", "earned"]).assign(task=HOPPER)
+    other, own = critic_truth.truths(table)
+    assert (own.method, own.promised, own.earned) == ("vgf", 11.5, 4.5)
+    assert own.excess.interval() == pytest.approx(stats.student([np.array([6.0, 7.0, 8.0])]).interval())
+    assert other.excess.value == -1.0
+    assert (
+        critic_truth.truth_table([own]).splitlines()[-1].startswith("| hopper-medium | VGF | 11.5 | 4.5 | +7.0 [4.5, ")
+    )
+
+
+def test_a_study_s_policies_act_in_the_real_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cube, where = "cube-single-play-singletask-task1-v0", tmp_path / "campaign.cpu"
+    folder = where / cube / "vgf"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    save_policy(folder / "policy.safetensors", VGF.create(CONFIG, Dims(28, 5), SEEDS), cube)
+    monkeypatch.setattr(sys, "argv", ["truth", "campaign.cpu", "--episodes", "1", "--results", str(tmp_path)])
+    assert trained_policies.main(critic_truth.command, "vgf.results.critic_truth") == 0
+    rows = pd.read_csv(where / "truth.csv")
+    assert list(rows.columns) == list(critic_truth.COLUMNS)
+    # an untrained arm fails, so each step costs 1: the sum of half, a quarter, ... of an endless fall
+    assert rows["earned"].tolist() == pytest.approx([-2.0] * 2)
+    assert (rows["test_steps"] == CONFIG.train_steps).all()
+
+
+def test_no_policy_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["truth", "campaign.cpu", "--results", str(tmp_path)])
+    assert trained_policies.main(critic_truth.command, "vgf.results.critic_truth") == 2
+    assert "no policy of best_of_n, vgf" in capsys.readouterr().err
