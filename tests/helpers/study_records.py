@@ -91,15 +91,18 @@ APART = [-1.0, 0, 1, 0, 0]  # of seeds: equal differences would be judged by the
 LINES = 30  # logged a seed
 
 
-def target_study(moved: float, value: list[float], with_clone: bool = False) -> Study:
-    """Return best-of-N beside VGF, whose score moves by so much at 3 steps; critics' values by method."""
+def target_study(moved: float, value: list[float], without: str = "") -> Study:
+    """Return best-of-N beside VGF, whose score moves by so much at 3 steps; critics' values of best-of-N and VGF."""
     scores = {
+        ("bc", 0): BASE,
         ("best_of_n", 0): BASE,
         ("vgf", 0): [s + 1 for s in BASE],
         ("vgf", 3): [s + moved + apart for s, apart in zip(BASE, APART, strict=True)],
     }
-    study = one_task_study(scores if not with_clone else {("bc", 0): BASE, ("vgf", 0): BASE})
-    for source, level in zip(study.sources, value, strict=True):
+    study = one_task_study({key: own for key, own in scores.items() if key[0] != without})
+    levels = dict(zip(("best_of_n", "vgf"), value, strict=True))
+    for source in study.sources:
+        level = levels.get(source.method, 0.0)
         # a curve that rises to its level: the last lines alone are the value
         rows = [
             (seed, update, level + APART[seed] * (source.method == "vgf") if update >= LINES - LOGGED else -1e6)

@@ -65,20 +65,27 @@ def test_rewards_are_scaled_shifted_and_discounted_by_their_step(task: Any) -> N
     assert rows["seed"].tolist() == [0, 0, 3, 3]
 
 
-def test_the_promise_is_the_critic_s_value_of_the_first_action(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    agent, first = VGF.create(CONFIG, DIMS, SEEDS), []
-    act = VGF.act
+@pytest.mark.parametrize("target", ["mean", "max"])
+def test_it_acts_and_promises_as_the_target_does(task: Any, monkeypatch: pytest.MonkeyPatch, target: Any) -> None:
+    agent, moved = VGF.create(replace(CONFIG, target_particles=target), DIMS, SEEDS), []
+    flow = VGF.flow
 
-    def kept_act(self: VGF, observations: torch.Tensor, budget: Any, streams: Any = None) -> torch.Tensor:
+    def kept_flow(self: VGF, observations: torch.Tensor, particles: torch.Tensor, budget: Any) -> torch.Tensor:
         assert budget.steps == CONFIG.train_steps
-        actions = act(self, observations, budget, streams)
-        first.append((observations, actions))
-        return actions
+        moved.append((observations, flow(self, observations, particles, budget)))
+        return moved[-1][1]
 
-    monkeypatch.setattr(VGF, "act", kept_act)
+    acted: list[Any] = []
+    step = critic_truth.Discounted.step
+    monkeypatch.setattr(VGF, "flow", kept_flow)
+    monkeypatch.setattr(critic_truth.Discounted, "step", lambda self, a: (acted.append(a), step(self, a))[1])
     rows = critic_truth.kept(agent, task, 2, (1.0, 0.0))
-    values = agent.value(*first[0], CONFIG.target_q)
-    assert rows["promised"].tolist() == pytest.approx(values.flatten().tolist(), rel=1e-5)
+    values = agent.value(*moved[0], agent.config.target_q)
+    promised = values.mean(-1) if target == "mean" else values.amax(-1)
+    assert rows["promised"].tolist() == pytest.approx(promised.flatten().tolist(), rel=1e-5)
+    chosen = values.argmax(-1) if target == "max" else torch.zeros(values.shape[:2], dtype=torch.long)
+    own = moved[0][1].take_along_dim(chosen[..., None, None], 2)[..., 0, :]
+    np.testing.assert_allclose(acted[0], own.flatten(0, 1).numpy())
 
 
 def test_the_excess_is_judged_seed_by_seed() -> None:

@@ -47,14 +47,6 @@ def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
     assert row.gain == pytest.approx((by_hand("last", HOPPER, "vgf", 1) - by_hand("last", HOPPER, "bc", 0)).mean())
 
 
-def test_the_highest_row_of_each_task_is_named_where_somebody_scores() -> None:
-    scores = {("bc", 0): [6.0] * 5, ("vgf", 0): [7.0] * 5, ("vgf", 3): [9.0] * 5}
-    said = long_trainings.leaders_in_words(one_task_study(scores))
-    assert said == "The highest mean has VGF, L = 3 on hopper-medium (9.0, of 2 methods)"
-    assert "has BC (flow) on" in long_trainings.leaders_in_words(one_task_study({("bc", 0): [6.0] * 5}))
-    assert long_trainings.leaders_in_words(one_task_study({("bc", 0): [1.0] * 5})) == ""
-
-
 def test_a_part_of_a_study_has_the_tasks_of_one_suite(tmp_path: Path) -> None:
     for task in (HOPPER, CUBE):
         write_record(tmp_path, task, "bc")

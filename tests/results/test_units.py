@@ -97,7 +97,8 @@ def test_a_task_of_two_studies_is_compared_once_in_the_first(study: tables.Study
     ]
     assert hopper.scores.tolist() == [[2.0] * 5, [1.0] * 5]
     alone = one_task_study({("vgf", 1): [2.0] * 5})  # without the rival it does not take the task
-    named, _ = units.side_by_side([alone, study], ("bc",), {"gait": 1, "goal": 0})
+    other = one_task_study({("bc", 0): [1.0] * 5, ("vgf", 3): [2.0] * 5})  # nor does it without the budget
+    named, _ = units.side_by_side([alone, other, study], ("bc",), {"gait": 1, "goal": 0})
     assert named[-1].scores == pytest.approx(np.stack([last(HOPPER, "vgf", 1), last(HOPPER, "bc", 0)]))
 
 

@@ -10,25 +10,29 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from vgf.book import plots
-from vgf.results.study_text import short
+from vgf.results.study_text import NAMES, short
 from vgf.results.target_steps import Pair, TargetSteps
 
-PANELS = (("value", "critic's value of the data's actions"), ("moved", "score, acting as trained"))
+PANELS = (  # what, axis, row without steps in the target
+    ("value", "critic's value of the data's actions", "best_of_n"),
+    ("moved", "score, acting as trained", "bc"),
+)
+MARKERS = {"best_of_n": "^", "bc": "s"}
 COLUMNS = ("task", "panel", "without", "within", "by", "low", "high", "seeds")
 
 
 def draw_target_steps(found: Sequence[TargetSteps]) -> tuple[Figure, pd.DataFrame]:
-    """Draw for each task a line from the number without steps in the target to that with them, in two panels.
+    """Draw for each task a line from best-of-N's value to VGF's, and from the clone's score to VGF's as trained.
 
     Returns:
         The figure, and what is drawn with the difference and its interval; columns `COLUMNS`.
     """
     rows = []
-    ends = plots.method_colour("best_of_n"), plots.method_colour("vgf")
+    end = plots.method_colour("vgf")
     with plots.style():
         size = (plots.WIDTH, 0.34 * len(found) + 1.3)
         figure, axes = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
-        for ax, (what, label) in zip(axes, PANELS, strict=True):
+        for ax, (what, label, other) in zip(axes, PANELS, strict=True):
             for place, one in enumerate(found):
                 pair: Pair | None = getattr(one, what)
                 if pair is None:
@@ -37,18 +41,21 @@ def draw_target_steps(found: Sequence[TargetSteps]) -> tuple[Figure, pd.DataFram
                 ax.plot(
                     (a, b), (place, place), "-" if clear else ":", color=plots.INK if clear else plots.MUTED, lw=1.5
                 )
-                ax.plot(a, place, "^", color=ends[0], ms=7)
-                ax.plot(b, place, "o", color=ends[1], ms=7)
+                ax.plot(a, place, MARKERS[other], color=plots.method_colour(other), ms=7)
+                ax.plot(b, place, "o", color=end, ms=7)
                 rows.append((one.task, what, a, b, pair.by.value, *pair.by.interval(), pair.by.runs))
             ax.set(xlabel=label, ylim=(len(found) - 0.5, -0.5))
             ax.grid(visible=False, axis="y")
         axes[1].set_xlim(left=min(0.0, *axes[1].get_xlim()))
         axes[0].set_yticks(range(len(found)), [short(one.task) for one in found])
         handles = {
-            "no step in the target (best-of-N)": Line2D([], [], color=ends[0], marker="^", ls=""),
-            "with steps (VGF)": Line2D([], [], color=ends[1], marker="o", ls=""),
-            "clearly changed": Line2D([], [], color=plots.INK),
+            **{
+                NAMES[other]: Line2D([], [], color=plots.method_colour(other), marker=marker, ls="")
+                for other, marker in MARKERS.items()
+            },
+            "VGF": Line2D([], [], color=end, marker="o", ls=""),
+            "clearly apart": Line2D([], [], color=plots.INK),
             "not clearly": Line2D([], [], color=plots.MUTED, ls=":"),
         }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8)
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=8)
     return figure, pd.DataFrame(rows, columns=list(COLUMNS))

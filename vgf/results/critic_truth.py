@@ -1,9 +1,10 @@
-"""Does a policy earn what its critic promised? The value of its first action beside the discounted rewards that follow.
+"""Does a policy earn what its critic promised? The value at the start beside the discounted rewards that follow.
 
     python -m vgf.results.critic_truth campaign.cpu
 
-reads the policies that `vgf train` left beside a study's records, lets each act with as many steps as its critic was
-trained through, and writes `data/results/STUDY.SCALE/truth.csv`. Rewards are scaled and shifted as loading does those
+reads the policies that `vgf train` left beside a study's records, lets each act as in the target of its critic, and
+writes `data/results/STUDY.SCALE/truth.csv`. The target is the mean over particles after so many steps, so what it
+values is any one of them, not the best; with no step that is the clone. Rewards are scaled and shifted as loading does those
 of the data, so that both are in units of the critic. An episode cut by the time limit may have earned more or less
 later on: by at most `tail` times what an endless episode can. Where no reward is above zero, as on tasks with a goal,
 what was earned is then too high, and an excess of the promise over it too low.
@@ -17,6 +18,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 import tyro
 from gymnasium.vector import VectorEnv, VectorWrapper
 from torch import Tensor
@@ -24,7 +26,7 @@ from torch import Tensor
 from vgf import records
 from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
-from vgf.flow import Budget
+from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
 from vgf.results import policy_tables, stats, trained_policies
 from vgf.results.study_text import NAMES, short
@@ -58,8 +60,12 @@ class Discounted(VectorWrapper):
         return observation, counted, *rest
 
 
-class Promising:
-    """Acts as an agent does, and keeps the value that its critic gives to the first actions, `promised` [S, B]."""
+class AsInTarget:
+    """Acts by any one particle after the steps of the target, the best where the target takes the best.
+
+    Attributes:
+        promised: the value that the critic gives to the first actions, [S, B]; None before.
+    """
 
     transports = True
 
@@ -71,27 +77,31 @@ class Promising:
         """Return the agent's budget of so many steps."""
         return self.agent.budget(steps)
 
+    @torch.no_grad()
     def act(self, observations: Tensor, budget: Budget, streams: SeedStreams) -> Tensor:
         """Return actions [S, B, d]."""
-        actions: Tensor = self.agent.act(observations, budget, streams)
+        agent = self.agent
+        noise = streams.normal(observations.shape[1], agent.config.particles, agent.dims.action)
+        moved = agent.flow(observations, agent.reference.sample(observations, noise), budget)
+        values = agent.value(observations, moved, agent.config.target_q)
+        best = agent.config.target_particles == "max"
         if self.promised is None:
-            values = self.agent.value(observations, actions[..., None, :], self.agent.config.target_q)
-            self.promised = values[..., 0].detach()
-        return actions
+            self.promised = values.amax(-1) if best else values.mean(-1)
+        return best_of(moved, values) if best else moved[..., 0, :]
 
 
 def kept(agent: VGF, task: Task, episodes: int, rule: tuple[float, float]) -> pd.DataFrame:
     """Return a row an episode: seed, episode, promised, earned, and the discount left where the time limit cut it.
 
     Args:
-        agent: acts with the steps of its training.
+        agent: acts as in its target.
         task: where.
         episodes: for each seed.
         rule: scale and offset of the rewards.
     """
     discount, steps = agent.config.discount, agent.config.train_steps
     envs = Discounted(make_envs(task.name, len(agent.seeds) * episodes), discount, *rule)
-    actor = Promising(agent)
+    actor = AsInTarget(agent)
     try:
         how: dict[str, Any] = {"episodes": episodes, "episode_steps": task.episode_steps, "starts": "diagnosis"}
         rows = evaluate(actor, envs, test_steps=(steps,), **how)

@@ -13,7 +13,7 @@ import pandas as pd
 from vgf.results import collapse, stats, step_verdicts, units
 from vgf.results.critic_ages import ROWS, aged_in_words
 from vgf.results.judgement import listed, plural
-from vgf.results.study_text import NAMES, label, short
+from vgf.results.study_text import NAMES, short
 from vgf.results.tables import Study
 
 SHOWN = 2  # tasks whose runs a sentence names
@@ -23,19 +23,6 @@ SAID = 3  # tasks whose scores a sentence says
 def of_suite(study: Study, suite: str) -> Study:
     """Return the part of a study that is on tasks of one suite."""
     return replace(study, sources=tuple(source for source in study.sources if source.task.suite == suite))
-
-
-def leaders_in_words(study: Study) -> str:
-    """Return in a clause which row has the highest mean on each task that tells something, and of how many methods."""
-    parts = []
-    for task in study.tasks:
-        means = {key: runs[task].mean() for key in study.keys if task in (runs := study.runs("last", key))}
-        key = max(means, key=means.__getitem__)
-        if means[key] < stats.WORTH:
-            continue
-        name = label(key, several=len([k for k in means if k[0] == key[0]]) > 1)
-        parts.append(f"{name} on {short(task)} ({means[key]:.1f}, of {plural(len({k[0] for k in means}), 'method')})")
-    return f"The highest mean has {listed(parts)}" if parts else ""
 
 
 def beside_clone(study: Study, own: tuple[str, int] = ("vgf", 0), other: tuple[str, int] = ("bc", 0)) -> pd.DataFrame:

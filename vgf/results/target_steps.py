@@ -1,7 +1,9 @@
-"""What steps in the target do: VGF without a test step beside best-of-N, which has no step in training either.
+"""What steps in the target change: the critics of VGF and best-of-N, and VGF's scores beside best-of-N's and the clone's.
 
-Both act by the best of N unmoved actions of the same reference. Where their settings are equal but for the steps that
-particles take in the target of the critic, what differs is what the critic learnt.
+The target of best-of-N's critic is the mean over unmoved actions of the reference, so it values the clone. That of VGF
+is the mean over moved actions, so it values the policy that takes any one of them. If steps improve a policy, values
+rise and scores above the clone's follow. With no test step both agents act by the best of N unmoved actions; where
+their settings are equal but for the steps in the target, what differs is what the critic learnt.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from vgf.datasets import get_task
 from vgf.results import stats, units
 from vgf.results.judgement import listed, plural
 from vgf.results.study_text import short
 from vgf.results.tables import MethodScores, Study
 
-WITHOUT, WITH = "best_of_n", "vgf"  # steps in the target
+CLONE, WITHOUT, WITH = "bc", "best_of_n", "vgf"  # rows: the clone, no step in the target, and some
 LOGGED = 10  # lines at the end of a curve whose mean is a seed's value
 
 
@@ -34,21 +37,23 @@ class Pair(NamedTuple):
 
 
 class TargetSteps(NamedTuple):
-    """A task's two rows.
+    """A task's rows.
 
     Attributes:
         task: its name.
         steps: in the target, of the row that has some.
-        score: of the policies, both with no step.
-        moved: of the row with steps in the target beside the other's, acting with the same steps; None if not run.
         value: that the critics give to the data's actions.
+        score: of VGF beside best-of-N, both with no test step.
+        moved: of VGF, acting with the steps of its target, beside the clone; None if not run.
+        floor: least value that can be true, None where rewards have no bound.
     """
 
     task: str
     steps: int
+    value: Pair
     score: Pair
     moved: Pair | None
-    value: Pair
+    floor: float | None
 
 
 def value_of_data(source: MethodScores) -> pd.Series:
@@ -66,61 +71,68 @@ def pair(without: pd.Series, within: pd.Series) -> Pair | None:
 
 
 def target_steps(study: Study) -> list[TargetSteps]:
-    """Return the comparison on each task that has both rows, with two seeds or more in common."""
+    """Return the comparison on each task that has the critics of both, with two seeds or more in common."""
     found = []
     for task in study.tasks:
-        without, within = (units.records_of(study, task, method) for method in (WITHOUT, WITH))
+        clone, without, within = (units.records_of(study, task, method) for method in (CLONE, WITHOUT, WITH))
         if without is None or within is None:
             continue
-        steps = int(within.record.runs[-1]["settings"]["config"]["train_steps"])
-        base = without.by_seed("last", 0)
-        score, moved = (pair(base, within.by_seed("last", budget)) for budget in (0, steps))
+        config = within.record.runs[-1]["settings"]["config"]
+        steps = int(config["train_steps"])
         value = pair(value_of_data(without), value_of_data(within))
+        score = pair(without.by_seed("last", 0), within.by_seed("last", 0))
+        moved = pair(clone.by_seed("last", 0), within.by_seed("last", steps)) if clone else None
+        # a task with a goal rewards a step by -1 until it is met
+        floor = -1 / (1 - config["discount"]) if get_task(task).kind == "goal" else None
         if score is not None and value is not None:
-            found.append(TargetSteps(task, steps, score, moved, value))
+            found.append(TargetSteps(task, steps, value, score, moved, floor))
     return found
 
 
 def target_table(found: Sequence[TargetSteps]) -> str:
-    """Return a markdown table: scores and values without and with steps in the target, with the difference."""
+    """Return a markdown table: values and scores without and with steps in the target, with the difference."""
     lines = [
-        "| task | score, best-of-N | VGF, no step | VGF, as trained | value, best-of-N | VGF |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| task | value, best-of-N | VGF | score, best-of-N | VGF, no step | clone | VGF, as trained |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for one in found:
-        moved = one.moved.cell() if one.moved else "not run"
-        scores = f"{one.score.without:.1f} | {one.score.cell()} | {moved}"
-        lines.append(f"| {short(one.task)} | {scores} | {one.value.without:.1f} | {one.value.cell()} |")
+        moved = f"{one.moved.without:.1f} | {one.moved.cell()}" if one.moved else "not run | not run"
+        values = f"{one.value.without:.1f} | {one.value.cell()}"
+        lines.append(f"| {short(one.task)} | {values} | {one.score.without:.1f} | {one.score.cell()} | {moved} |")
     return "\n".join(lines)
 
 
-def counts(found: Sequence[TargetSteps]) -> tuple[int, int]:
-    """Return on how many tasks steps in the target clearly raise the value, and lower the score acting as trained."""
-    higher = sum(one.value.by.word() == "above" for one in found)
-    return higher, sum(one.moved is not None and one.moved.by.word() == "below" for one in found)
+def ways(pairs: Sequence[Pair | None]) -> tuple[int, int, int]:
+    """Return on how many tasks a difference is clearly above zero, on how many below, and of how many."""
+    known = [pair.by.word() for pair in pairs if pair is not None]
+    return known.count("above"), known.count("below"), len(known)
 
 
 def target_counted(found: Sequence[TargetSteps]) -> str:
-    """Return `counts` in a short sentence."""
-    higher, less = counts(found)
-    tasks = plural(len(found))
-    return f"Steps in the target raise the critic's value on {higher} of {tasks} and lower the score on {less}"
+    """Return in a short sentence how often values clearly rise, and scores beside the clone's rise or fall."""
+    raised, _, of = ways([one.value for one in found])
+    up, down, _ = ways([one.moved for one in found])
+    return f"Steps in the target raise the value on {raised} of {plural(of)}, the score on {up}; it falls on {down}"
 
 
 def target_in_words(found: Sequence[TargetSteps]) -> str:
-    """Return in sentences on which tasks steps in the target clearly change value and scores; empty of no task."""
+    """Return in sentences on how many tasks steps in the target clearly change values and scores."""
     if not found:
-        return ""
+        return "No task has both critics yet"
     steps = listed(sorted({str(one.steps) for one in found}))
     said = [
-        f"With {steps} steps in the target the critic values the data's actions {_ways([one.value for one in found])}",
-        f"Beside best-of-N's, the score without a test step is {_ways([one.score for one in found])}",
-        f"Acting as trained, it is {_ways([one.moved for one in found])}",
+        f"With {steps} steps in the target the critic values the data's actions "
+        + _clearly([one.value for one in found], "higher", "lower"),
+        "Acting without a step, VGF scores " + _clearly([one.score for one in found], "more than best-of-N", "less"),
+        "Acting as trained, it scores " + _clearly([one.moved for one in found], "more than the clone", "less"),
     ]
+    below = [short(o.task) for o in found if o.floor is not None and min(o.value[:2]) < o.floor]
+    if below:
+        said.append(f"On {listed(below)} the values are below the least that can be true")
     return ". ".join(said)
 
 
-def _ways(pairs: Sequence[Pair | None]) -> str:
+def _clearly(pairs: Sequence[Pair | None], above: str, below: str) -> str:
     """Return on how many tasks a difference is clear, each way."""
-    known = [pair.by.word() for pair in pairs if pair is not None]
-    return f"clearly higher on {known.count('above')} of {plural(len(known))}, clearly lower on {known.count('below')}"
+    up, down, of = ways(pairs)
+    return f"clearly {above} on {up} of {plural(of)} and {below} on {down}"

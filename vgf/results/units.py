@@ -100,20 +100,23 @@ def side_by_side(
     """Return one method at its budget above its rivals, [1 + rivals, K]: in the paper's table, and elsewhere.
 
     Args:
-        studies: of one suite; each task counts in the first that has all of the methods on it.
+        studies: of one suite; each task counts in the first that has all of the methods on it, at their budgets.
         rivals: methods without a budget.
         budgets: the method's test budget by kind of task, as `comparison.chosen_budgets` returns it.
         own: the method.
     """
     named: list[Unit] = []
     others: list[Unit] = []
-    for study in once(studies, (own, *rivals)):
+    taken: set[str] = set()
+    for study in studies:
         numbers = study.numbers
         paper = {get_task(str(task)).dataset for task in numbers.loc[numbers["checkpoint"] == "paper", "task"]}
         for dataset, tasks in study.by_dataset.items():
             keys = [(own, budgets[get_task(tasks[0]).kind]), *((rival, 0) for rival in rivals)]
-            if unit := collect(study, keys, tasks):
+            left = [task for task in tasks if task not in taken and _rows(study, task, keys, "last") is not None]
+            if unit := collect(study, keys, left):
                 (named if dataset in paper else others).append(unit)
+                taken.update(left)
     return named, others
 
 
