@@ -24,6 +24,7 @@ from tests.helpers.axe import COLOURS, Looks, violations
 from tests.helpers.site import CHAPTERS, PAGES, SITE
 
 PATIENCE = 10.0  # seconds for what a page has asked for
+UNFOLD = "() => document.querySelectorAll('details').forEach(d => d.open = true)"
 LONGEST = 14_000  # pixels that a page may be high at desk width
 LONG = {"book/figures", *(page for page in PAGES if page.startswith("book/api"))}  # collections to look things up in
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -261,16 +262,6 @@ def test_every_equation_is_rendered(light: Visit) -> None:
     assert raw == []
 
 
-def test_headings_go_down_one_level_at_a_time(light: Visit) -> None:
-    levels = light.evaluate(
-        "() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]"
-        ".filter(h => h.getClientRects().length).map(h => Number(h.tagName[1]))"
-    )
-    assert levels.count(1) == 1
-    assert levels[0] == 1
-    assert [(a, b) for a, b in itertools.pairwise(levels) if b > a + 1] == []
-
-
 def test_the_download_menu_offers_what_there_is(light: Visit, page_name: str) -> None:
     entries = light.evaluate(
         "() => [...document.querySelectorAll('.dropdown-download-buttons .dropdown-item')]"
@@ -283,8 +274,20 @@ def test_the_download_menu_offers_what_there_is(light: Visit, page_name: str) ->
     assert [address for _, address in entries if address and not (folder / address).exists()] == []
 
 
+# What is folded up is judged too; it stays open for the tests that follow.
 def test_the_page_is_accessible(light: Visit, looks: dict[str, Looks]) -> None:
+    light.evaluate(UNFOLD)
     assert violations(light.page, known=looks["light"]) == []
+
+
+def test_headings_go_down_one_level_at_a_time(light: Visit) -> None:
+    levels = light.evaluate(
+        "() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]"
+        ".filter(h => h.getClientRects().length).map(h => Number(h.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert [(a, b) for a, b in itertools.pairwise(levels) if b > a + 1] == []
 
 
 def test_one_drawing_of_each_figure_shows_in_each_theme(light: Visit, dark: Visit) -> None:
@@ -305,12 +308,13 @@ def test_one_drawing_of_each_figure_shows_in_each_theme(light: Visit, dark: Visi
 
 
 def test_the_page_is_accessible_in_dark(dark: Visit, looks: dict[str, Looks]) -> None:
+    dark.evaluate(UNFOLD)
     assert violations(dark.page, COLOURS, known=looks["dark"]) == []
 
 
 def test_a_phone_does_not_scroll_sideways(phone: Visit) -> None:
     assert phone.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
-    phone.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+    phone.evaluate(UNFOLD)
     assert phone.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
 
 

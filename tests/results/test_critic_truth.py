@@ -61,7 +61,7 @@ def test_rewards_are_scaled_shifted_and_discounted_by_their_step(task: Any) -> N
     rows = critic_truth.kept(agent, task, 2, (10.0, -1.0))
     three = 9 + 19 / 2 + 29 / 4
     assert rows["earned"].tolist() == pytest.approx([three, three + 39 / 8] * 2)
-    assert rows["tail"].tolist() == pytest.approx([0.0, 0.5**4] * 2)  # cut by the time limit, not ended
+    assert rows["owed"].tolist() == [0.0] * 4  # rewards have no sign
     assert rows["seed"].tolist() == [0, 0, 3, 3]
 
 
@@ -88,16 +88,43 @@ def test_it_acts_and_promises_as_the_target_does(task: Any, monkeypatch: pytest.
     np.testing.assert_allclose(acted[0], own.flatten(0, 1).numpy())
 
 
-def test_the_excess_is_judged_seed_by_seed() -> None:
-    rows = [("vgf", seed, 10.0 + seed + e, 4.0 + e) for seed in range(3) for e in range(2)]
-    rows += [("best_of_n", seed, 5.0, 6.0) for seed in range(3) for e in range(2)]
-    table = pd.DataFrame(rows, columns=["method", "seed", "promised", "earned"]).assign(task=HOPPER)
-    other, own = critic_truth.truths(table)
-    assert (own.method, own.promised, own.earned) == ("vgf", 11.5, 4.5)
-    assert own.excess.interval() == pytest.approx(stats.student([np.array([6.0, 7.0, 8.0])]).interval())
-    assert other.excess.value == -1.0
-    assert (
-        critic_truth.truth_table([own]).splitlines()[-1].startswith("| hopper-medium | VGF | 11.5 | 4.5 | +7.0 [4.5, ")
+def test_a_cut_episode_of_a_task_with_a_goal_may_cost_more(task: Any) -> None:
+    goal = replace(task, score_min=0, score_max=1)
+    rows = critic_truth.kept(VGF.create(CONFIG, DIMS, SEEDS), goal, 2, (0.0, -1.0))
+    assert rows["earned"].tolist() == pytest.approx([-1.75, -1.875] * 2)
+    assert rows["owed"].tolist() == pytest.approx([0.0, 0.125] * 2)  # one ended; endless, the other costs 2
+
+
+def told(promised: float, earned: float, owed: float = 0.0) -> critic_truth.Truth:
+    """Return what is said of three seeds whose promises differ a little."""
+    rows = [("vgf", s, promised + s - 1 + e, earned + e, owed) for s in range(3) for e in range(2)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "promised", "earned", "owed"]).assign(task=HOPPER)
+    (found,) = critic_truth.truths(table)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("promised", "owed", "word"),
+    [(11.0, 0.0, "more"), (-3.0, 0.0, "less"), (4.0, 0.0, "not clearly apart"), (-3.0, 7.0, "not clearly apart")],
+)
+def test_the_excess_is_judged_seed_by_seed_and_by_all_that_is_owed(promised: float, owed: float, word: str) -> None:
+    found = told(promised, 4.0, owed)
+    assert found.word() == word
+    assert (found.promised, found.earned, found.owed) == pytest.approx((promised + 0.5, 4.5, owed))
+    excess = np.array([-1.0, 0, 1]) + promised - 4
+    assert found.excess.interval() == pytest.approx(stats.student([excess]).interval())
+    line = critic_truth.truth_table([found]).splitlines()[-1]
+    low, high = found.excess.interval()
+    earned = f"{4.5 - owed:.1f} to 4.5" if owed else "4.5"
+    numbers = f"{promised + 0.5:.1f} | {earned} | {promised - 4:+.1f} [{low:.1f}, {high:.1f}]"
+    assert line == f"| hopper-medium | VGF | {numbers} | {word} |"
+
+
+def test_the_words_name_tasks_each_way() -> None:
+    other = told(4.0, 4.0)._replace(method="best_of_n")
+    assert critic_truth.truths_in_words([other, told(11.0, 4.0)]) == (
+        "Best-of-N's critics promise neither clearly more nor clearly less, of 1 task. "
+        "VGF's critics promise clearly more on hopper-medium, of 1 task."
     )
 
 

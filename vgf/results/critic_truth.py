@@ -3,18 +3,19 @@
     python -m vgf.results.critic_truth campaign.cpu
 
 reads the policies that `vgf train` left beside a study's records, lets each act as in the target of its critic, and
-writes `data/results/STUDY.SCALE/truth.csv`. The target is the mean over particles after so many steps, so what it
-values is any one of them, not the best; with no step that is the clone. Rewards are scaled and shifted as loading does those
-of the data, so that both are in units of the critic. An episode cut by the time limit may have earned more or less
-later on: by at most `tail` times what an endless episode can. Where no reward is above zero, as on tasks with a goal,
-what was earned is then too high, and an excess of the promise over it too low.
+writes `data/results/STUDY.SCALE/truth.csv`. The target is the mean over particles after so many steps, so it values
+any one of them, not the best; with no step that is the clone. Rewards are scaled and shifted as loading does those of
+the data, so that both are in units of the critic. On a task with a goal each step costs 1 until it is met. Where the
+time limit cuts such an episode, it would have cost up to `owed` more, so what it earned lies between two numbers.
+Elsewhere what a cut episode leaves out is below a thousandth of its sum.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from vgf.datasets import Task, get_task
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
 from vgf.results import policy_tables, stats, trained_policies
+from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
 from vgf.support.progress import Progress
 from vgf.training.checkpoints import POLICY, load_agent
@@ -37,7 +39,8 @@ from vgf.training.online import reward_rule
 from vgf.training.runs import dataset_file
 
 FILE = "truth.csv"
-COLUMNS = ("task", "method", "updates", "test_steps", "seed", "episode", "promised", "earned", "tail")
+SHOWN = 0.05  # what is owed shows in a table of one digit
+COLUMNS = ("task", "method", "updates", "test_steps", "seed", "episode", "promised", "earned", "owed")
 
 
 class Discounted(VectorWrapper):
@@ -91,7 +94,7 @@ class AsInTarget:
 
 
 def kept(agent: VGF, task: Task, episodes: int, rule: tuple[float, float]) -> pd.DataFrame:
-    """Return a row an episode: seed, episode, promised, earned, and the discount left where the time limit cut it.
+    """Return a row an episode: seed, episode, promised, earned, and what it may have cost beyond the time limit.
 
     Args:
         agent: acts as in its target.
@@ -108,9 +111,9 @@ def kept(agent: VGF, task: Task, episodes: int, rule: tuple[float, float]) -> pd
     finally:
         close(envs)
     assert actor.promised is not None  # it acted
-    cut = (rows["length"] == task.episode_steps) & (rows["success"] != 1)
+    cut = (task.kind == "goal") & (rows["length"] == task.episode_steps) & (rows["success"] != 1)
     rows = rows.assign(promised=actor.promised.flatten().cpu().numpy(), earned=rows["return"])
-    return rows.assign(tail=np.where(cut, discount ** rows["length"], 0.0))
+    return rows.assign(owed=np.where(cut, discount ** rows["length"] / (1 - discount), 0.0))
 
 
 class Truth(NamedTuple):
@@ -118,35 +121,62 @@ class Truth(NamedTuple):
 
     Attributes:
         task, method: whose.
-        promised, earned: means over seeds, in units of the task's reward as it is loaded.
-        excess: promised less earned, by seed.
+        promised, earned, owed: means over seeds, in units of the task's reward as it is loaded.
+        excess: promised less earned, by seed: what it is at least.
+        most: the same with all that is owed.
     """
 
     task: str
     method: str
     promised: float
     earned: float
+    owed: float
     excess: stats.Student
+    most: stats.Student
+
+    def word(self) -> Literal["more", "less", "not clearly apart"]:
+        """Return whether the promise is clearly more than any, or less than all, that may have been earned."""
+        if self.excess.word() == "above":
+            return "more"
+        return "less" if self.most.word() == "below" else "not clearly apart"
 
 
 def truths(table: pd.DataFrame) -> list[Truth]:
     """Return what the table says of each task and method."""
     found = []
     for (task, method), own in table.groupby(["task", "method"]):
-        seeds = own.groupby("seed")[["promised", "earned"]].mean()
-        excess = stats.student([(seeds["promised"] - seeds["earned"]).to_numpy()])
-        found.append(Truth(str(task), str(method), seeds["promised"].mean(), seeds["earned"].mean(), excess))
+        seeds = own.groupby("seed")[["promised", "earned", "owed"]].mean()
+        excess = (seeds["promised"] - seeds["earned"]).to_numpy()
+        by = (stats.student([excess]), stats.student([excess + seeds["owed"].to_numpy()]))
+        promised, earned, owed = (float(seeds[name].mean()) for name in ("promised", "earned", "owed"))
+        found.append(Truth(str(task), str(method), promised, earned, owed, *by))
     return found
 
 
-def truth_table(found: list[Truth]) -> str:
-    """Return a markdown table: promised, earned and the excess with its interval."""
-    lines = ["| task | critic of | promised | earned | excess |", "|---|---|--:|--:|--:|"]
+def truth_table(found: Sequence[Truth]) -> str:
+    """Return a markdown table: promised, earned, and the excess at least with its interval."""
+    lines = ["| task | critic of | promised | earned | excess | the promise is |", "|---|---|--:|--:|--:|---|"]
     for one in found:
         low, high = one.excess.interval()
-        numbers = f"{one.promised:.1f} | {one.earned:.1f} | {one.excess.value:+.1f} [{low:.1f}, {high:.1f}]"
-        lines.append(f"| {short(one.task)} | {NAMES[one.method]} | {numbers} |")
+        earned = f"{one.earned - one.owed:.1f} to {one.earned:.1f}" if one.owed > SHOWN else f"{one.earned:.1f}"
+        numbers = f"{one.promised:.1f} | {earned} | {one.excess.value:+.1f} [{low:.1f}, {high:.1f}]"
+        lines.append(f"| {short(one.task)} | {NAMES[one.method]} | {numbers} | {one.word()} |")
     return "\n".join(lines)
+
+
+def truths_in_words(found: Sequence[Truth]) -> str:
+    """Return in sentences where each method's critics promise clearly more, and clearly less, than is earned."""
+    said = []
+    for method in dict.fromkeys(one.method for one in found):
+        own = [one for one in found if one.method == method]
+        words = {word: [short(o.task) for o in own if o.excess.word() == word] for word in ("above", "below")}
+        parts = [
+            f"{way} on {listed(words[word])}" for word, way in (("above", "more"), ("below", "less")) if words[word]
+        ]
+        clear = f"clearly {' and '.join(parts)}" if parts else "neither clearly more nor clearly less"
+        name = NAMES[method]
+        said.append(f"{name[0].upper()}{name[1:]}'s critics promise {clear}, of {plural(len(own))}.")
+    return " ".join(said)
 
 
 def command(

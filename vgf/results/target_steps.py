@@ -1,4 +1,4 @@
-"""What steps in the target change: the critics of VGF and best-of-N, and VGF's scores beside best-of-N's and the clone's.
+"""What steps in the target change: the critics of VGF and best-of-N, and VGF's scores beside those of the others.
 
 The target of best-of-N's critic is the mean over unmoved actions of the reference, so it values the clone. That of VGF
 is the mean over moved actions, so it values the policy that takes any one of them. If steps improve a policy, values
