@@ -169,10 +169,8 @@ def truths_in_words(found: Sequence[Truth]) -> str:
     said = []
     for method in dict.fromkeys(one.method for one in found):
         own = [one for one in found if one.method == method]
-        words = {word: [short(o.task) for o in own if o.excess.word() == word] for word in ("above", "below")}
-        parts = [
-            f"{way} on {listed(words[word])}" for word, way in (("above", "more"), ("below", "less")) if words[word]
-        ]
+        tasks = {way: [short(o.task) for o in own if o.word() == way] for way in ("more", "less")}
+        parts = [f"{way} on {listed(named)}" for way, named in tasks.items() if named]
         clear = f"clearly {' and '.join(parts)}" if parts else "neither clearly more nor clearly less"
         name = NAMES[method]
         said.append(f"{name[0].upper()}{name[1:]}'s critics promise {clear}, of {plural(len(own))}.")
