@@ -123,8 +123,8 @@ def test_the_excess_is_judged_seed_by_seed_and_by_all_that_is_owed(promised: flo
 def test_the_words_name_tasks_each_way() -> None:
     other = told(-3.0, 4.0, owed=7.0)._replace(method="best_of_n")
     assert critic_truth.truths_in_words([other, told(11.0, 4.0)]) == (
-        "Best-of-N's critics promise neither clearly more nor clearly less, of 1 task. "
-        "VGF's critics promise clearly more on hopper-medium, of 1 task."
+        "Best-of-N's critics promise neither clearly more nor clearly less than is earned, of 1 task. "
+        "VGF's critics promise clearly more than is earned on hopper-medium, of 1 task."
     )
 
 

@@ -170,8 +170,8 @@ def truths_in_words(found: Sequence[Truth]) -> str:
     for method in dict.fromkeys(one.method for one in found):
         own = [one for one in found if one.method == method]
         tasks = {way: [short(o.task) for o in own if o.word() == way] for way in ("more", "less")}
-        parts = [f"{way} on {listed(named)}" for way, named in tasks.items() if named]
-        clear = f"clearly {' and '.join(parts)}" if parts else "neither clearly more nor clearly less"
+        parts = [f"clearly {way} than is earned on {listed(named)}" for way, named in tasks.items() if named]
+        clear = " and ".join(parts) or "neither clearly more nor clearly less than is earned"
         name = NAMES[method]
         said.append(f"{name[0].upper()}{name[1:]}'s critics promise {clear}, of {plural(len(own))}.")
     return " ".join(said)

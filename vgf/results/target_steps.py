@@ -112,7 +112,8 @@ def target_counted(found: Sequence[TargetSteps]) -> str:
     """Return in a short sentence how often values clearly rise, and scores beside the clone's rise or fall."""
     raised, _, of = ways([one.value for one in found])
     up, down, _ = ways([one.moved for one in found])
-    return f"Steps in the target raise the value on {raised} of {plural(of)}, the score on {up}; it falls on {down}"
+    rise = f"Steps in the target clearly raise values on {raised} of {plural(of)} and scores on {up}"
+    return f"{rise}; scores fall on {down}"
 
 
 def target_in_words(found: Sequence[TargetSteps]) -> str:
