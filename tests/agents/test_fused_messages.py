@@ -36,6 +36,7 @@ def test_a_precision_without_a_product_is_one_line_with_the_remedy(
     float32: str | None, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {PRECISIONS["float32"]: float32, PRECISIONS["bfloat16"]: build.first_line(TOLD)}
+    monkeypatch.delenv("VGF_FUSED", raising=False)
     monkeypatch.setattr(fused, "fault", said.__getitem__)
     fused.forget()
     agent = make("bc", precision="bfloat16")

@@ -135,7 +135,7 @@ def test_update_prints_the_fused_rows_and_what_all_cores_do(
 def test_without_a_core_the_path_is_refused_in_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, command, "--path", "fused", "--device", "cpu")
     assert (status, out) == (2, "")
-    assert err == "vgf: --path fused: this machine has no fused core (there is no C++ compiler); leave it out here\n"
+    assert err == "vgf: --path fused: no fused core here (there is no C++ compiler); leave it out\n"
 
 
 @pytest.mark.usefixtures("no_core")

@@ -169,4 +169,4 @@ def check_path(path: PathName, device: str) -> None:
     if PATHS[path].device not in (None, device):
         raise ValueError(f"--path {path} needs {PATHS[path].device}, this is {device}; leave it out here")
     if path == "fused" and (reason := fused.reason()) is not None:
-        raise ValueError(f"--path fused: this machine has no fused core ({reason}); leave it out here")
+        raise ValueError(f"--path fused: no fused core here ({reason}); leave it out")

@@ -1,9 +1,8 @@
 """The fused path of `Agent.update_many`: whole updates in one C++ function, on a CPU.
 
 `update.cpp` is the twin of the agents' own updates: the same draws, the same arithmetic up to the order of sums. It is
-built once on a machine (`build`), told by `job` where weights, moments and data lie, and called for many updates at
-once. Where it cannot run, because there is no compiler, the device is a GPU or the agent's settings are not covered,
-`update_many` stays the loop over `update`, and one line says why. `VGF_FUSED=0` switches it off.
+built once on a machine (`build`) and told by `job` where weights, moments and data lie. Where it cannot run (no
+compiler, a GPU, other settings), `update_many` is the loop over `update`, said once; `VGF_FUSED=0` switches it off.
 """
 
 from __future__ import annotations
@@ -65,7 +64,9 @@ def refusal(agent: Agent) -> str | None:
 
 
 def reason() -> str | None:
-    """Return why this machine has no fused core, None where it has one."""
+    """Return why there is no fused core to use here, None where there is one."""
+    if os.environ.get("VGF_FUSED", "1") == "0":
+        return SWITCHED_OFF
     try:
         library()
     except Unavailable as because:
@@ -128,8 +129,7 @@ def update_many(agent: Agent, transitions: Transitions, index: Tensor) -> list[R
     recipe = agent.recipe(batch)
     if recipe.until is not None and agent.updates + count > recipe.until:
         split = recipe.until - agent.updates
-        done = update_many(agent, transitions, index[:split])
-        return done + update_many(agent, transitions, index[split:])
+        return update_many(agent, transitions, index[:split]) + update_many(agent, transitions, index[split:])
     parameter = next(iter(recipe.networks.values())).parameters[0]
     job, kept = _job(agent, recipe, transitions)
     job.updates, job.batch, job.first_update = count, batch, agent.updates
