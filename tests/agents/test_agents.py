@@ -225,6 +225,19 @@ def test_a_state_of_other_sizes_or_another_method_is_refused_by_name() -> None:
         agent.load_state_dict(BC.create(BCConfig(hidden=(8, 8)), DIMS, (0, 1)).state_dict())
 
 
+@pytest.mark.parametrize("moment", ["exp_avg", "exp_avg_sq"])
+def test_a_moment_that_is_not_its_weight_s_is_refused_by_name(moment: str) -> None:
+    agent = VGF.create(SMALL, DIMS, (0, 1))
+    agent.update(batch())
+    state = agent.state_dict()
+    key = next(key for key in state if key.endswith(f"/{moment}"))
+    with pytest.raises(ValueError, match=rf"{key} is of shape .*, which is not its weight's"):
+        agent.load_state_dict(state | {key: state[key][..., :1].contiguous()})
+    missing = key.replace("/0/", "/99/")
+    with pytest.raises(ValueError, match=f"{missing} is of shape"):
+        agent.load_state_dict(state | {missing: state[key]})
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

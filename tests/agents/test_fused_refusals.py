@@ -36,8 +36,8 @@ def narrow(agent: Agent) -> Transitions:
 
 def moments(agent: Agent) -> Transitions:
     agent.update_many(data(), rows_of(2, 8, 1))
-    state = agent.state_dict()
-    agent.load_state_dict({k: v[..., :1].contiguous() if k.endswith("/exp_avg") else v for k, v in state.items()})
+    for state in agent.optimizers["critic"].state.values():
+        state["exp_avg"] = state["exp_avg"][..., :1].contiguous()
     return data()
 
 

@@ -190,14 +190,18 @@ class Agent(ABC):
         """Continue exactly where `state_dict` was taken.
 
         Raises:
-            ValueError: if the state belongs to an agent of other sizes or another method.
+            ValueError: if the state belongs to an agent of other sizes or another method, or is damaged.
         """
         self.load_policy(state)
         for name, optimizer in self.optimizers.items():
             moments: dict[int, dict[str, Tensor]] = {}
+            shapes = [parameter.shape for parameter in self.networks[name].parameters()]
             for key, value in state.items():
                 if key.startswith(f"adam.{name}/"):
                     _, index, moment = key.split("/")
+                    # one that does not fit may end the process in torch in place of an error
+                    if moment != "step" and shapes[int(index) :][:1] != [value.shape]:
+                        raise ValueError(f"{key} is of shape {tuple(value.shape)}, which is not its weight's")
                     moments.setdefault(int(index), {})[moment] = value.clone()
             optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         for name, stream in self.streams.items():
