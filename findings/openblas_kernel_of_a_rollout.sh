@@ -59,6 +59,7 @@ assert 0 < (apart > 1).argmax() < 100
 PYTHON
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet "numpy==2.4.6" "mujoco==4.0.0" "gymnasium==1.4.0" "imageio==2.38.1" "packaging==25.0"
+cd "$folder"  # MuJoCo leaves its warnings in a file where it runs
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 for kernel in Haswell Sandybridge Zen; do
   OPENBLAS_CORETYPE=$kernel "$folder/venv/bin/python" "$folder/roll.py" "$folder/$kernel.npy" | tee "$folder/$kernel.txt"

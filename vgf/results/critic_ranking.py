@@ -24,7 +24,7 @@ from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
 from vgf.results import policy_tables, trained_policies
 from vgf.support.progress import Progress
-from vgf.training.checkpoints import POLICY, load_agent
+from vgf.training.checkpoints import POLICY
 from vgf.training.choices import CHOICES, rank
 from vgf.training.evaluate import close, make_envs
 
@@ -68,23 +68,16 @@ def command(
         results: where records are, data/results by default.
     """
     root = results or records.results_folder()
-    _, every = trained_policies.policies(study, root)
-    there = [(plan.name, folder) for plan, folder in every if folder.name in method]
-    if not there:
-        raise ValueError(
-            f"{root / study}: no policy of {', '.join(method)}; `vgf train` leaves them beside its records"
-        )
+    there = trained_policies.named(study, root, method)
     found = []
     with Progress(f"ranking {study}", len(there) * len(CHOICES), "choice") as counter:
-        for task, folder in there:
-            agent, _ = load_agent(folder)
-            if not isinstance(agent, VGF):
-                raise ValueError(f"{folder}: {agent.name} has no value of an action; vgf and best_of_n have")
-            for rows in scores(agent, get_task(task), episodes):
-                found.append(rows.assign(task=task, method=folder.name, updates=agent.updates))
+        for plan, folder in there:
+            agent = trained_policies.valuing_agent(folder)
+            for rows in scores(agent, get_task(plan.name), episodes):
+                found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
                 counter.update()
     columns = ["task", "method", "updates", "choice", "particles", "seed", "episodes", "score"]
-    files = {f"{task}/{folder.name}": folder / POLICY for task, folder in there}
+    files = {f"{plan.name}/{folder.name}": folder / POLICY for plan, folder in there}
     policy_tables.write(root / study / FILE, pd.concat(found)[columns], policy_tables.of_policies(files))
 
 

@@ -33,7 +33,7 @@ from vgf.results import policy_tables, stats, trained_policies
 from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
 from vgf.support.progress import Progress
-from vgf.training.checkpoints import POLICY, load_agent
+from vgf.training.checkpoints import POLICY
 from vgf.training.evaluate import close, evaluate, make_envs
 from vgf.training.online import reward_rule
 from vgf.training.runs import dataset_file
@@ -192,18 +192,11 @@ def command(
         results: where records are, data/results by default.
     """
     root = results or records.results_folder()
-    _, every = trained_policies.policies(study, root)
-    there = [(plan, folder) for plan, folder in every if folder.name in method]
-    if not there:
-        raise ValueError(
-            f"{root / study}: no policy of {', '.join(method)}; `vgf train` leaves them beside its records"
-        )
+    there = trained_policies.named(study, root, method)
     found = []
     with Progress(f"truth of {study}", len(there), "policy") as counter:
         for plan, folder in there:
-            agent, _ = load_agent(folder)
-            if not isinstance(agent, VGF):
-                raise ValueError(f"{folder}: {agent.name} has no value of an action; vgf and best_of_n have")
+            agent = trained_policies.valuing_agent(folder)
             task = get_task(plan.name)
             # where the scale is the data's, the file says it
             data = dataset_file(task, plan.dataset) if task.reward_scale != "none" else Path()

@@ -97,10 +97,14 @@ def found_in_words(study: Study) -> dict[str, str]:
     return {topic: " ".join(f"{part}." for part in parts if part) or "No record yet." for topic, parts in said.items()}
 
 
+def counted(study: Study) -> dict[str, str]:
+    """Return how VGF and best-of-N, each without a step, stand to the clone: a short sentence by method."""
+    return {key[0]: beside_clone_counted(beside_clone(study, key), name) for key, name in ROWS.items()}
+
+
 def counted_in_words(study: Study) -> str:
     """Return the finding in a short sentence: VGF beside the clone, or best-of-N where VGF has no record."""
-    tables = ((name, beside_clone(study, key)) for key, name in ROWS.items())
-    return next((beside_clone_counted(table, name) for name, table in tables if len(table)), "")
+    return next((said for key, said in counted(study).items() if len(beside_clone(study, (key, 0)))), "")
 
 
 def choosing_in_words(study: Study, method: str = "vgf") -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import tyro
 
 from vgf import records
+from vgf.agents.vgf import VGF
 from vgf.support.given import expanded
-from vgf.training.checkpoints import POLICY
+from vgf.training.checkpoints import POLICY, load_agent
 from vgf.training.experiments import Experiment, TaskPlan, read_experiment
 
 
@@ -38,6 +39,33 @@ def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, P
         for method in plan.methods
     ]
     return experiment, [(plan, folder) for plan, folder in there if (folder / POLICY).exists()]
+
+
+def named(study: str, root: Path, methods: Collection[str]) -> list[tuple[TaskPlan, Path]]:
+    """Return those of a study's policies that are of some methods: the task's plan, and the folder.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    _, every = policies(study, root)
+    there = [(plan, folder) for plan, folder in every if folder.name in methods]
+    if not there:
+        raise ValueError(
+            f"{root / study}: no policy of {', '.join(methods)}; `vgf train` leaves them beside its records"
+        )
+    return there
+
+
+def valuing_agent(folder: Path) -> VGF:
+    """Return the agent of a policy whose critic values an action.
+
+    Raises:
+        ValueError: if it has no such critic.
+    """
+    agent, _ = load_agent(folder)
+    if not isinstance(agent, VGF):
+        raise ValueError(f"{folder}: {agent.name} has no value of an action; vgf and best_of_n have")
+    return agent
 
 
 def main(command: Callable[..., object], name: str) -> int:
