@@ -10,15 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vgf.budgets.report import BudgetReport
     from vgf.flow import Budget, Trajectory, best_of, stein_direction, transport, value_gradient
+    from vgf.training.budgets.report import BudgetReport
     from vgf.training.choose import choose_budget
     from vgf.training.fit import fit
     from vgf.training.policy import Policy, load_policy
 
 __version__ = "0.1.0"
 _HOMES = {
-    "vgf.budgets.report": ("BudgetReport",),
+    "vgf.training.budgets.report": ("BudgetReport",),
     "vgf.flow": ("Budget", "Trajectory", "best_of", "stein_direction", "transport", "value_gradient"),
     "vgf.training.choose": ("choose_budget",),
     "vgf.training.fit": ("fit",),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from vgf.book import budget_pictures
-from vgf.budgets.ladder import Rung, ladder
 from vgf.results import budget_rules
 from vgf.results.budget_cells import Part
+from vgf.training.budgets.ladder import Rung, ladder
 
 RUNGS = ladder((0.0, 0.1, 0.25, 1.0), (1, 10))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from vgf.budgets.ladder import CLONE, Rung, Unit, mmd2_of
-from vgf.budgets.report import BudgetReport
-from vgf.budgets.rule import Decision, Line
-from vgf.budgets.slopes import Slope
+from vgf.training.budgets.ladder import CLONE, Rung, Unit, mmd2_of
+from vgf.training.budgets.report import BudgetReport
+from vgf.training.budgets.rule import Decision, Line
+from vgf.training.budgets.slopes import Slope
 
 STILL, STEP, LEAP = Rung(0.0, 5), Rung(0.5, 5), Rung(1.0, 5)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vgf.budgets.measure import HeldRows, held_rows
 from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget, transport, value_gradient
+from vgf.training.budgets.measure import HeldRows, held_rows
 
 Value = Callable[[Tensor, Tensor], Tensor]  # states [..., o] and actions [..., d] to [...]
 STD = 0.1  # of the reference, each coordinate, around 0
@@ -18,7 +18,7 @@ A_TRAJECTORY = 10  # steps; every step ends the task, so a return is a reward
 
 
 class KnownCritics:
-    """K values that are given, and one gaussian reference; implements `vgf.budgets.measure.Critics`."""
+    """K values that are given, and one gaussian reference; implements `vgf.training.budgets.measure.Critics`."""
 
     discount, in_sigma = 0.9, False
 

@@ -16,14 +16,14 @@ from tests.helpers.own_runs import trajectories
 from vgf import records
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
-from vgf.budgets.critics import AgentCritics
-from vgf.budgets.ladder import Rung, Unit
-from vgf.budgets.measure import actions_of
 from vgf.datasets import get_task
 from vgf.datasets.own import own_transitions
 from vgf.networks import SeedStreams
 from vgf.results import budget_campaign, policy_tables
 from vgf.results.budget_cells import rules_file
+from vgf.training.budgets.critics import AgentCritics
+from vgf.training.budgets.ladder import Rung, Unit
+from vgf.training.budgets.measure import actions_of
 from vgf.training.checkpoints import save_policy
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=2, flow_steps=2, pretrain=2, bank=2)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.helpers.budget_reports import STEP, a_report
-from vgf.budgets.ladder import CLONE, Rung, ladder
-from vgf.budgets.rule import Rule
 from vgf.results import budget_cells
+from vgf.training.budgets.ladder import CLONE, Rung, ladder
+from vgf.training.budgets.rule import Rule
 
 
 def test_the_rule_file_has_constants_that_mean_something_and_within_what_they_may_be() -> None:

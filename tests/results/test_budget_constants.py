@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from tests.helpers.budget_parts import a_cell
-from vgf.budgets.ladder import Rung
 from vgf.results import budget_cells, budget_constants
 from vgf.results.budget_rules import CELL, ZERO
+from vgf.training.budgets.ladder import Rung
 
 
 def test_constants_are_of_least_regret_among_those_that_do_no_harm() -> None:

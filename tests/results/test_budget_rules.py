@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.helpers.budget_parts import a_cell
-from vgf.budgets.ladder import CLONE, Rung
 from vgf.results import budget_rules
 from vgf.results.budget_rules import ZERO
+from vgf.training.budgets.ladder import CLONE, Rung
 
 
 def test_each_rule_takes_its_rung() -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.helpers.latent import SIZES, Straight, little_space
-from vgf.budgets.ladder import Rung
-from vgf.budgets.measure import unit_of
 from vgf.results.budget_cells import rules_file
 from vgf.rlhf.latent.budget_rule import WishCritics, cell, held_of, main, played
 from vgf.rlhf.latent.models import BOX, Prior
 from vgf.rlhf.latent.wishes import Wish, wishes
+from vgf.training.budgets.ladder import Rung
+from vgf.training.budgets.measure import unit_of
 
 SPACE, WISHES = little_space(), wishes(1.0)
 PRIOR = Prior(SIZES, 2, 0)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.helpers.budget_records import DATA, a_record
 from vgf import cli
-from vgf.budgets.report import read_report, report_path
 from vgf.support.json_text import parse_json
+from vgf.training.budgets.report import read_report, report_path
 from vgf.training.checkpoints import POLICY
 
 

@@ -14,11 +14,11 @@ import vgf
 from tests.helpers.budget_records import DATA, SETTINGS, a_record
 from tests.helpers.own_runs import CONFIG, trajectories
 from vgf.agents import VGF, Dims
-from vgf.budgets.acting import policy_digest
-from vgf.budgets.ladder import Rung
-from vgf.budgets.report import judges_path, read_report, report_path
 from vgf.results.budget_cells import rules_file
 from vgf.training import choose
+from vgf.training.budgets.acting import policy_digest
+from vgf.training.budgets.ladder import Rung
+from vgf.training.budgets.report import judges_path, read_report, report_path
 from vgf.training.checkpoints import POLICY, load_agent, one_seed, save_policy
 from vgf.training.choose import choose_budget
 

@@ -28,8 +28,6 @@ from vgf.agents.vgf_config import VGFConfig
 from vgf.book.budget_lengths import FILE, KINDS
 from vgf.book.budget_study import played
 from vgf.book.budget_worlds import DroneWorld
-from vgf.budgets.critics import member_updates
-from vgf.budgets.report import BudgetReport
 from vgf.datasets.own import own_transitions
 from vgf.records import Record
 from vgf.results import budget_rules, policy_tables
@@ -38,6 +36,8 @@ from vgf.support.errors import status_of
 from vgf.support.given import shown
 from vgf.support.provenance import code_provenance
 from vgf.support.strict import build
+from vgf.training.budgets.critics import member_updates
+from vgf.training.budgets.report import BudgetReport
 from vgf.training.checkpoints import load_agent, one_seed
 from vgf.training.choose import JudgesName
 

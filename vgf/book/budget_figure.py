@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vgf.book import plots
-from vgf.budgets.report import BudgetReport
+from vgf.training.budgets.report import BudgetReport
 
 LOOKS = (
     ("sky", "s"),

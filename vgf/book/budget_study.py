@@ -26,13 +26,6 @@ from vgf import records
 from vgf.agents.vgf import VGF, aggregate
 from vgf.book.budget_settings import Setting, settings
 from vgf.book.budget_worlds import World
-from vgf.budgets.acting import act_by_state
-from vgf.budgets.critics import AgentCritics, ensemble, split
-from vgf.budgets.fitted_q import fitted_q
-from vgf.budgets.ladder import Rung, Unit
-from vgf.budgets.measure import Evidence, actions_of, evidence, held_rows
-from vgf.budgets.report import BudgetReport
-from vgf.budgets.rule import Decision, Rule, decide
 from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
 from vgf.results import budget_rules, policy_tables
@@ -40,6 +33,13 @@ from vgf.results.budget_cells import STUDY, constants, decisions, paired_error, 
 from vgf.support.errors import status_of
 from vgf.support.given import shown
 from vgf.support.provenance import code_provenance
+from vgf.training.budgets.acting import act_by_state
+from vgf.training.budgets.critics import AgentCritics, ensemble, split
+from vgf.training.budgets.fitted_q import fitted_q
+from vgf.training.budgets.ladder import Rung, Unit
+from vgf.training.budgets.measure import Evidence, actions_of, evidence, held_rows
+from vgf.training.budgets.report import BudgetReport
+from vgf.training.budgets.rule import Decision, Rule, decide
 from vgf.training.checkpoints import join_seeds, load_agent, one_seed
 from vgf.training.critic_age import ages
 

@@ -1,8 +1,8 @@
 """The authors' release (ryanxhr/vgf), trained and asked for actions: run by its interpreter, in a clone of it.
 
-Nothing of the release is kept here; this imports its agent, sets its config to what `vgf.release.check` asks for,
-trains one agent a seed on that file of transitions, and then answers on stdout: for each line of JSON on stdin (how
-many flow steps, how many observations) followed by their bytes, the bytes of as many actions, float32 both ways.
+Nothing of the release is kept here; this imports its agent, sets its config to what `vgf.results.release_check` asks
+for, trains one agent a seed on that file of transitions, and then answers on stdout: for each line of JSON on stdin
+(how many flow steps, how many observations) followed by their bytes, the bytes of as many actions, float32 both ways.
 """
 
 import json

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-AGENT = Path(__file__).with_name("agent.py")  # trains, then acts; see `vgf.release.check`
+AGENT = Path(__file__).with_name("agent.py")  # trains, then acts; see `vgf.results.release_check`
 WORKER = Path(__file__).with_name("worker.py")  # is timed; see `vgf.bench.turns`
 
 

@@ -21,10 +21,6 @@ from torch import Tensor
 
 from vgf import records
 from vgf.agents.vgf import VGF, aggregate
-from vgf.budgets.critics import AgentCritics, ensemble, member_updates, split
-from vgf.budgets.ladder import Rung, Unit
-from vgf.budgets.measure import actions_of, evidence, held_rows
-from vgf.budgets.rule import Rule
 from vgf.datasets import Task, get_task
 from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget
@@ -37,6 +33,10 @@ from vgf.support.given import shown
 from vgf.support.progress import Progress, log
 from vgf.support.provenance import code_provenance
 from vgf.training.budget_command import data_of
+from vgf.training.budgets.critics import AgentCritics, ensemble, member_updates, split
+from vgf.training.budgets.ladder import Rung, Unit
+from vgf.training.budgets.measure import actions_of, evidence, held_rows
+from vgf.training.budgets.rule import Rule
 from vgf.training.checkpoints import POLICY, join_seeds, load_agent, one_seed
 from vgf.training.evaluate import close, evaluate, make_envs
 

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from vgf import records
-from vgf.budgets.ladder import Rung, ladder
-from vgf.budgets.measure import Evidence
-from vgf.budgets.rule import Decision, Rule, decide
 from vgf.results import budget_rules, policy_tables
 from vgf.support.paths import data_folder
 from vgf.support.progress import log
 from vgf.support.provenance import code_provenance
 from vgf.support.yaml_text import read_yaml
+from vgf.training.budgets.ladder import Rung, ladder
+from vgf.training.budgets.measure import Evidence
+from vgf.training.budgets.rule import Decision, Rule, decide
 
 STUDY = "budget"
 ABLATIONS = {

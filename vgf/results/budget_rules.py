@@ -12,8 +12,8 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
-from vgf.budgets.ladder import CLONE, Rung, mmd2_of
 from vgf.results import stats
+from vgf.training.budgets.ladder import CLONE, Rung, mmd2_of
 
 CELL = ["task", "method", "seed"]
 ZERO = Rung(0.0, 10)

@@ -18,16 +18,16 @@ from numpy.typing import ArrayLike
 
 from vgf.agents import Agent
 from vgf.agents.vgf import VGF
-from vgf.budgets.acting import policy_digest
-from vgf.budgets.critics import AgentCritics, ensemble, member_updates, split
-from vgf.budgets.ladder import Rung, checked, ladder
-from vgf.budgets.measure import evidence, held_rows
-from vgf.budgets.report import BudgetReport, judges_path, report_path
-from vgf.budgets.rule import Rule, decide
 from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
 from vgf.records import Record
 from vgf.support.given import place, shown, whole
+from vgf.training.budgets.acting import policy_digest
+from vgf.training.budgets.critics import AgentCritics, ensemble, member_updates, split
+from vgf.training.budgets.ladder import Rung, checked, ladder
+from vgf.training.budgets.measure import evidence, held_rows
+from vgf.training.budgets.report import BudgetReport, judges_path, report_path
+from vgf.training.budgets.rule import Rule, decide
 from vgf.training.checkpoints import POLICY, join_seeds, load_agent, one_seed, save_policy
 from vgf.training.device import choose_device
 
@@ -56,7 +56,7 @@ def choose_budget(
     """Choose how far a policy's particles should move, and how many they should be, from data alone.
 
     Critics that did not move the particles judge a ladder of displacements, and what they promise is held to what came
-    on held-out trajectories; see `vgf.budgets.rule`. An error that all critics share may stay unseen.
+    on held-out trajectories; see `vgf.training.budgets.rule`. An error that all critics share may stay unseen.
 
     Args:
         policies: a record, its folder, or a policy's file, of vgf.
@@ -67,8 +67,8 @@ def choose_budget(
         members: critics of the ensemble, >= 2.
         updates: of each of its critics; when None together a tenth of the policy's, each 2,000, or its own if fewer.
         batch_size: of those updates.
-        rule: constants, those of `vgf.budgets.rule` when None.
-        rungs: the ladder, to which the plain clone is added; `vgf.budgets.ladder.ladder()` when None.
+        rule: constants, those of `vgf.training.budgets.rule` when None.
+        rungs: the ladder, to which the plain clone is added; `vgf.training.budgets.ladder.ladder()` when None.
         device: where it computes: cpu, cuda, cuda:N, or auto.
         save: put the report beside the policy, in place of one that is there, with the ensemble it rests on.
 

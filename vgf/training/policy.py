@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vgf.agents import VGF, Agent
-from vgf.budgets.acting import act_by, act_by_state, policy_digest
-from vgf.budgets.report import BudgetReport, judges_path, read_report, report_path
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.support.given import place, shown, whole
+from vgf.training.budgets.acting import act_by, act_by_state, policy_digest
+from vgf.training.budgets.report import BudgetReport, judges_path, read_report, report_path
 from vgf.training.checkpoints import POLICY, load_agent, one_seed, save_policy
 from vgf.training.device import choose_device
 

@@ -19,9 +19,6 @@ import torch
 from torch import Tensor
 
 from vgf import records
-from vgf.budgets.ladder import Rung, Unit
-from vgf.budgets.measure import HeldRows, actions_of, evidence, held_rows
-from vgf.budgets.rule import Rule
 from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget, transport, value_gradient
 from vgf.networks import SeedStreams
@@ -37,12 +34,15 @@ from vgf.support.given import shown
 from vgf.support.paths import data_folder
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.support.scales import ScaleName
+from vgf.training.budgets.ladder import Rung, Unit
+from vgf.training.budgets.measure import HeldRows, actions_of, evidence, held_rows
+from vgf.training.budgets.rule import Rule
 
 SCALE: ScaleName = "cpu"
 
 
 class WishCritics:
-    """Rating networks as `vgf.budgets.measure.Critics` of a wish: observations [S, B, c + 1], actions in the box.
+    """Rating networks as `Critics` of `vgf.training.budgets.measure`: observations [S, B, c + 1], actions in the box.
 
     Args:
         wish: what is valued.

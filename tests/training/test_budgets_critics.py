@@ -10,10 +10,10 @@ import torch
 
 from tests.helpers.own_runs import CONFIG, trajectories
 from vgf.agents import VGF, Dims
-from vgf.budgets.critics import AgentCritics, ensemble, member_updates, split
-from vgf.budgets.measure import trajectories_of
 from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
+from vgf.training.budgets.critics import AgentCritics, ensemble, member_updates, split
+from vgf.training.budgets.measure import trajectories_of
 
 DATA = own_transitions(trajectories(count=12))
 SMALL = replace(CONFIG, pretrain=3, bank=4)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from vgf.agents.vgf import VGF
-from vgf.budgets.critics import AgentCritics
-from vgf.budgets.measure import actions_of, gains_of
-from vgf.budgets.report import BudgetReport
-from vgf.budgets.rule import Judged, choose_by_state
 from vgf.datasets.transitions import digest
 from vgf.networks import SeedStreams
+from vgf.training.budgets.critics import AgentCritics
+from vgf.training.budgets.measure import actions_of, gains_of
+from vgf.training.budgets.report import BudgetReport
+from vgf.training.budgets.rule import Judged, choose_by_state
 
 
 @torch.no_grad()

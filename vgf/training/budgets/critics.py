@@ -1,4 +1,4 @@
-"""Trained agents as `vgf.budgets.measure.Critics`, and a cheap ensemble of critics that moved nothing.
+"""Trained agents as `vgf.training.budgets.measure.Critics`, and a cheap ensemble of critics that moved nothing.
 
 The ensemble's members share the policy's reference and learn at L_train = 0, each from trajectories drawn with
 replacement (a bootstrap over trajectories), all in one batched run with one seed a member. Its cost is that of so many
@@ -18,10 +18,10 @@ from torch import Tensor
 from vgf.agents.bank import ActionBank
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
-from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
+from vgf.training.budgets.measure import trajectories_of
 
 UPDATES_AT_ONCE = 50
 

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from vgf.agents.bank import ActionBank
 from vgf.agents.vgf import VGF
-from vgf.budgets.critics import ensemble
-from vgf.budgets.measure import trajectories_of
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
+from vgf.training.budgets.critics import ensemble
+from vgf.training.budgets.measure import trajectories_of
 
 DRAWS = 2  # actions of the policy at each state of the data
 Act = Callable[[Tensor], Tensor]  # observations [1, B, o] to actions [1, B, d]

@@ -1,8 +1,8 @@
 """What the rule needs to know, measured with critics on data: gains of rungs, and promises beside what came.
 
 `Critics` is all that is asked of a policy or an ensemble: sample the reference, move particles, value actions. Trained
-agents have it by `vgf.budgets.critics`; a closed form in a test has it just as well. Seeds are the leading axis
-throughout. Where movers are judges too (seeds of one record), none judges what it moved itself.
+agents have it by `vgf.training.budgets.critics`; a closed form in a test has it just as well. Seeds are the leading
+axis throughout. Where movers are judges too (seeds of one record), none judges what it moved itself.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vgf.budgets.ladder import Rung, Unit, budget_of
-from vgf.budgets.rule import Judged
-from vgf.budgets.slopes import HeldOut
 from vgf.datasets.transitions import Transitions
 from vgf.flow import Budget, best_of
+from vgf.training.budgets.ladder import Rung, Unit, budget_of
+from vgf.training.budgets.rule import Judged
+from vgf.training.budgets.slopes import HeldOut
 
 REFERENCE_ACTIONS = 16  # of each state, for means over the reference
 MOST_ROWS = 20_000  # held-out transitions that returns are made of

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tests.helpers.known_critics import A_TRAJECTORY, SIGMA, STD, KnownCritics, quadratic, scaled, world
-from vgf.budgets import measure
-from vgf.budgets.ladder import CLONE, Rung, Unit, ladder
 from vgf.datasets.transitions import Transitions
+from vgf.training.budgets import measure
+from vgf.training.budgets.ladder import CLONE, Rung, Unit, ladder
 
 Q = quadratic((0.3, 0.0))
 

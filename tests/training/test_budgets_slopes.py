@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vgf.budgets import slopes
-from vgf.budgets.slopes import HeldOut, Slope
+from vgf.training.budgets import slopes
+from vgf.training.budgets.slopes import HeldOut, Slope
 
 
 def held(seed: int, truth: float = 1.0, trajectories: int = 60, bias: float = 0.0, critics: int = 4) -> HeldOut:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tests.helpers.own_runs import CONFIG
 from vgf.agents import VGF, Dims
-from vgf.budgets.fitted_q import Act, fitted_q
 from vgf.datasets.transitions import Transitions
+from vgf.training.budgets.fitted_q import Act, fitted_q
 
 DISCOUNT = 0.8
 SMALL = replace(CONFIG, pretrain=1, hidden=(32, 32), discount=DISCOUNT, tau=0.2, learning_rate=3e-3)

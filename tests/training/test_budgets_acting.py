@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tests.helpers.budget_records import DATA, SETTINGS, a_record
-from vgf.budgets.acting import act_by, act_by_state, policy_digest
-from vgf.budgets.ladder import CLONE, Rung
-from vgf.budgets.report import judges_path, report_path
 from vgf.networks import SeedStreams
+from vgf.training.budgets.acting import act_by, act_by_state, policy_digest
+from vgf.training.budgets.ladder import CLONE, Rung
+from vgf.training.budgets.report import judges_path, report_path
 from vgf.training.checkpoints import POLICY, load_agent, one_seed
 from vgf.training.choose import choose_budget
 

@@ -2,8 +2,9 @@ r"""The rule: from what critics say of each rung, and of the data's own actions,
 
 1. **Gain.** Critics that did not move the particles value the chosen action: G(b) = mean over judges and states of
    Q_j(s, a_b) less the mean of Q_j over the reference's actions, so the plain clone has gain 0.
-2. **Bound.** c(b) G(b) - kappa U(b): U is the standard error over judges and states, kappa from `vgf.budgets.slopes`,
-   and c <= 1 what comes of a promise at that distance: the slope of the tail that 1 + x lies in, its lower bound, or 1.
+2. **Bound.** c(b) G(b) - kappa U(b): U is the standard error over judges and states, kappa is from
+   `vgf.training.budgets.slopes`, and c <= 1 what comes of a promise at that distance: the slope of the tail that 1 + x
+   lies in, its lower bound, or 1.
 3. **Radius.** A particle of the reference is one sigma from its mean (root mean square); moved by at most x sigma it
    is at most 1 + x away (Minkowski). So x is trusted up to the reach less 1.
 4. **Gate.** What a step adds to the same N unmoved, times c, must be promised above a share of the critics' TD noise.
@@ -24,9 +25,9 @@ from typing import Literal
 
 import numpy as np
 
-from vgf.budgets import slopes
-from vgf.budgets.ladder import CLONE, Rung, mmd2_of
-from vgf.budgets.slopes import HeldOut, Slope
+from vgf.training.budgets import slopes
+from vgf.training.budgets.ladder import CLONE, Rung, mmd2_of
+from vgf.training.budgets.slopes import HeldOut, Slope
 
 
 @dataclass(frozen=True)

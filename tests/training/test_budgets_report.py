@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.budget_reports import LEAP, STEP, STILL, a_report
-from vgf.budgets.ladder import CLONE, budget_of
-from vgf.budgets.report import read_report, report_path
+from vgf.training.budgets.ladder import CLONE, budget_of
+from vgf.training.budgets.report import read_report, report_path
 
 
 def test_the_sentence_says_what_to_do_and_why_no_more() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vgf import theory
-from vgf.budgets.ladder import CLONE, LONGEST_STEP, Rung, Unit, budget_of, checked, ladder, mmd2_of, steps_of
 from vgf.flow import transport
+from vgf.training.budgets.ladder import CLONE, LONGEST_STEP, Rung, Unit, budget_of, checked, ladder, mmd2_of, steps_of
 
 UNIT = Unit(sigma=0.3, slope=2.0, dimension=4)
 

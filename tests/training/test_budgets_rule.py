@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tests.helpers.known_critics import KnownCritics, Value, plus, quadratic, scaled, wave, world
-from vgf.budgets.ladder import CLONE, Rung, ladder
-from vgf.budgets.measure import HeldRows, actions_of, held_out, judge, unit_of
-from vgf.budgets.rule import Decision, Judged, Rule, choose_by_state, decide
-from vgf.budgets.slopes import HeldOut
+from vgf.training.budgets.ladder import CLONE, Rung, ladder
+from vgf.training.budgets.measure import HeldRows, actions_of, held_out, judge, unit_of
+from vgf.training.budgets.rule import Decision, Judged, Rule, choose_by_state, decide
+from vgf.training.budgets.slopes import HeldOut
 
 SHRINK = Literal["none", "estimate", "lower"]
 SHORT = ladder((0.0, 0.5, 2.0), (1, 5))

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from vgf.budgets.ladder import CLONE, Rung, Unit, budget_of
-from vgf.budgets.rule import Decision, Line
-from vgf.budgets.slopes import Slope
 from vgf.flow import Budget
 from vgf.support.files import write_json
 from vgf.support.json_text import read_facts
+from vgf.training.budgets.ladder import CLONE, Rung, Unit, budget_of
+from vgf.training.budgets.rule import Decision, Line
+from vgf.training.budgets.slopes import Slope
 
 SCHEMA = 1  # of the file; raised when a field changes its meaning
 WHY = {

@@ -14,7 +14,7 @@ from tests.helpers.toy_runs import toy_data
 from vgf.agents.vgf_config import PRESETS
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
-from vgf.release import check
+from vgf.results import release_check as check
 from vgf.results import trained_policies
 
 RELEASE = PRESETS["release"]
@@ -102,7 +102,7 @@ def test_bad_words_get_one_line(
     monkeypatch.setattr(check, "dataset_file", lambda *_: tmp_path / "none")
     told = ["--release", str(tmp_path), "--release-python", sys.executable, "--results", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["release_check", "online.cpu", *words, *told])
-    assert trained_policies.main(check.command, "vgf.release.check") == 2
+    assert trained_policies.main(check.command, "vgf.results.release_check") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 """Is it our code? The authors' own code, trained on the very same transitions with the very same sizes.
 
-    python -m vgf.release.check online.cpu --method vgf_in_step --release CLONE --release-python PYTHON
+    python -m vgf.results.release_check online.cpu --method vgf_in_step --release CLONE --release-python PYTHON
 
 takes dataset, sizes, updates and seeds of one method of a study, has the release train as many updates on them in its
 own interpreter, lets its policies act in the environment of our evaluation at the study's test budgets, and writes
@@ -202,4 +202,4 @@ def of_task(
 
 
 if __name__ == "__main__":
-    sys.exit(trained_policies.main(command, "vgf.release.check"))
+    sys.exit(trained_policies.main(command, "vgf.results.release_check"))
