@@ -92,6 +92,16 @@ def test_only_the_transition_whose_successor_is_not_there_is_left_out_and_that_i
     assert "1 of 12 rows end by time without a successor" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("rewards", [np.linspace(0.5, 2.0, 12), np.ones(12)], ids=["dense", "constant"])
+def test_rewards_of_rows_that_may_be_steps_are_told_where_they_are_not_read(rewards: Any, capsys: Any) -> None:
+    steps = as_d4rl_has_it(follow=False) | {"terminals": np.tile([0, 0, 0, 1], 3), "rewards": rewards}
+    told = "3 rows marked by terminals are read as final observations"
+    assert len(own_transitions({n: v for n, v in steps.items() if n != "timeouts"}).rewards) == 9
+    assert told in capsys.readouterr().err
+    assert len(own_transitions(steps | {"timeouts": np.zeros(12)}).rewards) == 12
+    assert told not in capsys.readouterr().err
+
+
 def changed(**changes: Any) -> Arrays:
     arrays = as_ogbench_loads() | changes
     return {name: values for name, values in arrays.items() if values is not None}

@@ -154,8 +154,18 @@ def _of_trajectories(arrays: Arrays, where: str) -> _Rows:
         raise DataError(f"{where}: {fault}; {SEE}")
     here = np.flatnonzero(~last)
     masks = arrays["masks"][here] if "masks" in arrays else np.ones(len(here))
+    notes = () if "masks" in arrays else _last_rewards(arrays["rewards"], last, where)
     layout = "trajectories, the last row of each its final observation"
-    return _Rows(here, here + 1, "observations", last[here + 1], masks, layout, ())
+    return _Rows(here, here + 1, "observations", last[here + 1], masks, layout, notes)
+
+
+def _last_rewards(rewards: np.ndarray, last: np.ndarray, where: str) -> tuple[str, ...]:
+    """Return a word where last rows have rewards, which their actions may have earned; see `_unread_rewards` too."""
+    some, others = rewards[~last], rewards[last][np.isfinite(rewards[last]) & (rewards[last] != 0)]
+    if not len(others) or ((some == some[0]).all() and (others != some[0]).any()):
+        return ()
+    told = f"{where}: {int(last.sum())} rows marked by terminals are read as final observations, without their rewards"
+    return (f"{told} ({others[0]:g}); if each row is a step, and terminals its task's end, add timeouts, 0 for none",)
 
 
 def trajectory_fault(last: np.ndarray) -> str | None:
