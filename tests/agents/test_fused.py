@@ -38,6 +38,7 @@ VGF = {
     "one wide layer": replace(BASE, particles=10, hidden=(131,)),
     "three layers": replace(BASE, particles=6, hidden=(40, 33, 64), repulsion=False),
 }
+DQL = replace(CONFIGS["diffusion_ql"]["default"], hidden=(24, 17))
 SHAPES = ("bc default", "best_of_n default", "td3_bc default", "td3_bc paper", "rebrac default", "iql default")
 RIVALS = {
     shape: (name, replace(CONFIGS[name][preset], hidden=(24, 17)))
@@ -48,6 +49,10 @@ RIVALS |= {
     "idql pretrained": ("idql", replace(RIVALS["idql ifql"][1], pretrain=1)),
     "iql learnt": ("iql", replace(RIVALS["iql default"][1], std="learnt")),
     "fql normalised": ("fql", replace(RIVALS["fql default"][1], normalise_q=True)),
+    "idql paper": ("idql", replace(CONFIGS["idql"]["paper"], hidden=(24, 17), diffusion_steps=4)),
+    "diffusion_ql default": ("diffusion_ql", replace(DQL, average_start=0, average_every=2)),
+    "diffusion_ql clipped": ("diffusion_ql", replace(DQL, gradient_norm=0.05, backup_samples=3, eta=4.0)),
+    "diffusion_ql one step": ("diffusion_ql", replace(DQL, diffusion_steps=1, gradient_norm=9.0)),
     "rebrac no penalty": ("rebrac", replace(RIVALS["rebrac default"][1], critic_penalty=0.0)),
 }
 CASES = {f"vgf {name}": ("vgf", config) for name, config in VGF.items()} | RIVALS
@@ -263,8 +268,6 @@ def test_rows_that_are_not_there_are_refused() -> None:
     [
         ("vgf", replace(BASE, reference="gaussian"), "its reference is a Gaussian"),
         ("vgf", replace(BASE, particles=65), "at most 64 particles, not 65"),
-        ("idql", replace(CONFIGS["idql"]["paper"], hidden=(8,)), "its behaviour policy is a diffusion"),
-        ("diffusion_ql", replace(CONFIGS["diffusion_ql"]["default"], hidden=(8,)), "has no fused update"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )

@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from vgf.agents.base import Agent, Dims
+from vgf.agents import fused
+from vgf.agents.base import Agent, Dims, Precision
 from vgf.agents.diffusion import Diffusion
 from vgf.agents.heads import clip_gradients, follow, frozen, gumbel
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch
 from vgf.flow import Budget, best_of
-from vgf.networks import Critic, SeedStreams
+from vgf.networks import Critic, Draw, SeedStreams
 from vgf.support.config import check_config
 
 
@@ -44,6 +45,7 @@ class DiffusionQLConfig:
         gradient_norm: largest norm of a seed's gradient, for policy and critic each; chosen per task, 1 to 10.
         hidden: widths of the hidden layers, of every network (park2025fql).
         layer_norm: normalise before the activations of the critics (park2025fql).
+        precision: of the products, see `vgf.agents.base.Precision`.
         learning_rate: of Adam, for every network.
         tau: rate at which the target critic follows.
         discount: gamma; experiment files leave it to the task.
@@ -59,6 +61,7 @@ class DiffusionQLConfig:
     gradient_norm: float = 1.0
     hidden: tuple[int, ...] = (512, 512, 512, 512)
     layer_norm: bool = True
+    precision: Precision = field(default="float32", metadata={"before": "float32"})
     learning_rate: float = 3e-4
     tau: float = 0.005
     discount: float = 0.99
@@ -99,6 +102,31 @@ class DiffusionQL(Agent):
     def metric_names(self) -> tuple[str, ...]:
         """Loss, value and target of the critics; the two parts of the policy's loss."""
         return ("critic/loss", "critic/q", "critic/target", "actor/cloning", "actor/q")
+
+    def recipe(self, batch: int) -> fused.Recipe:
+        """Return how the fused core does an update; see `Agent.recipe`."""
+        c, role, d = self.config, fused.Role, self.dims.action
+        draws = (
+            Draw("particles", "normal", self.average.noise_shape(batch, c.backup_samples, d)),
+            Draw("particles", "normal", (batch, d)),
+            Draw("particles", "uniform", (batch,)),
+            Draw("particles", "normal", self.actor.noise_shape(batch, d)),
+            Draw("particles", "uniform", ()),
+        )
+        return fused.Recipe(
+            fused.Method.DIFFUSION_QL,
+            {
+                role.ACTOR: fused.Network.of(self.actor.net, "actor"),
+                role.CRITIC: fused.Network.of(self.critic.net, "critic"),
+                role.ACTOR_TARGET: fused.Network.of(self.average.net),
+                role.TARGET: fused.Network.of(self.target.net),
+            },
+            dict(enumerate(draws)),
+            (c.discount, c.tau, c.eta, c.gradient_norm, c.average_rate, c.average_start),
+            fused.Flag.DIFFUSION,
+            {name: place for place, name in enumerate(self.metric_names)},
+            counts={"flow_steps": c.diffusion_steps, "particles": c.backup_samples, "delay": c.average_every},
+        )
 
     def update(self, batch: Batch) -> Metrics:
         """Take a step on the critics and one on the policy; then the target and the running mean follow."""

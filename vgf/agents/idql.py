@@ -24,7 +24,7 @@ from vgf.agents.iql import VALUE_METRICS, ImplicitQ, ImplicitQConfig
 from vgf.agents.reported import Metrics
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget, best_of
-from vgf.networks import SeedStreams
+from vgf.networks import MLP, SeedStreams
 from vgf.reference import FlowReference
 from vgf.support.config import check_config
 
@@ -93,26 +93,25 @@ class IDQL(ImplicitQ):
         return (*VALUE_METRICS, "reference/loss")
 
     def recipe(self, batch: int) -> fused.Recipe:
-        """Return how the fused core does an update, with a flow as behaviour policy; see `Agent.recipe`."""
+        """Return how the fused core does an update; see `Agent.recipe`."""
         c = self.config
-        if not isinstance(self.reference, FlowReference) or not isinstance(self.average, FlowReference):
-            raise fused.Unavailable("its behaviour policy is a diffusion")
-        if self.updates < c.pretrain:
+        if self.updates < c.pretrain and isinstance(self.reference, FlowReference):
             return clone_recipe(self.reference, self.clone_draws(batch), c.pretrain)
         networks, metrics = self.values_recipe()
         settings = (c.discount, c.tau, c.expectile, 0.0, 0.0, c.average_rate)
         if c.pretrain:
             return fused.Recipe(fused.Method.IMPLICIT, networks, {}, settings, metrics=metrics)
-        networks[fused.Role.REFERENCE] = fused.Network.of(self.reference.velocity.net, "reference")
-        networks[fused.Role.ACTOR_TARGET] = fused.Network.of(self.average.velocity.net)
+        networks[fused.Role.REFERENCE] = fused.Network.of(_net(self.reference), "reference")
+        networks[fused.Role.ACTOR_TARGET] = fused.Network.of(_net(self.average))
+        by_diffusion = c.behaviour == "diffusion"
         return fused.Recipe(
             fused.Method.IMPLICIT,
             networks,
             dict(enumerate(self.clone_draws(batch))),
             settings,
-            fused.Flag.CLONE,
+            fused.Flag.of({fused.Flag.CLONE: True, fused.Flag.DIFFUSION: by_diffusion}),
             metrics | {"reference/loss": 7},
-            counts={"flow_steps": c.flow_steps},
+            counts={"flow_steps": c.diffusion_steps if by_diffusion else c.flow_steps},
         )
 
     def prepare(self, transitions: Transitions) -> None:
@@ -150,6 +149,11 @@ class IDQL(ImplicitQ):
             shape = self.average.noise_shape(*shape)
         actions = self.average.sample(observations, (streams or self.streams["acting"]).normal(*shape))
         return best_of(actions, self.target(observations, actions).amin(1))
+
+
+def _net(behaviour: Diffusion | FlowReference) -> MLP:
+    """Return the perceptron of a behaviour policy."""
+    return behaviour.velocity.net if isinstance(behaviour, FlowReference) else behaviour.net
 
 
 def _make_behaviour(config: IDQLConfig, dims: Dims, streams: SeedStreams) -> Diffusion | FlowReference:

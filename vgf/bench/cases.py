@@ -31,7 +31,7 @@ SIZES = {  # "paper" is what xu2026vgf's public scripts train, "small" and "tiny
 }
 SizeName = Literal["paper", "small", "tiny"]
 PathName = Literal["eager", "fast", "fused", "graph"]
-AgentName = Literal["vgf", "best_of_n", "fql", "iql", "rebrac", "td3_bc", "bc"]
+AgentName = Literal["vgf", "best_of_n", "fql", "iql", "idql", "rebrac", "td3_bc", "diffusion_ql", "bc"]
 PresetName = Literal["paper", "release", "banked", "amortised"]
 _BANKED = replace(PRESETS["release"], pretrain=1, bank=10)
 TIMED: dict[str, VGFConfig] = {

@@ -15,6 +15,7 @@ import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import torch
 from filelock import FileLock
 
 SOURCE = Path(__file__).with_name("update.cpp")
-SOURCES = (SOURCE, SOURCE.with_name("flow.h"), SOURCE.with_name("perceptron.h"))
+SOURCES = (SOURCE, *(SOURCE.with_name(f"{name}.h") for name in ("diffusion", "flow", "perceptron", "rivals", "worker")))
 FLAGS = (
     *("-O3", "-march=native", "-std=c++20", "-fPIC", "-shared", "-pthread"),
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"),  # sums may be reordered
@@ -176,18 +177,27 @@ def _compile(cxx: str, path: Path) -> Path:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run the compiler to its end.
+    """Run the compiler to its end; where it is given up, or this process is stopped, what it has started ends too.
 
     Raises:
         Unavailable: if it cannot be started, or does not end.
     """
-    settings = {"capture_output": True, "text": True, "errors": "replace", "stdin": subprocess.DEVNULL}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
-        return subprocess.run(command, timeout=BUILD_SECONDS, **settings)  # type: ignore[call-overload]
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"{command[0]} took more than {BUILD_SECONDS} s") from None
+        # g++ has the work done by other programs, which its own end would not stop: so a group of their own
+        process = subprocess.Popen(command, text=True, errors="replace", start_new_session=True, **pipes)  # type: ignore[call-overload]
     except OSError as error:
         raise Unavailable(f"{command[0]} cannot be started ({error.strerror})") from None
+    with process:
+        try:
+            out, said = process.communicate(timeout=BUILD_SECONDS)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise Unavailable(f"{command[0]} took more than {BUILD_SECONDS} s") from None
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, said)
 
 
 def _fingerprint(cxx: str) -> str:

@@ -1,4 +1,4 @@
-"""What the fused core is told: the structures of `update.cpp`, field by field, and how an agent fills them.
+"""What the fused core is told: the structures of `worker.h`, field by field, and how an agent fills them.
 
 Nothing is copied in or out. The core writes to the parameters, the targets and Adam's moments where the modules and the
 optimizers hold them, so `state_dict`, checkpoints, evaluation and the eager twin see what it has written, and a run may
@@ -24,23 +24,23 @@ PRECISIONS = {"float32": 1, "bfloat16": 2, "bfloat16_all": 3}
 
 
 class Method(IntEnum):
-    """`Method` of update.cpp."""
+    """`Method` of worker.h."""
 
-    VGF, FQL, IMPLICIT, TD3, BANK = range(5)
+    VGF, FQL, IMPLICIT, TD3, BANK, DIFFUSION_QL = range(6)
 
 
 class Role(IntEnum):
-    """`Role` of update.cpp: a network's place."""
+    """`Role` of worker.h: a network's place."""
 
     CRITIC, TARGET, REFERENCE, ACTOR, FIT, VALUE, ACTOR_TARGET, STD = range(8)
 
 
 class Flag(IntFlag):
-    """`Flag` of update.cpp."""
+    """`Flag` of worker.h."""
 
     NONE = 0
     TRAIN_CRITIC, CLONE, ADAM_FLOW, REPULSION, FLOW_MIN, TARGET_MIN, TARGET_MAX = (1 << i for i in range(7))
-    UNIT_GRADIENT, NORMALISE_Q, SQUASH, WEIGHTED, FIRST_CRITIC, MEAN_SQUARE = (1 << i for i in range(7, 13))
+    UNIT_GRADIENT, NORMALISE_Q, SQUASH, WEIGHTED, FIRST_CRITIC, MEAN_SQUARE, DIFFUSION = (1 << i for i in range(7, 14))
 
     @classmethod
     def of(cls, flags: Mapping[Flag, bool]) -> Flag:
@@ -49,7 +49,7 @@ class Flag(IntFlag):
 
 
 class Mlp(ctypes.Structure):
-    """`Mlp` of update.cpp."""
+    """`Mlp` of worker.h."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("depth", "members", "norm")),
@@ -61,7 +61,7 @@ class Mlp(ctypes.Structure):
 
 
 class Job(ctypes.Structure):
-    """`Job` of update.cpp."""
+    """`Job` of worker.h."""
 
     _fields_ = (
         *(
@@ -70,7 +70,7 @@ class Job(ctypes.Structure):
         ),
         ("networks", Mlp * len(Role)),
         *((n, ctypes.c_void_p) for n in ["observations", "actions", "rewards", "masks", "next_observations", "index"]),
-        ("noise", ctypes.c_void_p * 4),
+        ("noise", ctypes.c_void_p * 5),
         *((n, ctypes.c_void_p) for n in ["bank", "start"]),
         *(
             (n, ctypes.c_int64)
@@ -111,7 +111,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the core does an agent's update; what each field means to a method stands in update.cpp.
+    """How the core does an agent's update; what each field means to a method stands in update.cpp and rivals.h.
 
     Attributes:
         method: which.
@@ -121,7 +121,7 @@ class Recipe:
         flags: its choices.
         metrics: names by the place the core reports them at.
         delayed: names that only every `delay`-th update reports.
-        counts: particles, flow_steps, train_steps, delay, where the method has them.
+        counts: particles, flow_steps (a diffusion's too), train_steps, delay, where the method has them.
         bank: actions to draw from, [S, T, K, d] in float16, with the stream "particles"; None where there is none.
         until: number of the last update that is done like this; None where all are.
         sigma: unit of the flow's steps, [S]; None where they are in action units.
