@@ -110,6 +110,10 @@ def test_without_a_policy_and_with_two_words_it_is_one_line(root: Path, capsys: 
     with pytest.raises(ValueError, match="no policy of vgf, gone; `vgf train` leaves them"):
         budget_campaign.run(root, root)
     assert not (root / "budget.campaign").exists()
+    (root / "budget.campaign").mkdir()
+    (root / "budget.campaign" / "cells.csv").write_text("task,method,seed\n")
+    with pytest.raises(ValueError, match="no policy of vgf, gone"):  # a folder that is not there
+        budget_campaign.run(root / "elsewhere", root)
     capsys.readouterr()
     assert budget_campaign.main(["a", "b"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -179,7 +179,7 @@ def run(root: Path, results: Path | None = None) -> None:
     """
     plan, folder = rules_file(PART), (results or records.results_folder()) / f"{STUDY}.{PART}"
     own, todo = plan[PART], left(plan, folder, root)
-    if not todo and not (folder / "cells.csv").exists():
+    if not todo and not ((folder / "cells.csv").exists() and (root / own["study"]).is_dir()):
         raise ValueError(
             f"{root / own['study']}: no policy of {', '.join(own['rows'])}; `vgf train` leaves them beside its records"
         )

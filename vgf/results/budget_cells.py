@@ -124,9 +124,15 @@ def paired_error(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def score(folder: Path) -> None:
-    """Write what each rule of a part scored, from its tables alone."""
+    """Write what each rule of a part scored, from its tables alone; scores that are the same are left as they are."""
     part = read(folder.name.removeprefix(f"{STUDY}."), results=folder.parent)
     table = budget_rules.scores(part.cells, part.every).rename(columns={"world": "task", "rule": "method"})
     made = {f"{task}/{method}": code_provenance() for task, method in zip(table["task"], table["method"], strict=True)}
-    policy_tables.write(folder / "scores.csv", table, made)
+    path = folder / "scores.csv"
+    if (
+        not path.exists()
+        or path.read_bytes() != policy_tables.as_csv(table)
+        or any(policy_tables.faults(folder, path.name))
+    ):
+        policy_tables.write(path, table, made)
     log(table.round(3).to_string(index=False))

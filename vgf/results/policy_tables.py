@@ -49,9 +49,14 @@ def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -
         other = ~(before["task"] + "/" + before["method"]).isin(made)
         table = pd.concat([before[other], table])
         made = {**read_facts(path.with_suffix(".json"), made=dict)["made"], **made}
-    write_bytes(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
+    write_bytes(path, as_csv(table))
     write_json(path.with_suffix(".json"), {"sha256": sha256(path), "made": dict(made)})
     log(f"{path}: {len(table)} rows")
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """Return a table as it is written."""
+    return table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode()
 
 
 def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:
