@@ -137,10 +137,10 @@ def test_the_card_is_written_between_its_marks(small: Path, tmp_path: Path, caps
 
 
 def test_an_interrupt_is_a_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(_: list[str]) -> None:
+    def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vgf.sources.commands.main", interrupted)
+    monkeypatch.setattr("vgf.sources.commands.List.run", interrupted)
     status, _, err = run(capsys, "data", "list")
     assert status == 130
     assert err == "vgf: interrupted; what was finished is kept, run again to go on\n"

@@ -1,8 +1,8 @@
 """`vgf`: one command, thin: it finds the function behind a word and turns bad input into one line.
 
-Only that function's module is imported, so `vgf --help` is immediate. A command is a function of the remaining
-arguments, named in `COMMANDS`; it parses them with tyro from documented dataclasses. It ends normally (exit 0) or
-raises ValueError or OSError, whose message is then the whole output (exit 2). VGF_DEBUG=1 shows the traceback
+Only that function's module is imported, so `vgf --help` is immediate. A command is named in `COMMANDS`: a documented
+function, or documented dataclasses with a `run`, from which tyro parses the remaining arguments. It ends normally (exit
+0) or raises ValueError or OSError, whose message is then the whole output (exit 2). VGF_DEBUG=1 shows the traceback
 instead.
 """
 
@@ -16,17 +16,23 @@ from importlib import import_module
 from vgf.support.given import expanded
 
 COMMANDS = {
-    "data": ("vgf.sources.commands:main", "list, get, check and describe datasets"),
-    "train": ("vgf.training.commands:main", "train the methods of an experiment file and leave records"),
-    "estimate": ("vgf.training.estimate_command:main", "say what an experiment costs here, in hours and disk"),
-    "evaluate": ("vgf.training.evaluate_command:main", "evaluate a record's policy anew, at several test budgets"),
-    "budget": ("vgf.training.budget_command:main", "choose how far a policy should move, from data alone"),
-    "bench": ("vgf.bench.commands:main", "time updates, transport and data on this machine"),
+    "data": ("vgf.sources.commands:Command", "list, get, check and describe datasets"),
+    "train": ("vgf.training.commands:train_command", "train the methods of an experiment file and leave records"),
+    "estimate": (
+        "vgf.training.estimate_command:estimate_command",
+        "say what an experiment costs here, in hours and disk",
+    ),
+    "evaluate": (
+        "vgf.training.evaluate_command:evaluate_command",
+        "evaluate a record's policy anew, at several test budgets",
+    ),
+    "budget": ("vgf.training.budget_command:budget_command", "choose how far a policy should move, from data alone"),
+    "bench": ("vgf.bench.commands:Subcommand", "time updates, transport and data on this machine"),
     "rlhf": (
-        "vgf.rlhf.study.commands:main",
+        "vgf.rlhf.study.commands:Command",
         "the flow on language: run, latent, prepare, sft, reward, judge, train, align, table",
     ),
-    "tables": ("vgf.results.commands:main", "turn records into tables, or check what is shown against them"),
+    "tables": ("vgf.results.commands:tables_command", "turn records into tables, or check what is shown against them"),
 }
 
 
@@ -42,9 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         print(f"vgf: unknown command {words[0]!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    module, function = COMMANDS[words[0]][0].split(":")
+    module, name = COMMANDS[words[0]][0].split(":")
     try:
-        getattr(import_module(module), function)(words[1:])
+        import tyro  # only here: it takes longer to load than the usage to print
+
+        command = tyro.cli(getattr(import_module(module), name), prog=f"vgf {words[0]}", args=words[1:])
+        if command is not None:
+            command.run()
     except KeyboardInterrupt:
         print("vgf: interrupted; what was finished is kept, run again to go on", file=sys.stderr)
         return 130

@@ -6,7 +6,6 @@ import itertools
 import json
 import statistics
 import tempfile
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,8 +216,3 @@ Subcommand = (
     | Annotated[Start, tyro.conf.subcommand("start")]
     | Annotated[Profile, tyro.conf.subcommand("profile")]
 )
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf bench` with its arguments."""
-    tyro.cli(Subcommand, prog="vgf bench", args=list(arguments)).run()

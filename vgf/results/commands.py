@@ -148,8 +148,3 @@ def tables_command(
             for suffix, render in FORMATS.items():
                 with written_whole(out / f"{table.label}.{suffix}") as stream:
                     stream.write(render(table).encode())
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf tables` with its arguments."""
-    tyro.cli(tables_command, prog="vgf tables", args=list(arguments))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -132,12 +131,6 @@ Command = (
     | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[Card, tyro.conf.subcommand("card")]
 )
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf data` with its arguments."""
-    command: Any = tyro.cli(Command, prog="vgf data", args=list(arguments))
-    command.run()
 
 
 def _present(name: str) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -68,8 +67,3 @@ def data_of(record: Path, data: Path | None = None) -> Transitions | Path:
         if file is None or not data.exists():
             raise ValueError(f"{folder}: its data are not at {data}; `vgf data get {task.dataset}`, or say --data")
     return load(task.name, data)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf budget` with its arguments."""
-    tyro.cli(budget_command, prog="vgf budget", args=list(arguments))

@@ -222,8 +222,3 @@ def _leave(inputs: TrainingInputs | None) -> None:
     for envs in (inputs.envs, inputs.acting) if inputs is not None else ():
         if envs is not None:
             close(envs)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf train` with its arguments."""
-    tyro.cli(train_command, prog="vgf train", args=list(arguments))

@@ -83,8 +83,3 @@ def _is_here(name: str, source: DatasetSource) -> bool:
     size = "full" if source.episodes is None else f"ep{source.episodes}"
     wanted = f"{dataset.name}.seed{source.seed}.{size}"
     return source.path is not None or any(path.stem == wanted for path in regenerated_files(dataset))
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf estimate` with its arguments."""
-    tyro.cli(estimate_command, prog="vgf estimate", args=list(arguments))

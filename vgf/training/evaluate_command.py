@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -49,8 +48,3 @@ def evaluate_command(
         close(envs)
     table = rows.groupby("test_steps")[["return", "success", "length"]].mean().reset_index()
     print(table.to_json(orient="records") if json else table.to_string(index=False))
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf evaluate` with its arguments."""
-    tyro.cli(evaluate_command, prog="vgf evaluate", args=list(arguments))

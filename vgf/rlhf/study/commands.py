@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -225,12 +224,6 @@ Command = (
     | Annotated[Align, tyro.conf.subcommand("align")]
     | Annotated[Table, tyro.conf.subcommand("table")]
 )
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run `vgf rlhf` with its arguments."""
-    command: Any = tyro.cli(Command, prog="vgf rlhf", args=list(arguments))
-    command.run()
 
 
 def _told(stage: str, facts: dict[str, Any]) -> None:
