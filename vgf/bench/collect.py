@@ -28,6 +28,7 @@ import torch
 import tyro
 
 from vgf.bench.machine import load, machine, runnable
+from vgf.support.errors import status_of
 from vgf.support.files import write_bytes
 from vgf.support.given import expanded
 from vgf.support.host import processor_kind
@@ -193,12 +194,8 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 
 def main() -> int:
     """Run `python -m vgf.bench.collect`; return 2 for bad input."""
-    try:
-        tyro.cli(Collect, prog="python -m vgf.bench.collect", args=expanded(sys.argv[1:])).run()
-    except (ValueError, OSError) as error:
-        print(f"collect: {error}", file=sys.stderr)
-        return 2
-    return 0
+    words = expanded(sys.argv[1:])
+    return status_of("collect", lambda: tyro.cli(Collect, prog="python -m vgf.bench.collect", args=words).run())
 
 
 if __name__ == "__main__":

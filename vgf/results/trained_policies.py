@@ -10,6 +10,7 @@ import tyro
 
 from vgf import records
 from vgf.agents.vgf import VGF
+from vgf.support.errors import status_of
 from vgf.support.given import expanded
 from vgf.training.checkpoints import POLICY, load_agent
 from vgf.training.experiments import Experiment, TaskPlan, read_experiment
@@ -70,9 +71,5 @@ def valuing_agent(folder: Path) -> VGF:
 
 def main(command: Callable[..., object], name: str) -> int:
     """Run a command of `python -m NAME`; return 2 for bad input, said in one line."""
-    try:
-        tyro.cli(command, prog=f"python -m {name}", args=expanded(sys.argv[1:]))
-    except (ValueError, OSError) as error:
-        print(f"{name.rpartition('.')[2]}: {error}", file=sys.stderr)
-        return 2
-    return 0
+    words = expanded(sys.argv[1:])
+    return status_of(name.rpartition(".")[2], lambda: tyro.cli(command, prog=f"python -m {name}", args=words))
