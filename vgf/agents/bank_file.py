@@ -25,7 +25,7 @@ from torch import Tensor
 from vgf.agents.computed import computed_by
 from vgf.datasets.transitions import digest
 from vgf.networks import SeedStreams
-from vgf.support.files import held, sha256, write_json, written_whole
+from vgf.support.files import held, sha256, write_bytes, write_json
 from vgf.support.json_text import read_facts
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
@@ -80,8 +80,7 @@ class BankFile:
             return
         self._flush()
         state = {"rows": torch.tensor(rows), "streams": streams.state()}
-        with written_whole(self.progress) as stream:
-            stream.write(safetensors.torch.save(state))
+        write_bytes(self.progress, safetensors.torch.save(state))
         self.saved = time.monotonic()
 
     def _read(self) -> Tensor | None:

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.files import locked, sha256, write_bytes, write_json
 from vgf.support.given import place
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
@@ -104,8 +104,7 @@ def append_rows(path: Path, rows: pd.DataFrame, keys: Sequence[str]) -> int:
             rows = rows[[key not in there for key in rows[list(keys)].itertuples(index=False, name=None)]]
         if len(rows):
             text = before + rows.to_csv(index=False, header=not before, float_format="%.9g", lineterminator="\n")
-            with written_whole(path) as stream:
-                stream.write(text.encode())
+            write_bytes(path, text.encode())
     return len(rows)
 
 

@@ -19,7 +19,7 @@ from vgf import records
 from vgf.results import policy_tables
 from vgf.results.table_text import FORMATS
 from vgf.results.tables import CHECKPOINTS, addresses, parse, read_study
-from vgf.support.files import sha256, written_whole
+from vgf.support.files import sha256, write_bytes
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder, project_folder
 
@@ -146,5 +146,4 @@ def tables_command(
             print(FORMATS[{"markdown": "md", "latex": "tex"}.get(format, format)](table), end="")
         else:
             for suffix, render in FORMATS.items():
-                with written_whole(out / f"{table.label}.{suffix}") as stream:
-                    stream.write(render(table).encode())
+                write_bytes(out / f"{table.label}.{suffix}", render(table).encode())

@@ -27,7 +27,7 @@ from vgf.rlhf.models import Policy
 from vgf.rlhf.parts.data import Row
 from vgf.rlhf.placement import recompute
 from vgf.rlhf.sampling import joined, positions_of
-from vgf.support.files import write_json, written_whole
+from vgf.support.files import write_bytes, write_json
 from vgf.support.json_text import read_facts
 
 NOISE = 1.0  # standard deviation of the training noise, in standardised embedding units
@@ -75,8 +75,7 @@ class RewardModel(nn.Module):
     def save(self, folder: Path) -> None:
         """Write weights and config."""
         state = {name: value.contiguous() for name, value in self.state_dict().items() if "embed" not in name}
-        with written_whole(folder / "reward.safetensors") as stream:
-            stream.write(safetensors.torch.save(state))
+        write_bytes(folder / "reward.safetensors", safetensors.torch.save(state))
         facts = {"vocabulary": self.vocabulary_digest, "model_type": self.body.config.model_type}
         write_json(folder / "reward.json", facts | {"config": self.body.config.to_dict()})
 

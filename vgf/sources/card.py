@@ -14,7 +14,7 @@ from vgf.datasets.files import Arrays, sidecar
 from vgf.datasets.tasks import DATASETS, TASKS, Dataset, Task, get_dataset
 from vgf.sources.check import check_file, read_any
 from vgf.support.errors import DataError
-from vgf.support.files import write_json, written_whole
+from vgf.support.files import write_bytes, write_json
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
@@ -58,8 +58,7 @@ def write(files: Sequence[Path], text: str) -> None:
     before, rest = old.split(BEGIN)
     kept, after = rest.split(END)
     cards = _cards(kept) | _cards(text)
-    with written_whole(readme) as stream:
-        stream.write(f"{before}{BEGIN}\n\n{chr(10).join(cards.values())}\n{END}{after}".encode())
+    write_bytes(readme, f"{before}{BEGIN}\n\n{chr(10).join(cards.values())}\n{END}{after}".encode())
     found = register(files)
     known = read_facts(registry, regenerated=list)["regenerated"] if registry.exists() else []
     entries = {entry["file"]: entry for entry in [*known, *found["regenerated"]]}

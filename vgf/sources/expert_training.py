@@ -36,7 +36,7 @@ from vgf.sources.trainings import (
     write_policy_table,
 )
 from vgf.support.errors import DataError
-from vgf.support.files import write_json, written_whole
+from vgf.support.files import write_bytes, write_json, written_whole
 from vgf.support.paths import data_folder
 
 PACKAGES = ("sbx-rl", "stable-baselines3", "jax", "flax", "optax", "gymnasium", "mujoco", "ogbench", "numpy")
@@ -185,8 +185,7 @@ def _save_state(model: Any, folder: Path, facts: dict[str, Any]) -> None:
     leaves, _ = _trees(model)
     tensors = {f"leaf{i:04d}": np.ascontiguousarray(leaf) for i, leaf in enumerate(leaves)}
     facts = facts | {"steps": model.num_timesteps, "updates": model._n_updates}
-    with written_whole(folder / "state.safetensors") as stream:
-        stream.write(save(tensors, metadata={"facts": json.dumps(facts, sort_keys=True)}))
+    write_bytes(folder / "state.safetensors", save(tensors, metadata={"facts": json.dumps(facts, sort_keys=True)}))
 
 
 def _resume(model: Any, training: Training, folder: Path, seed: int) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from vgf.datasets.mujoco import global_numpy_seed, silence_simulators
 from vgf.datasets.tasks import TASKS
 from vgf.sources.experts import Expert, load_expert, save_expert
 from vgf.support.errors import DataError
-from vgf.support.files import written_whole
+from vgf.support.files import write_bytes
 from vgf.support.json_text import read_json
 
 
@@ -143,8 +143,7 @@ def write_policy_table(folder: Path) -> None:
     table = [line for line in text.splitlines() if line.startswith("|")]
     if not table:
         raise DataError(f"{readme}: missing or without the table of policies; put it back")
-    with written_whole(readme) as stream:
-        stream.write(text.replace("\n".join(table), policy_table(folder)).encode())
+    write_bytes(readme, text.replace("\n".join(table), policy_table(folder)).encode())
 
 
 def make_training_env(training: Training) -> gymnasium.Env:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vgf.agents import AGENTS, CONFIGS, Agent, Dims
 from vgf.datasets.transitions import digest
-from vgf.support.files import locked, sha256, write_json, written_whole
+from vgf.support.files import locked, sha256, write_bytes, write_json
 from vgf.support.given import whole
 from vgf.support.json_text import parse_json, read_facts
 from vgf.support.progress import log
@@ -195,5 +195,4 @@ def load_agent(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, s
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}, metadata)
-    with written_whole(path) as stream:
-        stream.write(content)
+    write_bytes(path, content)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from vgf import records
-from vgf.support.files import sha256, written_whole
+from vgf.support.files import sha256, write_bytes
 from vgf.support.provenance import code_provenance, fingerprint, version_of
 
 KEYS = ("prompt",)
@@ -104,8 +104,7 @@ def write_curve(folder: Path, seed: int, rows: Sequence[Mapping[str, float]]) ->
     """Put a rival's reward over its training steps beside its rows; sealing them seals it too."""
     frame = pd.DataFrame(list(rows), columns=list(CURVE))
     path = records.seed_file(folder, seed, curve=True)
-    with written_whole(path) as stream:
-        stream.write(frame.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode())
+    write_bytes(path, frame.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode())
 
 
 def read_curve(folder: Path, seed: int) -> pd.DataFrame:
