@@ -200,7 +200,7 @@ _WORKER: dict[str, tuple[gymnasium.Env, EpisodeWork]] = {}  # a worker process's
 def _start_worker(work: EpisodeWork) -> None:
     """Build this worker's environment; leave interrupts to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _WORKER["own"] = (work.open(), work)
 
 
@@ -210,8 +210,11 @@ def _work_on(episode: Episode) -> None:
     _make_part(env, work, episode)
 
 
-def _end_with_parent() -> None:
-    """Wait for the parent's end, then end at once: a pool's workers would wait for work for ever."""
+def end_with_parent() -> None:
+    """Wait for the parent's end, then end at once; files are written whole or not at all.
+
+    A pool's workers would wait for work for ever; of a training nothing is lost but the updates since a checkpoint.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

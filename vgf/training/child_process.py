@@ -10,13 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process, resource_tracker
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import torch
 
+from vgf.sources.parts import end_with_parent
 from vgf.support.progress import passed_on
 
 Job = Callable[[], None]  #: picklable; ends normally, or raises what is wrong
@@ -72,7 +73,7 @@ def exit_reason(code: int | None) -> str:
 
 def _run_job(job: Job, pipe: Connection, threads: int) -> None:
     """Run a job; its progress, its lines on stderr and its fault go through the pipe."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     alone = threading.Lock()
 
@@ -91,13 +92,6 @@ def _run_job(job: Job, pipe: Connection, threads: int) -> None:
             say("note", line)
         say("fault", " ".join(str(error).split()))
         sys.exit(2)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # files are written whole or not at all, so that nothing is lost but the updates since a checkpoint
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import pandas as pd
 
 from vgf.training.runs import Run
+
+BOARD, SERVICE = ("tensorboard", "torch.utils.tensorboard"), ("wandb", "wandb")  # what options need
 
 
 class Monitor:
@@ -69,12 +72,12 @@ class Monitor:
         experiment = self.run.experiment
         assert self.folder is not None
         place = self.folder / f"{experiment.study}.{experiment.scale_name}" / self.run.plan.name / self.run.method.name
-        writer = self.writers[seed] = _tensorboard()(str(place / f"seed{seed}"), purge_step=update)
+        writer = self.writers[seed] = _needed(*BOARD).SummaryWriter(str(place / f"seed{seed}"), purge_step=update)
         return writer
 
     def _join(self) -> Any:
         """Open the session of Weights & Biases; a resumed run goes on in its own."""
-        session = _wandb().init(
+        session = _needed(*SERVICE).init(
             project=self.project,
             id=f"{self.run.method.name}-{self.run.ident}",
             name=f"{self.run.plan.name} {self.run.method.name}",
@@ -92,27 +95,19 @@ def check(tensorboard: Path | None, wandb: str | None) -> None:
         ValueError: naming the remedy.
     """
     if tensorboard is not None:
-        _tensorboard()
+        _needed(*BOARD)
     if wandb is not None:
-        _wandb()
+        _needed(*SERVICE)
         if not os.environ.get("WANDB_API_KEY") and os.environ.get("WANDB_MODE") not in ("offline", "disabled"):
             raise ValueError("--wandb needs WANDB_API_KEY in the environment, or WANDB_MODE=offline")
 
 
-def _tensorboard() -> Any:
+def _needed(option: str, module: str) -> Any:
+    """Return an optional package's module; ValueError naming the option that needs it."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        return import_module(module)
     except ImportError:
-        raise ValueError("--tensorboard needs the package tensorboard; pip install tensorboard") from None
-    return SummaryWriter
-
-
-def _wandb() -> Any:
-    try:
-        import wandb
-    except ImportError:
-        raise ValueError("--wandb needs the package wandb; pip install wandb") from None
-    return wandb
+        raise ValueError(f"--{option} needs the package {option}; pip install {option}") from None
 
 
 def _scalars(rows: pd.DataFrame) -> Iterator[tuple[int, int, dict[str, float]]]:
