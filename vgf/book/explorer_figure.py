@@ -62,26 +62,32 @@ def draw(directory: Path = plots.FIGURES) -> None:
     )
 
 
-def _panel(ax: Axes, preset: Preset, begin: Tensor, end: Tensor, picked: Tensor) -> None:
-    """Draw one preset: shading and contours below, sample, particles and the executed action above."""
-    reward, cells = bandit().reward, toy.grid(128)
-    true, seen = reward.value(cells).numpy(), followed(reward, preset.settings.error).value(cells).numpy()
+def draw_rewards(ax: Axes, error: float, count: int) -> None:
+    """Draw the plane of actions: shading is the true reward, lines the one with an error that particles follow.
+
+    Args:
+        ax: the panel.
+        error: as of `followed`.
+        count: cells a side.
+    """
+    reward, cells = bandit().reward, toy.grid(count)
+    true, seen = reward.value(cells).numpy(), followed(reward, error).value(cells).numpy()
     shade = np.empty((*true.shape, 4))  # one hue, its opacity the reward: the same picture on white and on near-black
     shade[..., :3], shade[..., 3] = to_rgb(plots.PALETTE["sky"]), 0.6 * true / true.max()
     pixels = (255 * shade).round().astype(np.uint8)
     ax.imshow(pixels, extent=(*toy.BOX, *toy.BOX), origin="lower", interpolation="none")
     levels = np.arange(CONTOUR_STEP, seen.max(), CONTOUR_STEP).tolist()
-    ax.contour(
-        cells[::3, ::3, 0].numpy(),
-        cells[::3, ::3, 1].numpy(),
-        seen[::3, ::3],
-        levels=levels,
-        colors=plots.MUTED,
-        linewidths=0.5,
-    )
+    x, y = cells[::3, ::3, 0].numpy(), cells[::3, ::3, 1].numpy()
+    ax.contour(x, y, seen[::3, ::3], levels=levels, colors=plots.MUTED, linewidths=0.5)
+    ax.set(xlim=toy.BOX, ylim=toy.BOX, xticks=[], yticks=[], aspect="equal")
+    ax.grid(visible=False)
+
+
+def _panel(ax: Axes, preset: Preset, begin: Tensor, end: Tensor, picked: Tensor) -> None:
+    """Draw one preset: the rewards below, sample, particles and the executed action above."""
+    draw_rewards(ax, preset.settings.error, 128)
     ax.plot(*begin.T, "o", mfc="none", mec=plots.INK, markersize=3.5, markeredgewidth=0.6)
     ax.plot(*end.T, "o", color=plots.PALETTE["blue"], markersize=3)
     ax.plot(*picked, "D", color=plots.PALETTE["orange"], markersize=7, markeredgecolor=plots.INK)
-    ax.plot(*reward.maxima[1], "+", color=plots.INK, markersize=10, markeredgewidth=1.6)
-    ax.set(title=preset.name, xlim=toy.BOX, ylim=toy.BOX, xticks=[], yticks=[], aspect="equal")
-    ax.grid(visible=False)
+    ax.plot(*bandit().reward.maxima[1], "+", color=plots.INK, markersize=10, markeredgewidth=1.6)
+    ax.set(title=preset.name)

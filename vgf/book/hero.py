@@ -18,13 +18,12 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vgf import toy
 from vgf.book import plots
-from vgf.book.explorer import CONTOUR_STEP, bandit, followed, presets, start, walk
+from vgf.book.explorer import bandit, followed, presets, start, walk
+from vgf.book.explorer_figure import draw_rewards
 from vgf.flow import best_of
 from vgf.support.files import write_bytes
 
@@ -68,7 +67,7 @@ def the_walk() -> Walk:
 def write(directory: Path = plots.FIGURES / "front") -> None:
     """Write the moving picture and the still, each for a light and a dark page."""
     moving, still = render(the_walk())
-    for name, picture in zip(NAMES, (moving, _dark(moving), still, _dark(still)), strict=True):
+    for name, picture in zip(NAMES, (moving, plots.in_dark(moving), still, plots.in_dark(still)), strict=True):
         write_bytes(directory / name, picture.encode())
     write_bytes(directory / CARD, card(the_walk()))
 
@@ -116,24 +115,15 @@ def render(found: Walk) -> tuple[str, str]:
 
 
 def _map(ax: Axes) -> None:
-    """Draw the plane of actions: shading is the true reward, lines the reward the particles climb."""
-    reward, cells = bandit().reward, toy.grid(96)
+    """Draw the plane of actions."""
     settings = next(preset.settings for preset in presets() if preset.ident == PRESET)
-    true, seen = reward.value(cells).numpy(), followed(reward, settings.error).value(cells).numpy()
-    shade = np.empty((*true.shape, 4))
-    shade[..., :3], shade[..., 3] = to_rgb(plots.PALETTE["sky"]), 0.6 * true / true.max()
-    extent = (*toy.BOX, *toy.BOX)
-    ax.imshow((255 * shade).round().astype(np.uint8), extent=extent, origin="lower", interpolation="none")
-    levels = np.arange(CONTOUR_STEP, seen.max(), CONTOUR_STEP).tolist()
-    x, y = cells[::3, ::3, 0].numpy(), cells[::3, ::3, 1].numpy()
-    ax.contour(x, y, seen[::3, ::3], levels=levels, colors=plots.MUTED, linewidths=0.5)
-    ax.plot(*reward.maxima[1], "+", color=plots.INK, markersize=11, markeredgewidth=1.8)
-    best = (float(reward.maxima[1, 0]), float(reward.maxima[1, 1]))
+    draw_rewards(ax, settings.error, 96)
+    top = bandit().reward.maxima[1]
+    ax.plot(*top, "+", color=plots.INK, markersize=11, markeredgewidth=1.8)
+    best = (float(top[0]), float(top[1]))
     ax.annotate("true best", best, (-6, 8), textcoords="offset points", ha="right", fontsize=9)
     ax.text(0.6, 0.9, "false hill", fontsize=9, ha="right", va="bottom", color=plots.MUTED)
-    ax.set(xlim=toy.BOX, ylim=toy.BOX, xticks=[], yticks=[], aspect="equal")
     ax.set_title("Actions climb a reward with an error")
-    ax.grid(visible=False)
 
 
 def _values(ax: Axes, found: Walk) -> None:
@@ -191,10 +181,3 @@ def _svg(figure: Figure) -> str:
     with mpl.rc_context(plots.STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
-
-
-def _dark(picture: str) -> str:
-    """Return a picture in the colours of a dark page."""
-    for colour, replacement in plots.DARK.items():
-        picture = picture.replace(colour, replacement)
-    return picture

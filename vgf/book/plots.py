@@ -142,13 +142,10 @@ def save_figure(
     source = (source or citable.provenance(ident, data, experiment=experiment, seeds=seeds)) | {"aside": aside or ""}
     drawn = marks.drawn_marks(figure)
     light = _render(figure, "svg").decode()
-    dark = light
-    for colour, replacement in DARK.items():
-        dark = dark.replace(colour, replacement)
     words = {"id": ident, "caption": caption, "alt": alt} | source | {"panels": marks.panels(figure)}
     files = {
         ".svg": light.encode(),
-        "-dark.svg": dark.encode(),
+        "-dark.svg": in_dark(light).encode(),
         ".pdf": _render(figure, "pdf"),
         ".png": (picture := _render(figure, "png")),
         ".small.png": thumbnail(picture),
@@ -173,6 +170,13 @@ def _check(ident: str, caption: str, alt: str, data: pd.DataFrame) -> None:
             raise ValueError(f"{name} of figure {ident!r} is empty")
     if data.empty:
         raise ValueError(f"data of figure {ident!r} is empty")
+
+
+def in_dark(picture: str) -> str:
+    """Return an SVG in the colours of a dark page."""
+    for colour, replacement in DARK.items():
+        picture = picture.replace(colour, replacement)
+    return picture
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
