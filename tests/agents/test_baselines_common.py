@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,14 +18,6 @@ from vgf.networks import SeedStreams
 
 EVERY = pytest.mark.parametrize("method", METHODS)
 TRAINING_STREAMS = ("reference", "particles")
-
-
-@pytest.fixture
-def float64() -> Iterator[None]:
-    """Networks, noise and batches in float64, so that equality can be tested to rounding."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def saved(agent: Any) -> dict[str, Tensor]:

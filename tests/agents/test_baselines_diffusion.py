@@ -6,7 +6,6 @@ losses as the papers write them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,7 @@ import torch
 
 from tests.helpers.baselines_float64 import ROWS, SEEDS, check_gradient, critics, diverged_agent, draw, numpy_net, rows
 
-
-@pytest.fixture(autouse=True)
-def float64() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def schedule(steps: int) -> tuple[np.ndarray, np.ndarray]:

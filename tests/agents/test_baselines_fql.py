@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,7 @@ import torch
 
 from tests.helpers.baselines_float64 import ROWS, SEEDS, check_gradient, critics, diverged_agent, draw, numpy_net, rows
 
-
-@pytest.fixture(autouse=True)
-def float64() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def one_step(agent: Any, seed: int, s: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,7 @@ from tests.helpers.baselines import make_agent, make_batch
 from vgf.agents.heads import clip_gradients, expectile_loss, frozen, gumbel
 from vgf.datasets.transitions import Batch
 
-
-@pytest.fixture(autouse=True)
-def float64() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def gradient(loss: Tensor, network: Any) -> Tensor:

@@ -14,13 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vgf.agents import AGENTS, CONFIGS, Agent, Dims, Reported, VGFConfig, fused
+from tests.helpers.fused_agents import BASE, DIMS, data, loop, numbers, rows_of
+from vgf.agents import AGENTS, CONFIGS, Agent, fused
 from vgf.datasets.transitions import Transitions
-from vgf.networks import SeedStreams
-from vgf.training.batches import draw_rows
 
-DIMS = Dims(7, 3)
-BASE = VGFConfig(hidden=(24, 17), particles=5, train_steps=3, flow_steps=4, step_size=0.05)
 VGF = {
     "in step": BASE,
     "fixed steps": replace(BASE, optimizer="none"),
@@ -68,33 +65,9 @@ def dtype(request: Any) -> Iterator[torch.dtype]:
     torch.set_default_dtype(SINGLE)
 
 
-def data(dims: Dims = DIMS, rows: int = 300) -> Transitions:
-    g = torch.Generator().manual_seed(0)
-    s, s2 = torch.randn(rows, dims.observation, generator=g), torch.randn(rows, dims.observation, generator=g)
-    a, ends = 2 * torch.rand(rows, dims.action, generator=g) - 1, torch.zeros(rows)
-    masks = (torch.rand(rows, generator=g) > 0.1).to(s.dtype)
-    ends[-1] = 1
-    return Transitions(s, a, torch.randn(rows, generator=g), masks, s2, ends)
-
-
 def make(case: str, seeds: tuple[int, ...] = (3, 5)) -> Agent:
     name, config = CASES[case]
     return AGENTS[name].create(config, DIMS, seeds)
-
-
-def rows_of(seeds: tuple[int, ...], batch: int, updates: int) -> Tensor:
-    return draw_rows(data(), SeedStreams(seeds, "batches"), batch, updates)
-
-
-def loop(agent: Agent, index: Tensor) -> list[Reported]:
-    """Train by the eager twin: `Agent.update_many` without the core."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VGF_FUSED", "0")
-        return agent.update_many(data(), index)
-
-
-def numbers(reported: list[Reported]) -> dict[tuple[int, str], Tensor]:
-    return {(u, n): v[i] for each in reported for i, u in enumerate(each.updates) for n, v in each.metrics.items()}
 
 
 def relative(x: Tensor, y: Tensor) -> float:
@@ -110,7 +83,7 @@ def test_every_gradient_target_and_metric_is_the_twins(
     ours, theirs, index = make(case, seeds), make(case, seeds), rows_of(seeds, batch, 2)
     assert ours.is_fused
     tolerance = 1e-10 if dtype is DOUBLE else 2e-4
-    found, expected = numbers(ours.update_many(data(), index)), numbers(loop(theirs, index))
+    found, expected = numbers(ours.update_many(data(), index)), numbers(loop(theirs, data(), index))
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=tolerance, atol=tolerance, msg=lambda m, k=key: f"{k}: {m}")
@@ -133,7 +106,7 @@ def test_twenty_updates_end_where_the_twins_do(case: str) -> None:
         ours, theirs, index = make(case), make(case), rows_of((3, 5), 37, 20)
         start = {name: value.clone() for name, value in ours.policy().items()}
         ours.update_many(data(), index)
-        loop(theirs, index)
+        loop(theirs, data(), index)
         for name, value in theirs.policy().items():
             moved = float((value - start[name]).abs().max())
             assert float((ours.policy()[name] - value).abs().max()) <= 1e-9 * max(moved, 1e-3), name
@@ -165,7 +138,7 @@ def _train(agent: Agent, index: Tensor, kind: torch.dtype, *, fused_core: bool) 
     if fused_core:
         fused.update_many(agent, Transitions(**columns), index)
     else:
-        loop(agent, index)
+        loop(agent, data(), index)
     return torch.cat([agent.policy()[name].flatten() for name in agent.policy() if not name.startswith("target")])
 
 
@@ -194,7 +167,7 @@ def test_a_run_restored_goes_on_with_the_same_bits_on_either_path(case: str) -> 
     other.load_state_dict({key: value.clone() for key, value in part.state_dict().items()})
     other.update_many(data(), index[5:])
     assert all(torch.equal(other.state_dict()[key], value) for key, value in whole.state_dict().items())
-    loop(part, index[5:])  # the path may change at any update
+    loop(part, data(), index[5:])  # the path may change at any update
     for key, value in whole.policy().items():
         torch.testing.assert_close(part.policy()[key], value, rtol=1e-3, atol=2e-3)
 

@@ -6,41 +6,23 @@ What callers hand over that does not fit is in `test_fused_refusals.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.helpers.fused_agents import data, make, rows_of
+from tests.helpers.fused_agents import data, loop, make, numbers, rows_of
 from vgf.agents import Agent, fused
 from vgf.datasets.transitions import Transitions
 
 pytestmark = pytest.mark.skipif(fused.reason() is not None, reason=f"no fused core here: {fused.reason()}")
 
 
-@pytest.fixture
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def loop(agent: Agent, transitions: Transitions, index: Tensor) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VGF_FUSED", "0")
-        return agent.update_many(transitions, index)
-
-
 def same(agents: tuple[Agent, Agent], transitions: Transitions, index: Tensor) -> None:
     """Train one by the core and one by the loop; hold metrics and weights equal, NaN to NaN."""
-    found = agents[0].update_many(transitions, index)
-    expected = loop(agents[1], transitions, index)
-    ours, theirs = (
-        {(u, n): v[i] for part in parts for i, u in enumerate(part.updates) for n, v in part.metrics.items()}
-        for parts in (found, expected)
-    )
+    ours, theirs = numbers(agents[0].update_many(transitions, index)), numbers(loop(agents[1], transitions, index))
     for key, value in theirs.items():
         close = torch.allclose(ours[key], value, rtol=1e-8, atol=1e-9, equal_nan=True)
         assert close, f"{key}: {ours[key]} and {value}"
@@ -103,15 +85,15 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None]]] = {
 }
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("case", CASES)
 def test_at_the_edges_it_is_the_twin(case: str) -> None:
     name, changes, change = CASES[case]
     first, second = (changed(make(name, **changes), change) for _ in range(2))
-    same((first, second), data(), rows_of(2, 37, 1 if case.startswith("tie") else 3))
+    same((first, second), data(), rows_of((1, 2), 37, 1 if case.startswith("tie") else 3))
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["vgf", "rebrac"])
 def test_the_last_row_and_masks_of_0(name: str) -> None:
     transitions = data()
@@ -119,20 +101,20 @@ def test_the_last_row_and_masks_of_0(name: str) -> None:
     same((make(name), make(name)), transitions, torch.full((2, 2, 5), 299))
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["vgf", "td3_bc"])
 def test_a_target_that_is_nan_shows_in_the_least_value(name: str) -> None:
     changes: dict[str, Any] = {"target_q": "min"} if name == "vgf" else {}
     agents = [
         changed(make(name, **changes), lambda a: a.target.net.biases[-1][:, 1].fill_(float("nan"))) for _ in range(2)
     ]
-    same((agents[0], agents[1]), data(), rows_of(2, 8, 1))
+    same((agents[0], agents[1]), data(), rows_of((1, 2), 8, 1))
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("sizes", [(1, 2, 3, 4), (2, 1, 3, 4), (3, 7)])
 def test_the_delay_keeps_time_when_the_path_changes(sizes: tuple[int, ...]) -> None:
-    ours, theirs, index = make("td3_bc"), make("td3_bc"), rows_of(2, 16, 10)
+    ours, theirs, index = make("td3_bc"), make("td3_bc"), rows_of((1, 2), 16, 10)
     loop(theirs, data(), index)
     for number, part in enumerate(index.split(sizes)):
         ours.update_many(data(), part) if number % 2 else loop(ours, data(), part)
@@ -140,21 +122,21 @@ def test_the_delay_keeps_time_when_the_path_changes(sizes: tuple[int, ...]) -> N
         torch.testing.assert_close(ours.state_dict()[key], value, rtol=0, atol=1e-12)
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("change", [{"betas": (0.5, 0.9)}, {"weight_decay": 0.1}, {"eps": 1e-2}], ids=str)
 def test_an_adam_that_is_set_otherwise_is_refused_or_followed(change: dict[str, Any]) -> None:
     agents = (make("vgf"), make("vgf"))
     for agent in agents:
         agent.optimizers["critic"].param_groups[0].update(change)
-    same(agents, data(), rows_of(2, 16, 3))
+    same(agents, data(), rows_of((1, 2), 16, 3))
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("float64")
 def test_a_learning_rate_that_was_changed_is_followed() -> None:
     agents = (make("vgf"), make("vgf"))
     for agent in agents:
         agent.optimizers["critic"].param_groups[0]["lr"] = 1e-2
-    same(agents, data(), rows_of(2, 16, 3))
+    same(agents, data(), rows_of((1, 2), 16, 3))
 
 
 @pytest.mark.parametrize("kind", ["float64", "strided"])
@@ -163,7 +145,7 @@ def test_data_of_another_kind_gives_the_same(kind: str) -> None:
     other = {n: v.double() for n, v in whole.items()} if kind == "float64" else dict(whole)
     if kind == "strided":
         other |= {n: whole[n].mT.contiguous().mT for n in ("observations", "actions", "next_observations")}
-    agents, index = (make("vgf"), make("vgf")), rows_of(2, 8, 3)
+    agents, index = (make("vgf"), make("vgf")), rows_of((1, 2), 8, 3)
     agents[0].update_many(data(), index)
     agents[1].update_many(Transitions(**other), index)
     assert all(torch.equal(agents[1].policy()[name], value) for name, value in agents[0].policy().items())
@@ -171,7 +153,7 @@ def test_data_of_another_kind_gives_the_same(kind: str) -> None:
 
 def test_two_agents_in_two_threads_and_seeds_in_threads_end_at_the_same_bits() -> None:
     names, before = ("vgf", "fql"), torch.get_num_threads()
-    index = rows_of(2, 16, 10)
+    index = rows_of((1, 2), 16, 10)
     alone, together = [make(name) for name in names], [make(name) for name in names]
     try:
         torch.set_num_threads(1)

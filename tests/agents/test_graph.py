@@ -17,11 +17,7 @@ from vgf.agents import AGENTS
 from vgf.agents.stepped import SteppedAgent
 from vgf.networks import SeedStreams
 
-
-@pytest.fixture(autouse=True)
-def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the twin of a graph be the loop over `update`."""
-    monkeypatch.setenv("VGF_FUSED", "0")
+pytestmark = pytest.mark.usefixtures("no_core")
 
 
 @pytest.fixture(autouse=True, scope="module")

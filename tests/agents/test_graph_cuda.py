@@ -64,10 +64,7 @@ def test_an_update_stays_on_its_device(name: str, monkeypatch: pytest.MonkeyPatc
         agent.step(stray, agent.numbers(agent.draws(SIZE)))
 
 
-@pytest.fixture(autouse=True)
-def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the twin of a graph be the loop over `update`."""
-    monkeypatch.setenv("VGF_FUSED", "0")
+pytestmark = pytest.mark.usefixtures("no_core")
 
 
 @pytest.mark.parametrize("name", ["adam", "amortised", "low", "low frozen", "low paper"])

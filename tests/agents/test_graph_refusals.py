@@ -12,11 +12,7 @@ from tests.helpers.small_agents import DIMS
 from vgf.agents import BC, BCConfig
 from vgf.agents.graph import GraphUpdates
 
-
-@pytest.fixture(autouse=True)
-def _loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the twin of a graph be the loop over `update`."""
-    monkeypatch.setenv("VGF_FUSED", "0")
+pytestmark = pytest.mark.usefixtures("no_core")
 
 
 def lazy(program: Callable[[], None], stream: object) -> Callable[[], None]:

@@ -92,7 +92,7 @@ def test_the_fused_core_s_targets_are_float32_s_at_any_level(level: float) -> No
     for precision in ("float32", "bfloat16", "bfloat16_all"):
         agent = far_below_zero(level, precision)
         assert agent.is_fused
-        (reported,) = agent.update_many(data(), rows_of(1, 256, 1))
+        (reported,) = agent.update_many(data(), rows_of((1,), 256, 1))
         found[precision] = float(reported.metrics["critic/target"][0, 0])
     step = 2.0 ** (torch.tensor(abs(level)).log2().floor().item() - 7)
     for precision in ("bfloat16", "bfloat16_all"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vgf.agents import AGENTS, CONFIGS, Agent, Dims, VGFConfig, fused
+from vgf.agents import AGENTS, CONFIGS, Agent, Dims, Reported, VGFConfig, fused
 from vgf.datasets.transitions import Transitions
 from vgf.networks import SeedStreams
 from vgf.training.batches import draw_rows
@@ -35,5 +36,16 @@ def make(name: str, seeds: tuple[int, ...] = (3, 5), **changes: Any) -> Agent:
     return AGENTS[name].create(replace(config, **changes), DIMS, seeds)
 
 
-def rows_of(seeds: int, batch: int, updates: int, rows: int = 300) -> Tensor:
-    return draw_rows(data(rows), SeedStreams(range(1, seeds + 1), "batches"), batch, updates)
+def rows_of(seeds: Sequence[int], batch: int, updates: int, rows: int = 300) -> Tensor:
+    return draw_rows(data(rows), SeedStreams(seeds, "batches"), batch, updates)
+
+
+def loop(agent: Agent, transitions: Transitions, index: Tensor) -> list[Reported]:
+    """Train by the eager twin: `Agent.update_many` without the core."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VGF_FUSED", "0")
+        return agent.update_many(transitions, index)
+
+
+def numbers(reported: list[Reported]) -> dict[tuple[int, str], Tensor]:
+    return {(u, n): v[i] for each in reported for i, u in enumerate(each.updates) for n, v in each.metrics.items()}
