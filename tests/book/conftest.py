@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.helpers.explorer import PAGE, opened, settled
 from tests.helpers.site import SITE, chromium
 
 expect.set_options(timeout=30_000)  # as long as Playwright's other waits: five seconds are short on a busy machine
@@ -42,3 +43,11 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site_url: str) -> Iterator[Page]:
+    """Open the explorer, at desk width and without motion."""
+    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
+        settled(page)
+        yield page

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.helpers.explorer import FALSE_HILL, PAGE, address, drag, on_map, opened, preset, press, settled, state
-
-
-@pytest.fixture
-def page(browser: Browser, site_url: str) -> Iterator[Page]:
-    """Open the explorer, at desk width and without motion."""
-    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
-        settled(page)
-        yield page
 
 
 def test_the_address_holds_the_whole_state(page: Page, browser: Browser) -> None:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.helpers.explorer import FALSE_HILL, PAGE, PHONE, drag, on_map, opened, preset, press, settled, state
 
 HIGHER = [0.5, 0.5]
-
-
-@pytest.fixture
-def page(browser: Browser, site_url: str) -> Iterator[Page]:
-    """Open the explorer, at desk width and without motion."""
-    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
-        settled(page)
-        yield page
 
 
 def test_a_click_on_a_particle_shows_its_forces_and_one_elsewhere_drops_another(page: Page) -> None:

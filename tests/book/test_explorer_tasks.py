@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.helpers.explorer import FALSE_HILL, PAGE, drag, opened, press, settled
+from tests.helpers.explorer import FALSE_HILL, drag, press, settled
 
 TASKS = ("stop", "trap", "idle", "pushed", "valley")
-
-
-@pytest.fixture
-def page(browser: Browser, site_url: str) -> Iterator[Page]:
-    """Open the explorer, at desk width and without motion."""
-    with opened(browser, f"{site_url}/{PAGE}", reduced_motion="reduce") as page:
-        settled(page)
-        yield page
 
 
 @pytest.mark.parametrize("ident", TASKS)
