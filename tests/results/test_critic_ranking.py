@@ -70,11 +70,10 @@ def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> N
         file.write_text("weights")
         (file.parent / "run.json").write_text("{}")
     rows = pd.DataFrame({"task": ["a"], "method": ["vgf"], "score": [1.5]})
-    policy_tables.write(path, rows, policy_tables.of_policies({"a/vgf": policy}))
-    policy_tables.write(path, rows.assign(task="b", score=4.0), policy_tables.of_policies({"b/vgf": other}))
-    policy_tables.write(
-        path, rows.assign(task="b", score=3.0), policy_tables.of_policies({"b/vgf": other})
-    )  # in the place of the row before
+    policy_tables.write(path, rows, policy_tables.of_policies([policy]))
+    policy_tables.write(path, rows.assign(task="b", score=4.0), policy_tables.of_policies([other]))
+    again = rows.assign(task="b", score=3.0)
+    policy_tables.write(path, again, policy_tables.of_policies([other]))  # in the place of the row before
     assert pd.read_csv(path)["score"].tolist() == [1.5, 3.0]
     assert list(json.loads(path.with_suffix(".json").read_text())["made"]) == ["a/vgf", "b/vgf"]
     assert list(policy_tables.faults(tmp_path)) == []
@@ -86,7 +85,7 @@ def test_a_table_made_from_policies_is_held_to_its_checksum(tmp_path: Path) -> N
     (line,) = policy_tables.faults(tmp_path)
     assert "ranking.csv: changed since it was made" in line
     with pytest.raises(ValueError, match="changed since it was made"):
-        policy_tables.write(path, rows, policy_tables.of_policies({"a/vgf": policy}))
+        policy_tables.write(path, rows, policy_tables.of_policies([policy]))
     (tmp_path / "ranking.json").unlink()
     (line,) = policy_tables.faults(tmp_path)
     assert "no ranking.json beside it" in line

@@ -4,14 +4,13 @@ Both read the rows that `vgf.results.controls` leaves. The interval of a mean is
 (`vgf.results.stats`), over seeds, each a mean over its episodes. The verdict is a test: kinds of a policy play the same
 episodes from the same starts, so scores are subtracted episode by episode, and what is random is the seed of training.
 A seed's differences share its critic, so they are flipped in sign together or not at all (a sign-flip permutation test
-with seeds as clusters), in every possible way up to `EXACT` clusters. The price of clusters is power: C of them give no
+with seeds as clusters), in every possible way up to `permutation.EXACT` clusters. The price is power: C of them give no
 chance below 1 / 2^C, so four seeds of one task decide nothing at 5 % and five can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,13 +19,13 @@ import pandas as pd
 from vgf.datasets import get_task
 from vgf.results import stats
 from vgf.results.control_steps import UNREACHED
+from vgf.results.permutation import flips
 
 Contrast = tuple[str, float, float]  # name, mean in points of score, chance
 Word = Literal["the gradient helps", "any step that long", "wrong gradient", "undecided"]
 LEVEL = 0.05  # of each test
 MARGIN = 0.5  # directions are alike, and one is no worse, within this share of what is lost
-EXACT = 12  # clusters up to which every flip is counted; beyond, FLIPS are drawn
-FLIPS = 10_000
+FLIPS = 10_000  # drawn where clusters are too many to count every flip
 CLUSTER = ["task", "method", "seed"]
 PAIR = [*CLUSTER, "env_seed"]
 WORDS = {"phi": "phi", "minus_phi": "minus phi", "random": "a random direction"}
@@ -180,12 +179,7 @@ def chance(contrasts: np.ndarray) -> np.ndarray:
         [K], at least 1 / 2^C.
     """
     count, means = contrasts.shape[1], contrasts.mean(1)
-    if count <= EXACT:
-        signs = np.array(list(product((1.0, -1.0), repeat=count)))
-    else:
-        signs = np.random.default_rng(0).choice((1.0, -1.0), size=(FLIPS, count))
-        signs[0] = 1.0  # what was observed is one of the flips
-    flipped = signs @ contrasts.T / count
+    flipped = flips(count, FLIPS) @ contrasts.T / count
     slack = 1e-9 * np.abs(contrasts).max(initial=1.0)  # a sum in another order is no lower
     below = (flipped <= means + slack).mean(0) < LEVEL
     highest = flipped[:, ~below].max(1, initial=-np.inf)

@@ -166,7 +166,7 @@ def command(
             for plan, folder, agent in policies:
                 rows = measure(agent, get_task(plan.name), states(plan), episodes, kinds, rung, counter.update)
                 rows = rows.assign(task=plan.name, method=folder.name)[list(COLUMNS)]
-                made = policy_tables.of_policies({f"{plan.name}/{folder.name}": folder / POLICY})
+                made = policy_tables.of_policies([folder / POLICY])
                 policy_tables.write(study / FILE, rows, made)  # one by one: a policy that is done stays done
 
 

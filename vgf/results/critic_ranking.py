@@ -77,8 +77,8 @@ def command(
                 found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
                 counter.update()
     columns = ["task", "method", "updates", "choice", "particles", "seed", "episodes", "score"]
-    files = {f"{plan.name}/{folder.name}": folder / POLICY for plan, folder in there}
-    policy_tables.write(root / study / FILE, pd.concat(found)[columns], policy_tables.of_policies(files))
+    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
+    policy_tables.write(root / study / FILE, pd.concat(found)[columns], made)
 
 
 if __name__ == "__main__":

@@ -203,8 +203,8 @@ def command(
             rows = kept(agent, task, episodes, reward_rule(task, data))
             found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
             counter.update()
-    files = {f"{plan.name}/{folder.name}": folder / POLICY for plan, folder in there}
-    policy_tables.write(root / study / FILE, pd.concat(found)[list(COLUMNS)], policy_tables.of_policies(files))
+    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
+    policy_tables.write(root / study / FILE, pd.concat(found)[list(COLUMNS)], made)
 
 
 if __name__ == "__main__":

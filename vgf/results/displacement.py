@@ -101,8 +101,8 @@ def command(
             found.append(rows.assign(task=plan.name, method=folder.name))
             counter.update()
     columns = ["task", "method", "seed", "test_steps", "mmd2", "displacement", "promised"]
-    files = {f"{plan.name}/{folder.name}": folder / POLICY for plan, folder, _ in there}
-    policy_tables.write(root / study / FILE, pd.concat(found)[columns], policy_tables.of_policies(files))
+    made = policy_tables.of_policies(folder / POLICY for _, folder, _ in there)
+    policy_tables.write(root / study / FILE, pd.concat(found)[columns], made)
 
 
 def states(plan: TaskPlan) -> Tensor:

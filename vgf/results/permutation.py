@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import bdtr, stdtrit
 
 EXACT = 12  # seeds up to which every flip of signs is counted
 DRAWS = 4_000
@@ -56,10 +56,16 @@ def _check(tasks: Sequence[np.ndarray]) -> None:
 
 def at_most_half(first: int, tasks: int) -> float:
     """Return the probability of being first on so few tasks, or fewer, for a method that is first on each with 1/2."""
-    counts = np.ones(1)
-    for _ in range(tasks):
-        counts = np.convolve(counts, [0.5, 0.5])
-    return _at_most_one(counts[: first + 1])
+    return float(bdtr(first, tasks, 0.5))
+
+
+def flips(count: int, drawn: int) -> np.ndarray:
+    """Return signs to flip, [flips, count]: every way up to `EXACT`, or else so many drawn, the one observed first."""
+    if count <= EXACT:
+        return np.array(list(product((1.0, -1.0), repeat=count)))
+    signs = np.random.default_rng(SEED).choice((1.0, -1.0), size=(drawn, count))
+    signs[0] = 1.0
+    return signs
 
 
 def best_gain(tasks: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -76,12 +82,7 @@ def best_gain(tasks: Sequence[np.ndarray]) -> tuple[float, float]:
     _check(tasks)
     kept = [_hopeful(gains) for gains in tasks]
     observed = float(np.mean([gains.mean(1).max() for gains in kept]))
-    seeds = sum(gains.shape[1] for gains in kept)
-    if seeds <= EXACT:
-        signs = np.array(list(product((1.0, -1.0), repeat=seeds)))
-    else:
-        signs = np.random.default_rng(SEED).choice((1.0, -1.0), size=(DRAWS, seeds))
-        signs[0] = 1.0
+    signs = flips(sum(gains.shape[1] for gains in kept), DRAWS)
     total, start = np.zeros(len(signs)), 0
     for gains in kept:
         stop = start + gains.shape[1]

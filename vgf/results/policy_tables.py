@@ -8,7 +8,7 @@ module that makes one runs as.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from vgf.support.provenance import code_provenance
 RUN = "run.json"
 
 
-def of_policies(policies: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+def of_policies(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Return what a table was made from: of each policy, by TASK/METHOD, checksums, code and machine."""
     return {
-        name: {"policy": sha256(file), "record": sha256(file.parent / RUN), **code_provenance()}
-        for name, file in policies.items()
+        "/".join(file.parts[-3:-1]): {"policy": sha256(file), "record": sha256(file.parent / RUN), **code_provenance()}
+        for file in files
     }
 
 

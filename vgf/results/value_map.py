@@ -158,7 +158,7 @@ def command(
         for plan, folder, agent in there:
             states = load(plan.name, dataset_file(get_task(plan.name), plan.dataset)).observations
             facts = {"task": plan.name, "method": folder.name, "updates": agent.updates}
-            made = policy_tables.of_policies({f"{plan.name}/{folder.name}": folder / POLICY})
+            made = policy_tables.of_policies([folder / POLICY])
             floor = over_the_floor(agent, states)
             policy_tables.write(root / study / MAP, _under(facts, floor), made)
             if len(agent.seeds) > 1:

@@ -46,18 +46,15 @@ class Monitor:
         if self.session is not None:
             self.session.finish(exit_code=int(kind is not None))
 
-    def curve(self, rows: pd.DataFrame) -> None:
-        """Pass on a logged row of each seed."""
-        self._send(rows)
-
     def episodes(self, rows: pd.DataFrame) -> None:
         """Pass on an evaluation as its means for each seed and budget."""
         measured = [name for name in rows if name not in ("seed", "update", "test_steps", "episode", "env_seed")]
         for steps, own in rows.groupby("test_steps"):
             means = own.groupby(["seed", "update"])[measured].mean().reset_index()
-            self._send(means.rename(columns={name: f"evaluation/{name}/{steps} steps" for name in measured}))
+            self.curve(means.rename(columns={name: f"evaluation/{name}/{steps} steps" for name in measured}))
 
-    def _send(self, rows: pd.DataFrame) -> None:
+    def curve(self, rows: pd.DataFrame) -> None:
+        """Pass on a logged row of each seed."""
         for seed, update, scalars in _scalars(rows) if self.folder or self.project else ():
             if self.folder is not None:
                 writer = self.writers.get(seed) or self._open(seed, update)
