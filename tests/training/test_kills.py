@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 
 from tests.helpers.fork_server import END, ForkServer
-from tests.helpers.toy_runs import a_run, contents, do
+from tests.helpers.toy_runs import a_run, do, trained
 from vgf.training.checkpoints import load_checkpoint
 
 KILLS = 20
@@ -87,9 +87,7 @@ DAMAGES: list[tuple[str, Callable[[Path], None]]] = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    run = a_run(tmp_path_factory.mktemp("whole"))
-    assert do(run)
-    return contents(run.folder)
+    return trained(a_run(tmp_path_factory.mktemp("whole")))
 
 
 @pytest.mark.parametrize(("suffix", "damage"), DAMAGES)
@@ -104,11 +102,10 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert not do(run, 9)
     damage(run.work / f"checkpoint-000000008.{suffix}")
     capsys.readouterr()
-    assert do(run)
+    assert trained(run) == whole
     lines = capsys.readouterr().err.splitlines()
     assert "checkpoint-000000008.safetensors: damaged checkpoint, not used (" in lines[0]
     assert lines[1] == "train mine: goes on from update 4"
-    assert contents(run.folder) == whole
 
 
 def test_two_checkpoints_are_kept_and_one_without_its_json_does_not_count(
@@ -122,8 +119,7 @@ def test_two_checkpoints_are_kept_and_one_without_its_json_does_not_count(
     found = load_checkpoint(run.work)
     assert found is not None
     assert found.update == 8
-    assert do(run)
-    assert contents(run.folder) == whole
+    assert trained(run) == whole
 
 
 def test_without_an_intact_checkpoint_a_run_begins_anew(
@@ -133,9 +129,8 @@ def test_without_an_intact_checkpoint_a_run_begins_anew(
     assert not do(run, 9)
     for path in run.work.glob("checkpoint-*.safetensors"):
         cut(path)
-    assert do(run)
+    assert trained(run) == whole
     assert capsys.readouterr().err.count("damaged checkpoint, not used") == 2
-    assert contents(run.folder) == whole
 
 
 def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:

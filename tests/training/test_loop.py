@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers.toy_runs import EXPERIMENT, TASK, a_run, contents, do, toy_data, toy_envs, write
+from tests.helpers.toy_runs import EXPERIMENT, TASK, a_run, contents, do, toy_data, toy_envs, trained, write
 from vgf import cli, records
 from vgf.networks import SeedStreams
 from vgf.training.batches import draw_rows
@@ -20,9 +20,9 @@ from vgf.training.checkpoints import load_agent
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     run = a_run(tmp_path_factory.mktemp("whole"))
-    assert do(run)
+    found = trained(run)
     assert not run.work.exists()
-    return contents(run.folder)
+    return found
 
 
 def test_a_record_holds_curve_episodes_policy_and_what_made_them(tmp_path: Path) -> None:
@@ -78,24 +78,13 @@ def test_a_method_that_trains_its_reference_in_step_has_no_updates_of_the_refere
 
 
 def test_a_run_with_a_bank_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    found = []
-    for name, stops in (("whole", []), ("stopped", [3, 6, 9])):
-        run = a_run(tmp_path / name, bank=4)
-        for stop in stops:
-            assert not do(run, stop)
-        assert do(run)
-        found.append(contents(run.folder))
-    assert found[0] == found[1]
+    whole, stopped = (a_run(tmp_path / name, bank=4) for name in ("whole", "stopped"))
+    assert trained(stopped, [3, 6, 9]) == trained(whole)
 
 
 @pytest.mark.parametrize("stops", [[1], [4], [5, 6], [3, 7, 8, 9], [10]])
 def test_a_run_that_stopped_goes_on_bit_for_bit(stops: list[int], tmp_path: Path, whole: dict[str, bytes]) -> None:
-    run = a_run(tmp_path)
-    for stop in stops:
-        assert not do(run, stop)
-        assert not run.folder.exists()
-    assert do(run)
-    assert contents(run.folder) == whole
+    assert trained(a_run(tmp_path), stops) == whole
 
 
 def test_a_seed_sees_the_same_batches_alone_and_in_company() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.helpers.dataset_files import d4rl_arrays, write_hdf5
-from tests.helpers.toy_runs import CPU, EXPERIMENT, TASK, a_run, contents, do, toy_data, write
+from tests.helpers.toy_runs import CPU, EXPERIMENT, TASK, a_run, do, toy_data, trained, write
 from vgf import cli, records
 from vgf.datasets import get_task, load
 from vgf.flow import Budget
@@ -170,20 +170,14 @@ def test_a_record_goes_on_with_environment_steps(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    run = a_run(tmp_path_factory.mktemp("whole"), sizes=SIZES)
-    assert do(run)
-    return contents(run.folder)
+    return trained(a_run(tmp_path_factory.mktemp("whole"), sizes=SIZES))
 
 
 @pytest.mark.parametrize("stops", [[5], [6], [7], [8, 9], [6, 11], [12]])
 def test_a_run_that_stopped_online_goes_on_bit_for_bit(
     stops: list[int], tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    run = a_run(tmp_path, sizes=SIZES)
-    for stop in stops:
-        assert not do(run, stop)
-    assert do(run)
-    assert contents(run.folder) == whole
+    assert trained(a_run(tmp_path, sizes=SIZES), stops) == whole
 
 
 def test_vgf_and_fql_are_fine_tuned_from_the_command_line_and_others_refused(
@@ -200,14 +194,8 @@ def test_vgf_and_fql_are_fine_tuned_from_the_command_line_and_others_refused(
 
 
 def test_a_bank_serves_offline_and_a_run_that_stopped_online_goes_on_without_it(tmp_path: Path) -> None:
-    found = []
-    for name, stops in (("whole", []), ("stopped", [5, 8, 11])):
-        run = a_run(tmp_path / name, sizes=SIZES, bank=4)
-        for stop in stops:
-            assert not do(run, stop)
-        assert do(run)
-        found.append(contents(run.folder))
-    assert found[0] == found[1]
+    whole, stopped = (a_run(tmp_path / name, sizes=SIZES, bank=4) for name in ("whole", "stopped"))
+    assert trained(stopped, [5, 8, 11]) == trained(whole)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import pytest
 import vgf
 from tests.helpers.own_runs import CONFIG, EPISODES, LENGTH, SIZES, Says, Walk, trajectories
 from tests.helpers.site import ROOT
+from tests.helpers.toy_runs import contents
 from vgf import cli, records
 from vgf.agents import VGF
 from vgf.records import faults, read_runs
@@ -37,11 +38,6 @@ def fit(out: Path, **more: Any) -> records.Record:
 
 def acts(out: Path, seed: int) -> list[float]:
     return vgf.load_policy(out, seed=seed).act(HERE, budget=1, seed=0).tolist()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a record but run.json, which holds times, and locks."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".csv", ".safetensors")}
 
 
 @pytest.mark.parametrize(
