@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.helpers.site import ROOT
-from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record
+from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, write_record, write_study
 from vgf.book import index, plots, result_figures
 from vgf.records import merge_run, read_runs
 from vgf.results import study_text, tables
@@ -21,14 +21,12 @@ from vgf.results import study_text, tables
 @pytest.fixture
 def study(tmp_path: Path) -> tables.Study:
     """Three methods on two tasks, one of them on one task alone."""
-    for task, method in ((HOPPER, "bc"), (HOPPER, "iql"), (HOPPER, "vgf"), (CUBE, "bc"), (CUBE, "vgf")):
-        write_record(tmp_path, task, method)
-    return tables.read_study("both", "cpu", tmp_path)
+    write_record(tmp_path, HOPPER, "iql")
+    return write_study(tmp_path, (HOPPER, CUBE), ("bc", "vgf"))
 
 
 def test_a_task_on_which_nobody_scores_is_a_sentence_and_no_column(tmp_path: Path) -> None:
-    for task, method in ((HOPPER, "bc"), (HOPPER, "vgf"), (CUBE, "bc"), (CUBE, "vgf")):
-        write_record(tmp_path, task, method)
+    write_study(tmp_path, (HOPPER, CUBE), ("bc", "vgf"))
     for file in tmp_path.glob(f"both.cpu/{CUBE}/*/seed*.csv"):
         if not file.name.endswith("curve.csv"):
             pd.read_csv(file).assign(success=0).to_csv(file, index=False)

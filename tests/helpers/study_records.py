@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ import pandas as pd
 
 from vgf import records
 from vgf.datasets import get_task
-from vgf.results.tables import MethodScores, Study
+from vgf.results.tables import MethodScores, Study, read_study
 from vgf.results.target_steps import LOGGED
 
 HOPPER, CUBE = "hopper-medium-v2", "cube-double-play-singletask-v0"
@@ -56,6 +58,13 @@ def write_record(root: Path, task: str, method: str, study: str = "both", scale:
         folder, {"id": "a", "seeds": list(SEEDS), "settings": {"agent": method}, "dataset": dataset, "commit": "c"}
     )
     return folder
+
+
+def write_study(root: Path, tasks: Iterable[str], methods: Iterable[str]) -> Study:
+    """Leave a record of each method on each task; return the study that they are."""
+    for task, method in product(tasks, methods):
+        write_record(root, task, method)
+    return read_study("both", "cpu", root)
 
 
 def by_hand(checkpoint: str, task: str, method: str, steps: int) -> np.ndarray:

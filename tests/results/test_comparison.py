@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.study_records import CUBE, HOPPER, by_hand, write_record
+from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, by_hand, write_study
 from vgf.datasets import get_task
 from vgf.results import comparison, tables
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> tables.Study:
-    for task in (HOPPER, CUBE):
-        for method in ("bc", "iql", "vgf"):
-            write_record(tmp_path, task, method)
-    return tables.read_study("both", "cpu", tmp_path)
+    return write_study(tmp_path, (HOPPER, CUBE), BUDGETS)
 
 
 def test_the_budget_is_the_best_one_of_the_tuning_for_each_kind_of_task(

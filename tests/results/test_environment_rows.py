@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.study_records import BUDGETS, HOPPER, by_hand, write_record
+from tests.helpers.study_records import BUDGETS, HOPPER, by_hand, write_study
 from vgf.results import stats, study_text, tables
 from vgf.results.table_text import markdown
 
@@ -19,10 +19,7 @@ PAPER = {"iql": 7.0, "vgf": 70.0}  # data/paper/ogbench.csv
 @pytest.fixture
 def study(tmp_path: Path) -> tables.Study:
     """Records of three methods on three tasks of an environment and on another task."""
-    for task in (*TASKS, HOPPER):
-        for method in BUDGETS:
-            write_record(tmp_path, task, method)
-    return tables.read_study("both", "cpu", tmp_path)
+    return write_study(tmp_path, (*TASKS, HOPPER), BUDGETS)
 
 
 def test_the_mean_is_over_tasks_within_a_seed_and_the_interval_over_seeds(study: tables.Study) -> None:
@@ -47,11 +44,8 @@ def test_the_papers_number_stands_beside_the_environment_alone(study: tables.Stu
 
 
 def test_a_method_that_lacks_a_task_has_no_row(tmp_path: Path) -> None:
-    for task in TASKS:
-        for method in ("bc", "iql"):
-            if (task, method) != (TASKS[0], "iql"):
-                write_record(tmp_path, task, method)
-    found = tables.read_study("both", "cpu", tmp_path)
+    write_study(tmp_path, TASKS[1:], ["iql"])
+    found = write_study(tmp_path, TASKS, ["bc"])
     assert set(found.environment_runs("last", ("bc", 0))) == {ENVIRONMENT}
     assert found.environment_runs("last", ("iql", 0)) == {}
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.study_records import CUBE, HOPPER, NOWHERE, by_hand, one_task_study, write_record
+from tests.helpers.study_records import CUBE, HOPPER, NOWHERE, by_hand, one_task_study, write_record, write_study
 from vgf.datasets import get_task
-from vgf.results import long_trainings, stats, tables
+from vgf.results import long_trainings, stats
 from vgf.results.tables import MethodScores, Study
 
 SEEDS = range(5)
@@ -40,17 +40,13 @@ def test_a_row_stands_above_below_or_beside_the_clone(gain: list[float], word: s
 
 def test_a_task_without_a_clone_has_no_row(tmp_path: Path) -> None:
     write_record(tmp_path, HOPPER, "bc")
-    write_record(tmp_path, HOPPER, "vgf")
-    write_record(tmp_path, CUBE, "vgf")
-    study = tables.read_study("both", "cpu", tmp_path)
+    study = write_study(tmp_path, (HOPPER, CUBE), ["vgf"])
     (row,) = long_trainings.beside_clone(study, ("vgf", 1)).itertuples()
     assert row.gain == pytest.approx((by_hand("last", HOPPER, "vgf", 1) - by_hand("last", HOPPER, "bc", 0)).mean())
 
 
 def test_a_part_of_a_study_has_the_tasks_of_one_suite(tmp_path: Path) -> None:
-    for task in (HOPPER, CUBE):
-        write_record(tmp_path, task, "bc")
-    study = tables.read_study("both", "cpu", tmp_path)
+    study = write_study(tmp_path, (HOPPER, CUBE), ["bc"])
     assert [long_trainings.of_suite(study, suite).tasks for suite in ("d4rl", "ogbench")] == [[HOPPER], [CUBE]]
 
 

@@ -12,7 +12,7 @@ import pytest
 from myst_nb import glue
 from scipy.stats import t
 
-from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, returns, write_record
+from tests.helpers.study_records import BUDGETS, CUBE, HOPPER, SEEDS, by_hand, returns, write_record, write_study
 from vgf import cli, records
 from vgf.datasets import DATASETS, get_task
 from vgf.results import stats, table_text, tables
@@ -23,9 +23,7 @@ from vgf.results.table_text import FORMATS
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Records of three methods on two tasks."""
-    for task in (HOPPER, CUBE):
-        for method in BUDGETS:
-            write_record(tmp_path / "results", task, method)
+    write_study(tmp_path / "results", (HOPPER, CUBE), BUDGETS)
     return tmp_path / "results"
 
 

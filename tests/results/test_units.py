@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.study_records import HOPPER, SEEDS, by_hand, one_task_study, write_record
+from tests.helpers.study_records import HOPPER, SEEDS, by_hand, one_task_study, write_record, write_study
 from vgf import records
 from vgf.datasets import get_task
 from vgf.results import tables, units
@@ -22,10 +22,7 @@ OTHER = "antmaze-medium-navigate-singletask-task3-v0"
 @pytest.fixture
 def study(tmp_path: Path) -> tables.Study:
     """Two methods on hopper, on three tasks of one environment, and on a task outside the paper's table."""
-    for task in (HOPPER, *CUBES, OTHER):
-        for method in ("bc", "vgf"):
-            write_record(tmp_path, task, method)
-    return tables.read_study("both", "cpu", tmp_path)
+    return write_study(tmp_path, (HOPPER, *CUBES, OTHER), ("bc", "vgf"))
 
 
 def last(task: str, method: str, steps: int) -> np.ndarray:
@@ -49,9 +46,7 @@ def test_tasks_of_an_environment_are_averaged_within_a_seed(study: tables.Study)
 
 
 def test_only_seeds_that_every_row_has_are_kept_and_tasks_that_lack_one_are_left_out(tmp_path: Path) -> None:
-    for task in CUBES:
-        for method in ("bc", "vgf"):
-            write_record(tmp_path, task, method)
+    write_study(tmp_path, CUBES, ("bc", "vgf"))
     path = tmp_path / "both.cpu" / CUBES[0] / "bc" / "run.json"
     content = json.loads(path.read_text())
     content["runs"][0]["seeds"] = [0, 2]
