@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.dataset_files import write_hdf5
 from vgf.datasets import DataError, d4rl, get_dataset, get_task, load
 from vgf.datasets.hdf5 import qlearning_arrays
 from vgf.datasets.tasks import DATASETS, TASKS
@@ -44,9 +45,7 @@ def episodes(seed: int, observation: int = 11, action: int = 3, end_marked: bool
 
 
 def written(path: Path, arrays: dict[str, np.ndarray]) -> Path:
-    with h5py.File(path, "w") as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values)
+    write_hdf5(path, arrays)
     return path
 
 

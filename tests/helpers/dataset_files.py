@@ -46,6 +46,13 @@ def write_hdf5(path: Path, arrays: Arrays) -> None:
             file.create_dataset(name, data=values)
 
 
+def read_hdf5(path: Path) -> Arrays:
+    found: Arrays = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
 def fuzz(whole: Path, good: Arrays | None, count: int, rng: np.random.Generator) -> int:
     """Read `count` mutants of a file; return how many were refused. What is read must be `good`, or at least sound."""
     data = np.frombuffer(whole.read_bytes(), np.uint8)

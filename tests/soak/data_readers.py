@@ -17,7 +17,7 @@ import yaml
 from pyarrow import parquet
 
 from tests.helpers import layouts
-from tests.helpers.dataset_files import d4rl_arrays, ogbench_arrays, write_hdf5
+from tests.helpers.dataset_files import d4rl_arrays, ogbench_arrays, read_hdf5, write_hdf5
 from tests.helpers.toy_runs import EXPERIMENT
 from tests.soak.readers import Content, Reader, Unsure, plain
 from vgf.datasets.own import read_own
@@ -71,12 +71,7 @@ def as_addressed(read: Callable[[Path], Content]) -> Callable[[Path, Path, bytes
         shutil.rmtree(twin, ignore_errors=True)
         shutil.copytree(good, twin)
         (twin / name).write_bytes(content)
-        arrays: dict[str, np.ndarray] = {}
-        with h5py.File(twin / name, "r") as file:
-            file.visititems(lambda key, one: arrays.update({key: one[()]}) if isinstance(one, h5py.Dataset) else None)
-        with h5py.File(twin / name, "w") as file:
-            for key, values in arrays.items():
-                file[key] = values
+        write_hdf5(twin / name, read_hdf5(twin / name))
         return read(twin)
 
     return told

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.helpers.dataset_files import read_hdf5
 from tests.helpers.experts import random_expert
 from vgf.datasets import DATASETS, DataError
 from vgf.sources import locomotion as locomotion_module
@@ -46,10 +47,7 @@ def make(out: Path, name: str = HOPPER, **settings: Any) -> Path:
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return {name: values for name, values in found.items() if not name.startswith("metadata/")}
+    return {name: values for name, values in read_hdf5(path).items() if not name.startswith("metadata/")}
 
 
 def test_two_workers_make_the_bits_of_one(tmp_path: Path) -> None:

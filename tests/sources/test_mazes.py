@@ -12,11 +12,11 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import h5py
 import mujoco
 import numpy as np
 import pytest
 
+from tests.helpers.dataset_files import read_hdf5
 from tests.helpers.experts import random_expert
 from tests.helpers.site import ROOT
 from vgf.datasets import DATASETS, DataError
@@ -58,10 +58,7 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    found: dict[str, np.ndarray] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
+    return read_hdf5(path)
 
 
 @pytest.mark.parametrize(("name", "suffix"), [(NAVIGATE, "npz"), (GOAL, "hdf5")])
