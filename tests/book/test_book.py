@@ -8,12 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from tests.helpers.site import CHAPTERS, PAGES, ROOT, SITE
 from vgf.agents import VGF, Dims, VGFConfig
@@ -95,27 +95,18 @@ def test_commands_named_in_pages_exist() -> None:
         assert named <= targets, page
 
 
-class Assets(HTMLParser):
-    """Collects what a page loads by itself: scripts, styles, icons, images, frames; links to follow are not that."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the addresses of one element."""
-        values = dict(attrs)
-        loads = tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "object", "link")
-        if loads and not (tag == "link" and values.get("rel") in ("canonical", "next", "prev", "author", "search")):
-            self.addresses += [str(values[key]) for key in ("src", "href", "data", "srcset") if values.get(key)]
+def assets(html: str) -> list[str]:
+    """Return what a page loads by itself: scripts, styles, icons, images, frames; links to follow are not that."""
+    loading = BeautifulSoup(html, "lxml").select("script, img, iframe, source, video, audio, embed, object, link")
+    found = [tag for tag in loading if not {"canonical", "next", "prev", "author", "search"} & {*tag.get("rel", ())}]
+    return [str(tag[key]) for tag in found for key in ("src", "href", "data", "srcset") if tag.get(key)]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_loads_anything_remote_or_missing(page: str) -> None:
     path = SITE / f"{page}.html"
     html = path.read_text()
-    addresses = Assets(html).addresses
+    addresses = assets(html)
     assert addresses
     assert [a for a in addresses if re.match(r"(https?:)?//", a)] == []
     local = [a.split("?")[0].split("#")[0] for a in addresses if not a.startswith("data:")]
@@ -136,39 +127,24 @@ def test_every_table_of_a_page_is_one(page: str) -> None:
     assert re.findall(r"<p>\s*\|[^<]*\|", (SITE / f"{page}.html").read_text()) == []
 
 
-class Links(HTMLParser):
-    """Collects where a page's links lead, and the names within the page that links may lead to."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-        self.names: set[str] = set()
-        self.feed(path.read_text())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note one element."""
-        values = dict(attrs)
-        self.names |= {str(values[key]) for key in ("id", "name") if values.get(key)}
-        if tag == "a" and values.get("href"):
-            self.targets.append(str(values["href"]))
-
-
 @functools.cache
-def links(path: Path) -> Links:
-    """Return the links of a page, read once."""
-    return Links(path)
+def links(path: Path) -> tuple[list[str], set[str]]:
+    """Return where a page's links lead, and the names within the page that links may lead to; read once."""
+    soup = BeautifulSoup(path.read_text(), "lxml")
+    names = {str(tag[key]) for key in ("id", "name") for tag in soup.select(f"[{key}]")}
+    return [str(tag["href"]) for tag in soup.select("a[href]")], names
 
 
 @pytest.mark.parametrize("page", [*PAGES, "genindex", "prf-prf", "search"])
 def test_every_link_and_download_within_the_book_resolves(page: str) -> None:
     path = SITE / f"{page}.html"
     dead = []
-    for target in links(path).targets:
+    for target in links(path)[0]:
         if re.match(r"[a-z]+:", target):
             continue
         file, _, name = target.partition("#")
         other = (path.parent / unquote(file)).resolve() if file else path
-        if not other.is_file() or (name and unquote(name) not in links(other).names):
+        if not other.is_file() or (name and unquote(name) not in links(other)[1]):
             dead.append(target)
     assert dead == []
 
@@ -177,7 +153,7 @@ def test_every_link_and_download_within_the_book_resolves(page: str) -> None:
 def loaded(page: str) -> set[Path]:
     """Return the files a page loads by itself, both drawings of each figure among them."""
     folder = (SITE / page).parent
-    addresses = [a.split("?")[0].split("#")[0] for a in Assets((SITE / f"{page}.html").read_text()).addresses]
+    addresses = [a.split("?")[0].split("#")[0] for a in assets((SITE / f"{page}.html").read_text())]
     return {(folder / unquote(a)).resolve() for a in addresses if a and not a.startswith("data:")}
 
 
@@ -223,7 +199,7 @@ def test_each_chapter_says_when_and_where_it_ran(chapter: str) -> None:
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_can_be_taken_along_as_a_notebook(chapter: str) -> None:
     assert (SITE / "_sources" / f"{chapter}.ipynb").is_file()  # what is in it: test_readable.py
-    assert f"_sources/{chapter}.ipynb" in "".join(links(SITE / f"{chapter}.html").targets)
+    assert f"_sources/{chapter}.ipynb" in "".join(links(SITE / f"{chapter}.html")[0])
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

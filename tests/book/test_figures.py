@@ -7,12 +7,12 @@ import json
 import re
 import urllib.request
 from functools import cache
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.helpers.drawn_numbers import not_in
 from tests.helpers.site import CHAPTERS, PAGES, ROOT, SITE
@@ -30,51 +30,24 @@ LATER = ("language-decoders", "language-pull", "rlhf-frontier", "rlhf-redecoded"
 ENDS = [end for _, end in citable.DOWNLOADS]
 
 
-class Page(HTMLParser):
-    """Collects of a page the ids, the links inside each `figure-files`, and what stands inside each fold-out."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.files: list[str] = []
-        self.folds: list[str] = []
-        self._inside: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note ids and downloads, and enter a fold-out."""
-        values = {key: value or "" for key, value in attrs}
-        self.ids.add(values.get("id", ""))
-        if tag == "a" and "download" in values and "_sources/" not in values["href"]:
-            self.files.append(values["href"])
-        if tag == "details":
-            self._inside.append(("figure-origin" in values.get("class", "") and "fold") or "other")
-            if self._inside[-1] == "fold":
-                self.folds.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        """Leave a fold-out."""
-        if tag == "details":
-            self._inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        """Keep the words of a fold-out."""
-        if "fold" in self._inside:
-            self.folds[-1] += data
-
-
 @cache
-def page(name: str) -> Page:
+def page(name: str) -> BeautifulSoup:
     """Return a built page."""
     path = SITE / f"{name}.html"
     if not path.exists():
         pytest.fail(f"{name} is not built; `make book` builds it", pytrace=False)
-    return Page(path.read_text())
+    return BeautifulSoup(path.read_text(), "lxml")
+
+
+def files(name: str) -> list[str]:
+    """Return the links to files that a page offers."""
+    offered = [str(tag["href"]) for tag in page(name).select("a[download]")]
+    return [link for link in offered if "_sources/" not in link]
 
 
 def download(site_url: str, name: str, file: str) -> bytes:
     """Fetch a file of a figure by the link that a page shows for it."""
-    links = [link for link in page(name).files if unquote(link).endswith(f"/{file}")]
+    links = [link for link in files(name) if unquote(link).endswith(f"/{file}")]
     assert links, f"{name} offers no {file}"
     with urllib.request.urlopen(urljoin(f"{site_url}/{name}.html", links[0]), timeout=10) as answer:
         content: bytes = answer.read()
@@ -110,7 +83,7 @@ def test_every_file_of_a_figure_downloads_and_is_what_it_says(ident: str, site_u
     address = re.search(r"url += \{(.+)\}", entry)
     assert address
     target, _, anchor = address[1].removeprefix(f"{citable.SITE}/").partition("#")
-    assert anchor in page(target.removesuffix(".html")).ids  # what is cited is there
+    assert page(target.removesuffix(".html")).find(id=anchor)  # what is cited is there
 
 
 @pytest.mark.parametrize("ident", [ident for ident in FIGURES if ident not in LATER])
@@ -134,7 +107,8 @@ def test_the_numbers_drawn_are_in_the_csv_and_where_the_drawing_has_them(ident: 
 
 @pytest.mark.parametrize("ident", FIGURES)
 def test_below_a_figure_its_provenance_can_be_unfolded(ident: str) -> None:
-    (fold,) = [fold for fold in page(FIGURES[ident]).folds if f"#fig-{ident}\n" in fold or f"#fig-{ident} " in fold]
+    folds = [tag.get_text() for tag in page(FIGURES[ident]).select("details[class*=figure-origin]")]
+    (fold,) = [fold for fold in folds if f"#fig-{ident}\n" in fold or f"#fig-{ident} " in fold]
     source = words(ident)
     assert source["chapter"] == FIGURES[ident]
     assert source["scale"] in ("quick", "cpu", "paper") or not FIGURES[ident].startswith("notebooks/")
@@ -150,8 +124,7 @@ def test_below_a_figure_its_provenance_can_be_unfolded(ident: str) -> None:
 
 
 def test_the_gallery_offers_every_file_of_every_figure(site_url: str) -> None:
-    gallery = page("book/figures")
-    offered = [unquote(link).rpartition("/")[2] for link in gallery.files]
+    offered = [unquote(link).rpartition("/")[2] for link in files("book/figures")]
     assert sorted(offered) == sorted(f"{ident}{end}" for ident in FIGURES for end in ENDS)
     html = (SITE / "book" / "figures.html").read_text()
     for ident, chapter in FIGURES.items():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from html.parser import HTMLParser
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from tests.helpers.site import PAGES, ROOT, SITE
 
@@ -15,33 +15,14 @@ SAID = yaml.safe_load((ROOT / "book" / "pages.yaml").read_text())
 ADDRESS = yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"]
 
 
-class Head(HTMLParser):
-    """Collects what a page's head says: its title and its named properties."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.said: dict[str, list[str]] = {}
-        self.in_title = False
-        self.feed(html.partition("</head>")[0])
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note one property."""
-        values = dict(attrs)
-        self.in_title = tag == "title"
-        name = values.get("property") or values.get("name")
-        if tag == "meta" and name:
-            self.said.setdefault(name, []).append(values.get("content") or "")
-
-    def handle_data(self, data: str) -> None:
-        """Note the title."""
-        if self.in_title and data.strip():
-            self.said.setdefault("title", []).append(data.strip())
-
-
 @cache
 def head(page: str) -> dict[str, list[str]]:
-    """Return what the head of a built page says."""
-    return Head((SITE / f"{page}.html").read_text()).said
+    """Return what the head of a built page says: its title and its named properties."""
+    soup = BeautifulSoup((SITE / f"{page}.html").read_text().partition("</head>")[0], "lxml")
+    said = {"title": [title.get_text(strip=True) for title in soup.select("title")]}
+    for tag in soup.select("meta[property], meta[name]"):
+        said.setdefault(str(tag.get("property") or tag["name"]), []).append(str(tag.get("content", "")))
+    return said
 
 
 def test_every_page_is_described_and_nothing_else_is() -> None:
