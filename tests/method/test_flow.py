@@ -12,15 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.helpers.normal import draw
 from vgf import flow, kernels
 from vgf.flow import Budget, FlowState, stein_direction, transport
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
-
-
-def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Standard normal numbers from an explicit generator."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def pull_to_one(a: Tensor) -> Tensor:

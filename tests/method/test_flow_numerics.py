@@ -14,15 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests.helpers.normal import draw
 from vgf import flow, kernels
 from vgf.flow import Budget, stein_direction, transport
 
 Array = NDArray[np.float64]
-
-
-def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Standard normal numbers from an explicit generator."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 # The release's step, one particle pair at a time, in float64 and without torch

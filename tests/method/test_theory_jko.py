@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.helpers.normal import draw as draw_points
 from vgf.theory import Gaussian, gaussian_flow, jko_step, kl_gaussian, w2, w2_gaussian
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
@@ -41,11 +42,6 @@ START, TARGET = gaussian([-2.0, 0.5], [0.5, 2.0]), gaussian([1.0, 0.0], [1.0, 0.
 def objective(q: Gaussian, current: Gaussian, target: Gaussian, step: float) -> Tensor:
     """What a JKO step minimises."""
     return kl_gaussian(q, target) + w2_gaussian(q, current) ** 2 / (2 * step)
-
-
-def draw_points(*shape: int, seed: int) -> Tensor:
-    """Standard normal points in float64 from an explicit generator."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 # KL and W2 of Gaussians

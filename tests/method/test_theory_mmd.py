@@ -10,15 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.helpers.normal import draw
 from vgf import flow, theory
 from vgf.flow import Budget, transport
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=200)
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    """Standard normal numbers from an explicit generator, float64."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 # MMD

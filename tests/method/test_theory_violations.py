@@ -9,18 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
+from tests.helpers.normal import draw
 from vgf import flow, theory
 from vgf.flow import Budget, transport
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=1_000)
 ROUNDING = 1e-12  # MMD^2 is a difference of float64 numbers near 1
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    """Standard normal numbers from an explicit generator, float64."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("n", [1, 6])
