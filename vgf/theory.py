@@ -3,7 +3,7 @@
 Beside them stands `euler_spread`: how much of the data's spread a flow reference keeps, which is where particles start.
 
 The budget bounds how far a particle can move, and that bounds the maximum mean discrepancy (MMD) between the
-reference particles and the transported ones. Three budgets are here: the paper's (xu2026vgf), a uniformly
+reference particles and the transported ones. Three bounds are here: the paper's (xu2026vgf), a uniformly
 tighter one from the same displacement, and the displacement of the authors' Adam flow. The bounds hold for a
 kernel whose bandwidth is fixed; the median heuristic changes it with the particles, so for a median flow only
 the Adam displacement (which does not involve the kernel) still applies.
