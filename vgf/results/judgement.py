@@ -10,9 +10,9 @@ be told from a gain that was not measured well:
 
 *Clearly* means with a chance below half of `LEVEL`, since either bar can be crossed by chance. So where there is no
 gain a rule says *held* or *held in part* at most 2.5 % of the time, and where the gain is `WORTH` it says *did not
-hold* as rarely. `tests/results/test_verdicts.py` simulates both rates, for scores that are normal, shares of successes, or zero
-on a third of the seeds. The price of a high bar is that it is a choice: five points are about what the means of five
-seeds of fifty episodes can tell apart.
+hold* as rarely. `tests/results/test_verdicts.py` simulates both rates, for scores that are normal, shares of
+successes, or zero on a third of the seeds. The price of a high bar is that it is a choice: five points are about what
+the means of five seeds of fifty episodes can tell apart.
 """
 
 from __future__ import annotations
