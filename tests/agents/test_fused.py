@@ -142,7 +142,9 @@ def _train(agent: Agent, index: Tensor, kind: torch.dtype, *, fused_core: bool) 
     return torch.cat([agent.policy()[name].flatten() for name in agent.policy() if not name.startswith("target")])
 
 
-@pytest.mark.parametrize("case", ["vgf in step", "vgf bank", "rebrac default", "iql learnt", "idql ifql"])
+@pytest.mark.parametrize(
+    "case", ["vgf in step", "vgf bank", "rebrac default", "iql learnt", "idql ifql", "diffusion_ql clipped"]
+)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16_all"])
 def test_updates_at_once_and_singly_end_at_the_same_bits(case: str, precision: str) -> None:
     name, config = CASES[case]
@@ -158,7 +160,7 @@ def test_updates_at_once_and_singly_end_at_the_same_bits(case: str, precision: s
             assert all(torch.equal(first[key], other[key]) for key in first)
 
 
-@pytest.mark.parametrize("case", ["vgf amortised", "fql default", "td3_bc default"])
+@pytest.mark.parametrize("case", ["vgf amortised", "fql default", "td3_bc default", "diffusion_ql default"])
 def test_a_run_restored_goes_on_with_the_same_bits_on_either_path(case: str) -> None:
     index = rows_of((3, 5), 37, 8)
     whole, part, other = make(case), make(case), make(case)
@@ -172,7 +174,9 @@ def test_a_run_restored_goes_on_with_the_same_bits_on_either_path(case: str) -> 
         torch.testing.assert_close(part.policy()[key], value, rtol=1e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("case", ["vgf in step", "vgf bank", "fql default", "iql default", "rebrac default"])
+@pytest.mark.parametrize(
+    "case", ["vgf in step", "vgf bank", "fql default", "iql default", "rebrac default", "diffusion_ql clipped"]
+)
 def test_a_seed_learns_alone_what_it_learns_in_company(case: str) -> None:
     together, alone = make(case, (3, 5)), make(case, (5,))
     index = rows_of((3, 5), 37, 6)
@@ -182,7 +186,7 @@ def test_a_seed_learns_alone_what_it_learns_in_company(case: str) -> None:
         assert torch.equal(value[1], alone.policy()[name][0]), name
 
 
-@pytest.mark.parametrize("case", ["vgf in step", "vgf amortised", "fql default", "iql default", "rebrac default"])
+@pytest.mark.parametrize("case", ["vgf in step", "vgf amortised", "fql default", "iql default", "diffusion_ql default"])
 def test_lower_precision_moves_the_weights_a_little_and_targets_hardly(case: str) -> None:
     name, config = CASES[case]
     index, ends, targets = rows_of((3, 5), 37, 10), {}, {}

@@ -210,8 +210,8 @@ void Worker<F, C, L>::diffusion_ql() {
   train_critic(1, nullptr, set(3));
   F* inputs = path.fit((T + 1) * B * in);
   const double cloning = denoise(ACTOR, 1, inputs + T * B * in);
-  grads.resize(1), grads[0].fit(net(ACTOR)), grad.fit(net(ACTOR));
-  backward<L, F>(learner.net, learner.pass, B, err, nullptr, inputs + T * B * in, nullptr, &grads[0]);
+  sum_of.fit(net(ACTOR)), grad.fit(net(ACTOR));
+  backward<L, F>(learner.net, learner.pass, B, err, nullptr, inputs + T * B * in, nullptr, &sum_of);
   const F* z = noise(3, T * size);
   F *x = start.fit(size), *raw = sz.fit(T * size), *boxed = goal.fit(size);
   chain.resize(T);
@@ -250,9 +250,9 @@ void Worker<F, C, L>::diffusion_ql() {
     backward<L, F>(learner.net, chain[t], B, dd, nullptr, inputs + t * B * in, back_to, &grad);
     for (Int i = 0; i < size; ++i) g[i] += back_to[i / d * (d + FEATURES) + i % d];
     for (Int i = 0; i < count(net(ACTOR)); ++i)
-      for (Int j = 0; j < length(net(ACTOR), i); ++j) grads[0].of[i][j] += grad.of[i][j];
+      for (Int j = 0; j < length(net(ACTOR), i); ++j) sum_of.of[i][j] += grad.of[i][j];
   }
-  descend_clipped(ACTOR, set(3));
+  descend_clipped(ACTOR, &sum_of, set(3));
   const Int done = job.first_update + u;
   if (done >= Int(set(5)) && done % job.delay == 0) follow(ACTOR_TARGET, ACTOR, set(4));
   follow(TARGET, CRITIC, set(1));

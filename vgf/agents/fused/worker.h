@@ -59,7 +59,7 @@ template <class F, class C, class L> struct Worker {
   std::vector<Unit<C>> critic, target;
   Unit<C> reference, fit, actor, value;
   Unit<L> learner;
-  Gradients<F> grad;
+  Gradients<F> grad, sum_of;         // `sum_of`: of a network that rows go through more than once
   std::vector<Gradients<F>> grads;  // of an ensemble that is clipped together
   const Schedule<F> schedule;
   std::vector<Pass<L, F>> chain;    // of each step of a diffusion that is differentiated through
@@ -132,15 +132,15 @@ template <class F, class C, class L> struct Worker {
     backward(learner.net, learner.pass, B, dd, by, x, to_rest, &grad);
     take(role, member, grad);
   }
-  void descend_clipped(Role role, F most) {  // the steps of `grads`, of all members, after `heads.clip_gradients`
+  void descend_clipped(Role role, Gradients<F>* g, F most) {  // all members' steps, after `heads.clip_gradients`
     const Mlp& m = net(role);
     double square = 0;
-    for (auto& g : grads) for (Int i = 0; i < count(m); ++i)
-      for (Int j = 0; j < length(m, i); ++j) square += double(g.of[i][j]) * g.of[i][j];
+    for (Int e = 0; e < m.members; ++e) for (Int i = 0; i < count(m); ++i)
+      for (Int j = 0; j < length(m, i); ++j) square += double(g[e].of[i][j]) * g[e].of[i][j];
     const F scale = std::min(F(1), most / (F(std::sqrt(square)) + F(1e-6)));
     for (Int e = 0; e < m.members; ++e) {
-      for (Int i = 0; i < count(m); ++i) for (Int j = 0; j < length(m, i); ++j) grads[e].of[i][j] *= scale;
-      take(role, e, grads[e]);
+      for (Int i = 0; i < count(m); ++i) for (Int j = 0; j < length(m, i); ++j) g[e].of[i][j] *= scale;
+      take(role, e, g[e]);
     }
   }
   // Values of rows [s, a] under an ensemble: [E][B] in each unit's `out`; with `back` the gradient in a in `to_rest`.
@@ -184,7 +184,7 @@ template <class F, class C, class L> struct Worker {
       descend(CRITIC, e, sa, nullptr, by, toward ? part.fit(B * d) : nullptr);
       if (toward) for (Int i = 0; i < B * d; ++i) toward[i] += part[i] / E;
     }
-    if (most > 0) descend_clipped(CRITIC, most);
+    if (most > 0) descend_clipped(CRITIC, grads.data(), most);
     metric(0, loss * weight, B), metric(1, mean, B * E);
   }
   void clone(int at) {  // `Agent._clone`, one step of flow matching; noise[at] [B, d] and time, noise[at + 1] [B]
