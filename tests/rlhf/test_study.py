@@ -82,7 +82,10 @@ def changed(**fields: Any) -> dict[str, Any]:
         (changed(scales={"cpu": [{"seeds": [0]}]}), "little.yaml has no scale 'quick'; it has cpu"),
         (changed(scales={"quick": []}), "little.yaml: scales.quick must be a list of comparisons"),
         (changed(scales={"quick": [{}]}), "little.yaml: scales.quick[0].seeds is missing"),
-        (changed(scales={"quick": [{"seeds": ["a"]}]}), "little.yaml: scales.quick[0].seeds must be int, got 'a'"),
+        (
+            changed(scales={"quick": [{"seeds": ["a"]}]}),
+            "little.yaml: scales.quick[0].seeds must be a whole number, got 'a'",
+        ),
         (changed(scales={"quick": [{"seeds": [0], "methods": ["magic"]}]}), "no method 'magic'; known: human"),
         (
             changed(scales={"quick": [{"seeds": [0], "methods": ["best_of_32"]}]}),

@@ -95,7 +95,7 @@ def test_openais_server_and_the_environments_may_stand_in_a_file(url: str, tmp_p
         ({"scales": {"quick": [{"seeds": [0], "task": "hhh"}]}}, r"scales.quick\[0\].task has no 'hhh'; nearest: hh"),
         ({"judge": {"model": "gpt", "against": ["us"]}}, "judge.against has no 'us'"),
         ({"judge": {}}, "plan.yaml.judge.model is missing"),
-        ({"prompt_tokens": "many"}, "prompt_tokens must be int, got 'many'"),
+        ({"prompt_tokens": "many"}, "prompt_tokens must be a whole number, got 'many'"),
     ],
 )
 def test_a_faulty_file_is_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("words", "changes", "message"),
     [
-        (["--method", "vgff"], {}, "study.yaml: methods has no 'vgff'; nearest: bc, mine"),
+        (["--method", "vgff"], {}, "study.yaml: methods has no 'vgff'; one of: bc, mine"),
         (["--method", "mne"], {}, "study.yaml: methods has no 'mne'; nearest: mine"),
         (["--task", "cube-singel"], {}, "unknown task 'cube-singel'; nearest: cube-single-play"),
         ([], {"methods": {"td3bc": {}}}, "study.yaml: methods has no 'td3bc'; nearest: td3_bc"),

@@ -69,8 +69,8 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
         (change("methods/fqll", {}), "methods has no 'fqll'; nearest: fql"),
         (change("methods/mine/preset", "papre"), "methods.mine.preset has no 'papre'; nearest: paper"),
         (change("methods/mine/stepsize", 1.0), "methods.mine has no 'stepsize'; nearest: step_size"),
-        (change("methods/mine/step_size", "big"), "methods.mine.step_size must be float, got 'big'"),
-        (change("methods/mine/particles", 2.5), "methods.mine.particles must be int, got 2.5"),
+        (change("methods/mine/step_size", "big"), "methods.mine.step_size must be a number, got 'big'"),
+        (change("methods/mine/particles", 2.5), "methods.mine.particles must be a whole number, got 2.5"),
         (change("methods/mine/temperature", 0), "temperature must be a finite number > 0, got 0.0"),
         (change("scales/quick/agent/hiden", [8]), "agent has no 'hiden'; nearest: hidden"),
         (change("scales/quick/updates", None), "scales.quick.updates is missing"),
@@ -79,7 +79,7 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
         (change("scales/quick/episodes_at_once", 3), "episodes_at_once must divide episodes 2, got 3"),
         (change("scales/quick/checkpoint_every", 3), "checkpoint_every must be a multiple of log_every 2"),
         (change("scales/quick/dataset", "here"), "scales.quick.dataset must be a mapping, got str"),
-        (change("scales/huge", {}), "scales has no 'huge'; nearest: quick, cpu, paper"),
+        (change("scales/huge", {}), "scales has no 'huge'; one of: quick, cpu, paper"),
         (change("methods", []), "methods must be a mapping, got list"),
     ],
 )
@@ -101,9 +101,9 @@ def test_a_bad_experiment_file_is_refused_in_one_line(
     [
         (["nowhere.yaml"], "nowhere.yaml: no such file"),
         (["{file}", "--scale", "paper"], "no scale 'paper'; it has quick"),
-        (["{file}", "--method", "fql"], "methods has no 'fql'; nearest: bc, mine"),
+        (["{file}", "--method", "fql"], "methods has no 'fql'; one of: bc, mine"),
         (["{file}", "--task", "cube-singel-play"], "unknown task 'cube-singel-play'; nearest: cube-single-play"),
-        (["{file}", "--task", "hopper-medium"], f"study has no 'hopper-medium-v2'; nearest: {TASK}"),
+        (["{file}", "--task", "hopper-medium"], f"study has no 'hopper-medium-v2'; one of: {TASK}"),
         (["{file}", "--device", "tpu"], "device must be auto, cpu or cuda, got 'tpu'"),
     ],
 )
@@ -244,7 +244,7 @@ def test_a_task_may_say_more_of_a_method_at_one_scale_and_give_it_its_own_update
         ({"at": {"fast": {}}}, r"tasks\.hopper-medium-v2\.at has no 'fast'"),
         ({"at": {"quick": {"min": {}}}}, r"at\.quick has no 'min'; nearest: mine"),
         ({"methods": {"mine": {"updates": 0}}}, "updates must be >= 1, got 0"),
-        ({"methods": {"mine": {"updates": "many"}}}, r"methods\.mine\.updates must be int, got 'many'"),
+        ({"methods": {"mine": {"updates": "many"}}}, r"methods\.mine\.updates must be a whole number, got 'many'"),
     ],
 )
 def test_what_a_task_may_not_say_is_refused_with_its_place(tmp_path: Path, row: dict[str, Any], words: str) -> None:

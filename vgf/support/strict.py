@@ -7,10 +7,16 @@ that nothing can be passed through unseen; what it buys is that a file means wha
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from dataclasses import MISSING, asdict, fields
 from typing import Any, Literal
+
+from vgf.support.given import EXACT
+
+_WORDS = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", dict: "a mapping"}
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE]\+?\d+")
 
 
 def build(kind: Any, row: Any, where: str) -> Any:
@@ -61,10 +67,25 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     elif hint is type(None) and value is None:
         return None
+    elif hint is int and (count := _whole(value)) is not None:
+        return count
     elif isinstance(hint, type) and type(value) is hint:
         return value
-    name = getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("typing.", "")
-    raise ValueError(f"{where} must be {name}, got {value!r}")
+    raise ValueError(f"{where} must be {_in_words(hint)}, got {value!r}")
+
+
+def _in_words(hint: Any) -> str:
+    """Return what a field takes, as a message says it: a type in words, the words there are, a list by example."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
+    if origin is tuple:
+        return f"a list such as {'[0, 1, 2]' if arguments[0] is int else '[one, two]'}"
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_in_words(option) for option in arguments)
+    if hint is type(None):
+        return "null"
+    return _WORDS.get(origin or hint, getattr(hint, "__name__", str(hint)))
 
 
 def recorded_fields(instance: Any) -> dict[str, Any]:
@@ -83,21 +104,26 @@ def mapping(value: Any, where: str) -> dict[str, Any]:
     Raises:
         ValueError: if it is none.
     """
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, dict):
         raise ValueError(f"{where} must be a mapping, got {type(value).__name__}")
+    for key in value:
+        if not isinstance(key, str):
+            raise ValueError(f"{where}: the key {key!r} is no word to YAML; put it in quotes")
     return dict(value)
 
 
 def known(keys: Any, allowed: Any, where: str) -> None:
-    """Refuse a key that is not allowed, with the nearest that are.
+    """Refuse a key that is not allowed, with the nearest that are, or with all where none is near; case aside.
 
     Raises:
         ValueError: naming it.
     """
+    names = {str(name).lower(): str(name) for name in allowed}
     for key in keys:
-        if key not in allowed:
-            near = difflib.get_close_matches(str(key), list(allowed), n=3, cutoff=0.4) or list(allowed)
-            raise ValueError(f"{where} has no {key!r}; nearest: {', '.join(near)}")
+        if key not in list(allowed):  # which a list or a mapping, that has no hash, may be asked for
+            near = difflib.get_close_matches(str(key).lower(), names, n=3, cutoff=0.4)
+            told = f"nearest: {', '.join(map(names.__getitem__, near))}" if near else f"one of: {', '.join(allowed)}"
+            raise ValueError(f"{where} has no {key!r}; {told}")
 
 
 def _is_number(value: Any) -> bool:
@@ -106,3 +132,12 @@ def _is_number(value: Any) -> bool:
         return not isinstance(value, bool) and float(value) == float(value)
     except (TypeError, ValueError):
         return False
+
+
+def _whole(value: Any) -> int | None:
+    """Return the integer that a YAML value is, None where it is none; 1e5 and 100000.0 are one to people."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT else None
