@@ -81,6 +81,23 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
         (change("scales/quick/dataset", "here"), "scales.quick.dataset must be a mapping, got str"),
         (change("scales/huge", {}), "scales has no 'huge'; one of: quick, cpu, paper"),
         (change("methods", []), "methods must be a mapping, got list"),
+        *[
+            (change("methods", {"bc": {}, name: {"agent": "vgf"}}), f"methods: {name!r} is no name; take letters")
+            for name in ("a/b", "a\\b", ".", "..", "", ".hidden", "a b", "a\n", "ends.", "-x")
+        ],
+        (change("methods", {1: {"agent": "vgf"}}), "methods: the key 1 is no word to YAML; put it in quotes"),
+        *[
+            (change(f"tasks/{TASK}/signals", {name: {"dimensions": [0], "to": to, "unit": unit}}), message)
+            for name, to, unit, message in (
+                ("a/b", "goal", 1.0, f"tasks.{TASK}.signals: 'a/b' is no name"),
+                ("return", "goal", 1.0, f"tasks.{TASK}.signals.return: a record has a column of that name"),
+                ("x", "gaol", 1.0, "a signal's to must be goal or columns such as [0, 1], got 'gaol'"),
+                ("x", [0, 1], 1.0, "a signal needs dimensions, and as many in to"),
+                ("x", [99], 1.0, f"tasks.{TASK}.signals.x: there is no column 99; the observation has 0 to 27"),
+                ("x", [-1], 1.0, f"tasks.{TASK}.signals.x: there is no column -1"),
+                ("x", "goal", 0.0, "a signal's unit must be a finite number > 0, got 0.0"),
+            )
+        ],
     ],
 )
 def test_a_bad_experiment_file_is_refused_in_one_line(

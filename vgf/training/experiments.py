@@ -24,7 +24,7 @@ from vgf.datasets.task_names import rows_of
 from vgf.support.scales import SCALES
 from vgf.support.strict import build, convert, known, mapping
 from vgf.support.yaml_text import read_yaml
-from vgf.training.sizes import DatasetSource, Scale, Signal
+from vgf.training.sizes import DatasetSource, Scale, Signal, named, read_signals
 
 NO_DATASET = DatasetSource(seed=-1)  # of a task that the scale does not run and for which it names none
 
@@ -122,7 +122,7 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
         means = _tasks_of(rows, "tasks")
         wanted = _tasks_of(sizes.tasks or rows, f"scales.{scale}.tasks")
         known(wanted, means, f"scales.{scale}.tasks")
-        methods = mapping(table["methods"], "methods")
+        methods = named(table["methods"], "methods")
         known(sizes.methods or (), methods, f"scales.{scale}.methods")
         plans = {task: _task(task, f"tasks.{key}", rows[key], methods, scale, sizes) for task, key in means.items()}
         chosen = tuple(plan for task, plan in plans.items() if task in wanted)
@@ -153,7 +153,7 @@ def _task(
     """Return one task of the file."""
     task = get_task(name)
     known(row, ("dataset", "methods", "signals", "at"), where)
-    signals = mapping(row.get("signals", {}), f"{where}.signals")
+    signals = read_signals(row.get("signals", {}), f"{where}.signals", task.observation_size)
     sources = mapping(row.get("dataset", {}), f"{where}.dataset")
     known(sources, SCALES, f"{where}.dataset")
     datasets = {key: build(DatasetSource, value, f"{where}.dataset.{key}") for key, value in sources.items()}
@@ -168,7 +168,7 @@ def _task(
         task.name,
         datasets.get(scale, sizes.dataset) or NO_DATASET,
         _methods(methods, overrides, sizes, task.discount),
-        {key: build(Signal, value, f"{where}.signals.{key}") for key, value in signals.items()},
+        signals,
     )
 
 

@@ -6,11 +6,29 @@ config's (`vgf.agents`). Sizes that have no meaning are refused when they are re
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from vgf.support.strict import known
+from vgf.support.given import number
+from vgf.support.strict import build, known, mapping
 from vgf.training.starts import PURPOSES, ROOM, Purpose
+
+NAME = re.compile(r"\w([\w.-]*[\w-])?")  # of a method or a signal: a folder or a column of a record is called so
+TAKEN = ("seed", "update", "environment_steps", "test_steps", "episode", "env_seed", "return", "success", "length")
+
+
+def named(value: Any, where: str) -> dict[str, Any]:
+    """Return a copy of a mapping whose keys can name folders or columns of a record.
+
+    Raises:
+        ValueError: naming its place in the file, if it is none or a key cannot.
+    """
+    table = mapping(value, where)
+    for name in table:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{where}: {name!r} is no name; take letters, digits, _ or -, and points between them")
+    return table
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,30 @@ class Signal:
     dimensions: tuple[int, ...]
     to: tuple[int, ...] | str
     unit: float
+
+    def __post_init__(self) -> None:
+        """Refuse a distance that has no meaning."""
+        if not self.dimensions or (isinstance(self.to, tuple) and len(self.to) != len(self.dimensions)):
+            raise ValueError(f"a signal needs dimensions, and as many in to, got {self.dimensions} and {self.to}")
+        if isinstance(self.to, str) and self.to != "goal":
+            raise ValueError(f"a signal's to must be goal or columns such as [0, 1], got {self.to!r}")
+        number("a signal's unit", self.unit, above=0)
+
+
+def read_signals(value: Any, where: str, width: int) -> dict[str, Signal]:
+    """Return a task's signals by name, each of columns that an observation of that width has.
+
+    Raises:
+        ValueError: naming the signal and what is wrong with it.
+    """
+    signals: dict[str, Signal] = {key: build(Signal, row, f"{where}.{key}") for key, row in named(value, where).items()}
+    for key, signal in signals.items():
+        if key in TAKEN:
+            raise ValueError(f"{where}.{key}: a record has a column of that name; take another")
+        for column in (*signal.dimensions, *(signal.to if isinstance(signal.to, tuple) else ())):
+            if not 0 <= column < width:
+                raise ValueError(f"{where}.{key}: there is no column {column}; the observation has 0 to {width - 1}")
+    return signals
 
 
 @dataclass(frozen=True)
