@@ -12,6 +12,7 @@ import torch
 
 from tests.helpers.toy_runs import EXPERIMENT, TASK, a_run, contents, do, toy_data, toy_envs, trained, write
 from vgf import cli, records
+from vgf.agents import BC
 from vgf.networks import SeedStreams
 from vgf.training.batches import draw_rows
 from vgf.training.checkpoints import load_agent
@@ -107,6 +108,25 @@ def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_
     with pytest.raises(ValueError, match=r"^mine on .*: .* is not finite at update 2; there is no checkpoint yet$"):
         do(run)
     assert not run.folder.exists()
+
+
+@pytest.mark.parametrize("counts", [0, 2])
+def test_a_method_that_does_not_count_its_updates_is_named(
+    counts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the count training would have no end."""
+    update = BC.update
+
+    def miscounts(agent: Any, batch: Any) -> Any:
+        before, metrics = agent.updates, update(agent, batch)
+        agent.updates = before + counts
+        return metrics
+
+    monkeypatch.setattr(BC, "update", miscounts)
+    monkeypatch.setattr(BC, "is_fused", False)
+    with pytest.raises(ValueError, match=r"update\(\) of bc did not count; add self\.updates \+= 1"):
+        do(a_run(tmp_path, "bc"))
+    assert not (tmp_path / "record").exists()
 
 
 def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
-"""Which rows of a dataset an update sees: drawn for each seed from a stream of its own, in one order for all who train.
+"""Which rows of a dataset an update sees, how many updates a call does, and whether they were counted.
+
+Rows are drawn for each seed from a stream of its own, in one order for all who train.
 
 The training loop and the training of references that runs share (`vgf.training.clones`) draw here and see the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from vgf.agents import Agent, Reported
 from vgf.datasets import Transitions
 from vgf.networks import SeedStreams
 
@@ -30,3 +35,19 @@ def draw_rows(transitions: Transitions, streams: SeedStreams, size: int, updates
 def next_count(count: int, seconds: float) -> int:
     """Return how many updates the next call should do, given how many the last did and how long it took."""
     return max(1, min(2 * count, int(count * CALL_SECONDS / max(seconds, 1e-6))))
+
+
+def counted(agent: Agent, before: int, reports: Sequence[Reported]) -> Sequence[Reported]:
+    """Return what some updates reported, once it is seen that the agent counted each: else training has no end.
+
+    Args:
+        agent: which did them.
+        before: its `updates` until then.
+        reports: of them.
+
+    Raises:
+        ValueError: naming the method, if it counted others.
+    """
+    if agent.updates != before + sum(len(each.updates) for each in reports):
+        raise ValueError(f"update() of {agent.name} did not count; add self.updates += 1, once in each update")
+    return reports

@@ -19,7 +19,7 @@ from vgf.agents.hardware import bfloat16_speedup
 from vgf.networks import SeedStreams
 from vgf.support.places import check_writable
 from vgf.support.progress import Progress, log
-from vgf.training.batches import PURPOSE, draw_rows, next_count
+from vgf.training.batches import PURPOSE, counted, draw_rows, next_count
 from vgf.training.checkpoints import KEPT, Checkpoint, load_checkpoint, save_checkpoint
 from vgf.training.choices import rank
 from vgf.training.clock import Clock
@@ -101,7 +101,7 @@ class _Training:
             while agent.updates < stages[-1]:
                 before = agent.updates
                 if (age := _served_until(self.inputs.cache, agent, scale, self.clock, stop_at)) is None:
-                    for reported in self._update(stop_at):
+                    for reported in counted(agent, before, self._update(stop_at)):
                         self.window.add(reported)
                 else:
                     self._take_over(age)
