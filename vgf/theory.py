@@ -1,12 +1,11 @@
 """What the theory chapters check: MMD and its bounds, Wasserstein distance, and a JKO step with a closed form.
 
-Beside them stands `euler_spread`: how much of the data's spread a flow reference keeps, which is where particles start.
+Beside them stands `euler_spread`: how much of the data's spread a flow reference keeps; particles start from its samples.
 
-The budget bounds how far a particle can move, and that bounds the maximum mean discrepancy (MMD) between the
-reference particles and the transported ones. Three bounds are here: the paper's (xu2026vgf), a uniformly
-tighter one from the same displacement, and the displacement of the authors' Adam flow. The bounds hold for a
-kernel whose bandwidth is fixed; the median heuristic changes it with the particles, so for a median flow only
-the Adam displacement (which does not involve the kernel) still applies.
+The budget bounds how far a particle can move, and that bounds the maximum mean discrepancy (MMD) between the reference
+particles and the transported ones. Three bounds are here: the paper's (xu2026vgf), a uniformly tighter one from the
+same displacement, and the displacement of the authors' Adam flow. The bounds hold for a kernel whose bandwidth is
+fixed; the median heuristic changes it with the particles, so for a median flow only the Adam displacement applies.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from vgf.flow import ADAM_BETAS
-from vgf.kernels import DENSE_ELEMENTS, check_bandwidth, rbf_kernel
+from vgf.kernels import DENSE_ELEMENTS, as_count, as_real, check_bandwidth, rbf_kernel
 
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
 
@@ -27,8 +26,7 @@ OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,0
 def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
     """Squared MMD of two empirical measures under the RBF kernel (gretton2012mmd, biased estimator).
 
-    It is the squared RKHS distance of the two mean embeddings, so it is never negative (up to rounding), 0 for
-    equal sets, and at most 2: what the bounds below speak of.
+    The squared RKHS distance of two mean embeddings: never negative but for rounding, 0 for equal sets, at most 2.
 
     Args:
         x: [..., N, d].
@@ -39,12 +37,13 @@ def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
         MMD^2, [...].
 
     Raises:
-        ValueError: if a set is empty, dimensions or numbers of sets differ, or a bandwidth is not above 0.
+        ValueError: if a set is no tensor, empty or not finite, sizes do not fit, or a bandwidth is not above 0.
     """
+    if isinstance(bandwidth, str):
+        raise ValueError(f"bandwidth must be a number > 0, got {bandwidth!r}; median_bandwidth gives one")
     check_bandwidth(bandwidth)
+    _check_sets(x, y, "..., ")
     x, y = (v if v.dtype == torch.float64 else v.float() for v in (x, y))  # a sum of many in float16 overflows
-    if min(x.ndim, y.ndim) < 2 or not x.numel() or not y.numel() or x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"x must be [..., N, d] and y [..., M, d], got {list(x.shape)} and {list(y.shape)}")
 
     def mean_kernel(a: Tensor, b: Tensor) -> Tensor:
         most = max(1, DENSE_ELEMENTS * a.shape[-2] // (a.numel() * b.shape[-2]))  # rows whose differences fit
@@ -72,8 +71,8 @@ def displacement_bound(
     steps: int, step_size: float, temperature: float, lipschitz: float, bandwidth: float, repulsion: bool = True
 ) -> float:
     """Largest distance delta = eps L B a particle of the fixed-step flow can move (xu2026vgf)."""
-    _positive(zero=True, steps=steps, step_size=step_size)
-    return step_size * steps * direction_bound(temperature, lipschitz, bandwidth, repulsion)
+    _positive(zero=True, step_size=step_size)
+    return step_size * _count(steps) * direction_bound(temperature, lipschitz, bandwidth, repulsion)
 
 
 def adam_step_bounds(steps: int) -> list[float]:
@@ -84,7 +83,7 @@ def adam_step_bounds(steps: int) -> list[float]:
     """
     beta1, beta2 = ADAM_BETAS
     bounds = []
-    for t in range(1, steps + 1):
+    for t in range(1, _count(steps) + 1):
         w = [(1 - beta1) * beta1 ** (t - i) / (1 - beta1**t) for i in range(1, t + 1)]
         u = [(1 - beta2) * beta2 ** (t - i) / (1 - beta2**t) for i in range(1, t + 1)]
         bounds.append(math.sqrt(sum(wi * wi / ui for wi, ui in zip(w, u, strict=True))))
@@ -97,9 +96,8 @@ def displacement_bound_adam(steps: int, step_size: float, dimension: int) -> flo
     Free of critic, temperature and kernel: for this flow the budget is (L, lr) alone. In a box it speaks of particles
     that start inside; one from outside is first put on the edge.
     """
-    _positive(zero=True, steps=steps, step_size=step_size)
-    _positive(dimension=dimension)
-    return step_size * math.sqrt(dimension) * sum(adam_step_bounds(steps))
+    _positive(zero=True, step_size=step_size)
+    return step_size * math.sqrt(_count(dimension, "dimension", 1)) * sum(adam_step_bounds(steps))
 
 
 def mmd2_from_displacement(displacement: float, bandwidth: float) -> float:
@@ -134,10 +132,29 @@ def mmd2_bound_adam(steps: int, step_size: float, dimension: int, bandwidth: flo
 
 
 def _positive(zero: bool = False, **numbers: float) -> None:
-    """Refuse a number that is not above 0, or not at least 0; ValueError by its name."""
+    """Refuse what is no number, or one not above 0, or not at least 0; ValueError by its name."""
     for name, value in numbers.items():
-        if not (value >= 0 if zero else value > 0):
+        if not (as_real(value) >= 0 if zero else as_real(value) > 0):
             raise ValueError(f"{name} must be {'>= 0' if zero else '> 0'}, got {value!r}")
+
+
+def _count(value: int, name: str = "steps", least: int = 0) -> int:
+    """Return a count; refuse what is no integer, or too small a one; ValueError by its name."""
+    if as_count(value) < least:
+        raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
+    return as_count(value)
+
+
+def _check_sets(x: Tensor, y: Tensor, lead: str = "") -> None:
+    """Refuse sets that are no tensors [N, d], with leading axes where `lead` says so, or not finite; ValueError."""
+    for name, value in (("x", x), ("y", y)):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one")
+    fits = min(x.ndim, y.ndim) >= 2 and (lead or max(x.ndim, y.ndim) == 2)
+    if not fits or not x.numel() or not y.numel() or x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"x must be [{lead}N, d] and y [{lead}M, d], got {list(x.shape)} and {list(y.shape)}")
+    if not bool(x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("x and y must be finite")
 
 
 def euler_spread(spread: float, steps: int) -> float:
@@ -162,7 +179,8 @@ def euler_spread(spread: float, steps: int) -> float:
     Raises:
         ValueError: if an argument is not above 0.
     """
-    _positive(spread=spread, steps=steps)
+    _positive(spread=spread)
+    steps = _count(steps, least=1)
     variance = [((steps - k) / steps) ** 2 + (k / steps * spread) ** 2 for k in range(steps + 1)]
     lost = [(spread / steps) ** 2 / (now * after) for now, after in pairwise(variance)]
     return math.sqrt(math.prod(max(0.0, 1 - share) for share in lost))
@@ -222,14 +240,11 @@ def w2(x: Tensor, y: Tensor) -> float:
     """Exact Wasserstein-2 distance of two empirical measures, [N, d] and [M, d], by POT's network simplex.
 
     Raises:
-        ValueError: if a set is empty or not finite, or dimensions differ.
+        ValueError: if a set is no tensor, empty or not finite, or dimensions differ.
     """
     import ot  # slow to import, and only the chapters need it
 
-    if x.ndim != 2 or y.ndim != 2 or not x.numel() or not y.numel() or x.shape[1] != y.shape[1]:
-        raise ValueError(f"x must be [N, d] and y [M, d], got {list(x.shape)} and {list(y.shape)}")
-    if not bool(x.isfinite().all() and y.isfinite().all()):
-        raise ValueError("x and y must be finite")
+    _check_sets(x, y)
     exact = "donot_use_mm_for_euclid_dist"  # the other form loses digits far from the origin
     cost = torch.cdist(x.double(), y.double(), compute_mode=exact).square().cpu().numpy()
     return math.sqrt(ot.emd2([], [], cost, numItermax=OT_ITERATIONS))

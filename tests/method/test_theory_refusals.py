@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -49,13 +51,42 @@ def test_an_mmd_of_many_sets_is_that_of_each(monkeypatch: pytest.MonkeyPatch) ->
         ("lipschitz", lambda: theory.direction_bound(1.0, -1.0, 1.0)),
         ("steps", lambda: theory.displacement_bound(-1, 0.1, 1.0, 1.0, 1.0)),
         ("step_size", lambda: theory.mmd2_bound_adam(3, -0.1, 2, 1.0)),
-        ("dimension", lambda: theory.displacement_bound_adam(3, 0.1, 0)),
+        ("step_size", lambda: theory.displacement_bound(3, "0.1", 1.0, 1.0, 1.0)),  # type: ignore[arg-type]
         ("displacement", lambda: theory.mmd2_from_displacement(float("nan"), 1.0)),
     ],
 )
 def test_a_bound_of_numbers_without_a_meaning_is_refused(name: str, bound: Callable[[], float]) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be >"):
+    with pytest.raises(ValueError, match=f"{name} must be (an integer )?>"):
         bound()
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "call"),
+    [
+        ("steps", 0, lambda n: theory.displacement_bound(n, 0.1, 1.0, 1.0, 1.0)),
+        ("steps", 0, lambda n: theory.mmd2_bound_adam(n, 0.1, 2, 1.0)),
+        ("steps", 0, theory.adam_step_bounds),
+        ("dimension", 1, lambda n: theory.displacement_bound_adam(3, 0.1, n)),
+        ("steps", 1, lambda n: theory.euler_spread(1.0, n)),
+    ],
+)
+def test_a_count_is_an_integer_that_is_large_enough(name: str, least: int, call: Callable[[Any], Any]) -> None:
+    for bad in (2.5, least - 1, True, "3", None):
+        with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}, got {bad!r}"):
+            call(bad)
+    call(np.int64(3))
+
+
+def test_arrays_in_place_of_tensors_and_a_median_without_particles_are_refused() -> None:
+    x = torch.zeros(3, 2)
+    for distance in (theory.w2, lambda x, y: theory.mmd2(x, y, 1.0)):
+        for sets in ((x.numpy(), x), (x, x.tolist())):
+            with pytest.raises(ValueError, match=r"[xy] must be a tensor, got (ndarray|list); torch.as_tensor"):
+                distance(*sets)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="bandwidth must be a number > 0, got 'median'"):
+        theory.mmd2(x, x, "median")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be finite"):
+        theory.mmd2(torch.full((3, 2), float("nan")), x, 1.0)
 
 
 def test_a_distance_of_what_is_not_finite_is_refused() -> None:
