@@ -101,6 +101,7 @@ def test_auto_without_a_report_and_other_words_are_refused(record: Path) -> None
         ({"seed": 0, "updates": 0}, "updates must be"),
         ({"seed": 0, "batch_size": 0}, "batch_size must be"),
         ({"seed": 0, "rungs": (Rung(-0.5, 3),)}, "displacements must be finite numbers"),
+        ({"seed": 0, "rule": {"a": 1}}, "rule must be a .*Rule, got {'a': 1}"),
         ({"seed": 0, "rungs": (0.5,)}, "rungs must be pairs"),
         ({"seed": 0, "data": trajectories(count=16)}, "gives 2; the data have 3 and 1"),
         ({"seed": 0, "data": trajectories(count=3, action=2)}, "4 or more are needed"),

@@ -80,6 +80,8 @@ def choose_budget(
     """
     if judges not in (words := ("auto", "ensemble", "seeds")):
         raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
+    if rule is not None and not isinstance(rule, Rule):
+        raise ValueError(f"rule must be a {Rule.__module__}.Rule, got {shown(rule)}")
     rungs, size = ladder() if rungs is None else checked(rungs), whole("batch_size", batch_size, 1)
     begun, where, path = time.monotonic(), choose_device(device), _policy_file(policies)
     agent, task = load_agent(path, where)
