@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import vgf
-from vgf import records
+from vgf import cli, records
 from vgf.agents import AGENTS, CONFIGS, VGFConfig
 from vgf.book import practice
 from vgf.datasets import Transitions, own_transitions
@@ -240,8 +240,40 @@ def test_bad_arguments_are_refused_before_anything_is_written(
 
 def test_an_environment_of_other_sizes_is_refused(tmp_path: Path, flights: dict[str, np.ndarray]) -> None:
     wide = flights | {"observations": np.hstack([flights["observations"]] * 2)}
-    with pytest.raises(ValueError, match="observations of 4 and actions of 2, the environment of 2 and 2"):
+    told = "observations of 4 and actions of 2, the environment of 2 and 2; give the environment that the data are from"
+    with pytest.raises(ValueError, match=told):
         vgf.fit(wide, tmp_path / "mine", SMALL, **SIZES, **EPISODES)
+    assert list(tmp_path.iterdir()) == []  # no work folder either
+
+
+class Tells(practice.Drone):
+    """A drone whose info says whether it is home, under a name of its own."""
+
+    def step(self, action: Any) -> Any:
+        *found, _ = super().step(action)
+        return *found, {"is_success": False, "speed": 1.0}
+
+
+def test_a_success_key_that_no_info_has_is_told_with_those_there_are(
+    tmp_path: Path, flights: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play = EPISODES | {"make_env": Tells}
+    vgf.fit(flights, tmp_path / "a", SMALL, success_key="sucess", **SIZES, **play)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "success_key" in line]
+    assert "had 'sucess', which success_key names, but is_success, speed" in line
+    vgf.fit(flights, tmp_path / "b", SMALL, success_key="is_success", **SIZES, **play)
+    assert "success_key" not in capsys.readouterr().err
+
+
+def test_evaluate_says_that_a_policy_was_trained_on_own_data(
+    tmp_path: Path, flights: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    vgf.fit(flights, tmp_path / "mine", SMALL, **SIZES)
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(tmp_path / "mine")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mine: trained on data of your own" in line
+    assert "vgf.load_policy" in line
 
 
 def test_data_that_make_the_loss_overflow_are_named(tmp_path: Path, flights: dict[str, np.ndarray]) -> None:

@@ -285,10 +285,10 @@ def test_an_environment_that_changes_the_working_directory_changes_no_place(
 def test_a_damaged_policy_is_named_and_hidden_files_are_no_record(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / ".DS_Store").write_text("x")
-    fit(tmp_path / "mine", seeds=0)
+    fit(tmp_path / "mine", seeds=(0,))
     (tmp_path / "mine" / "policy.safetensors").write_bytes(b"half a file")
-    fit(tmp_path / "mine", seeds=1)
-    assert re.search("not a policy of this version .*; it is replaced", capsys.readouterr().err)
+    fit(tmp_path / "mine", seeds=(1,))
+    assert re.search("damaged, or not a safetensors file .*; it is replaced", capsys.readouterr().err)
     assert acts(tmp_path / "mine", 1)
 
 

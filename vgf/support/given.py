@@ -42,13 +42,21 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
     return found
 
 
-def wholes(name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
+def wholes(name: str, value: Any, least: int | None = None, alone: bool = True) -> tuple[int, ...]:
     """Return integers: of a list, tuple, range, generator, array or tensor with one axis; of one number, that number.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        least: the smallest that has a meaning.
+        alone: whether a number alone is taken; not where it may be meant as how many.
 
     Raises:
         ValueError: naming the argument, if it is something else or one of them is no such integer.
     """
-    if _as_integer(scalar(value)) is not None:
+    if (one := _as_integer(scalar(value))) is not None:
+        if not alone:
+            raise ValueError(f"{name} must be integers, for instance (0, 1, 2); for {one} alone give ({one},)")
         return (whole(name, value, least),)
     flat = getattr(value, "ndim", 1) == 1
     if isinstance(value, str | bytes | Mapping | set | frozenset) or not isinstance(value, Iterable) or not flat:

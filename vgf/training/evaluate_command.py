@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from vgf.datasets import get_task
+from vgf.support.errors import DataError
 from vgf.training.checkpoints import load_agent
 from vgf.training.device import choose_device
 from vgf.training.evaluate import close, evaluate, make_envs
@@ -32,7 +33,11 @@ def evaluate_command(
         json: print a JSON list of rows instead of a table.
     """
     agent, task_name = load_agent(record, choose_device(device))
-    task = get_task(task_name)
+    try:
+        task = get_task(task_name)
+    except DataError:
+        remedy = "act in it with vgf.load_policy, or give make_env to vgf.fit, which evaluates"
+        raise ValueError(f"{record}: trained on data of your own, whose environment no file names; {remedy}") from None
     envs = make_envs(task.name, len(agent.seeds))
     try:
         rows = evaluate(

@@ -39,7 +39,7 @@ from vgf.training.experiments import Experiment, Method, TaskPlan, check_critic
 from vgf.training.inputs import TrainingInputs
 from vgf.training.loop import train
 from vgf.training.publishing import UNFINISHED
-from vgf.training.runs import Run, is_done, is_recorded
+from vgf.training.runs import REPLACES, Run, is_done, is_recorded
 from vgf.training.sizes import DatasetSource, Scale
 from vgf.training.starts import FIRST_SEEDS, Purpose
 from vgf.training.vector_env import Workers
@@ -47,6 +47,7 @@ from vgf.training.vector_env import Workers
 STARTS: Purpose = "shared"  # of episodes: who tunes and who reports with `fit` is not told apart
 LOGGED = 100  # rows of the training curve
 LOGS_PER_CHECKPOINT = 10
+LOCK = ".run.lock"  # what `locked` leaves in a work folder
 
 
 def fit(
@@ -157,12 +158,19 @@ def _train(run: Run, transitions: Transitions, device: torch.device, played: _Pl
         if is_recorded(run, replace=True):
             shutil.rmtree(run.work, ignore_errors=True)
             return
+        stack.callback(_clear, run.work)
         envs = played.envs(run.scale)
         if envs is not None:
             stack.callback(close, envs)
             for line in envs.rehearse([FIRST_SEEDS[STARTS] + i for i in range(envs.num_envs)]):
                 log(line)
         train(run, TrainingInputs(transitions, envs, device))
+
+
+def _clear(work: Path) -> None:
+    """Remove a work folder in which nothing is kept: what was refused before it was trained leaves no trace."""
+    if all(path.name in (LOCK, REPLACES) for path in work.glob("*")):
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _empty_or_record(out: Path) -> Path:
@@ -186,7 +194,7 @@ def _scale(seeds: Any, updates: Any, batch_size: Any, test_steps: Any, episodes:
     updates, batch_size, episodes = (whole(name, value) for name, value in counts.items())
     log_every = max(1, updates // LOGGED)
     return Scale(
-        seeds=wholes("seeds", seeds),
+        seeds=wholes("seeds", seeds, alone=False),
         updates=updates,
         batch_size=batch_size,
         log_every=log_every,
@@ -194,7 +202,7 @@ def _scale(seeds: Any, updates: Any, batch_size: Any, test_steps: Any, episodes:
         checkpoint_every=LOGS_PER_CHECKPOINT * log_every,
         episodes=episodes,
         episodes_at_once=episodes,
-        test_steps=wholes("test_steps", test_steps),
+        test_steps=wholes("test_steps", test_steps, alone=False),
         starts=STARTS,
     )
 

@@ -11,7 +11,7 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from vgf.agents import Dims
-from vgf.datasets import Transitions
+from vgf.datasets import TASKS, Transitions
 from vgf.support.environment import bounds_fault, scale_note, stretch_note
 from vgf.support.progress import log
 
@@ -49,9 +49,10 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
         return dims
     spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
     if dims != spaces:
+        remedy = "name a file of this task" if task in TASKS else "give the environment that the data are from"
         raise ValueError(
             f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
-            f"of {spaces.observation} and {spaces.action}; name a file of this task"
+            f"of {spaces.observation} and {spaces.action}; {remedy}"
         )
     if fault := bounds_fault(envs.single_action_space):
         raise ValueError(f"{task}: {fault}")

@@ -38,6 +38,7 @@ class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._source, self._key = np.random.MT19937(), success_key
         self._seed: int | None = None
         self._steps = 0
+        self.told = dict[str, None]()  # keys of every step's info, where one of them is named to be read
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Reset; a seed fixes what follows, the global generator and the action space included.
@@ -65,7 +66,16 @@ class IsolatedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
             found: Any = self.env.step(action)
         *rest, info = read_step(found, self.env.observation_space, where)
         success = read_success(info, self._key, where)
+        if self._key is not None:
+            self.told |= dict.fromkeys(map(str, info))
         return (*rest, _goal(info) | ({} if success is None else {"success": success}))  # type: ignore[return-value]
+
+    def unread(self) -> list[str]:
+        """Return a line where no step's info had the key that is named, though some had others."""
+        if self._key is None or self._key in self.told or not self.told:
+            return []
+        told = f"no info of the first steps had {self._key!r}, which success_key names, but {', '.join(self.told)}"
+        return [f"{self._name}: {told}; success stays empty unless a later step has it"]
 
     @property
     def _name(self) -> str:
@@ -171,7 +181,7 @@ class EnvGroup:
 
     def rehearse(self, seeds: Sequence[int]) -> list[str]:
         """Play a few steps in each; see `vgf.training.isolated_env.rehearse`."""
-        return rehearse(self.envs, seeds)
+        return [*rehearse(self.envs, seeds), *self.envs[0].unread()]
 
     def reset(self, seeds: Sequence[int | None], chosen: Sequence[bool]) -> list[Any]:
         """Reset the chosen ones; return (observation, info) of each, an empty info for the others."""
