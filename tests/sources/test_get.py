@@ -210,6 +210,8 @@ def test_a_damaged_local_file_is_said_and_not_taken(home: Path, content: bytes) 
         get.get("cube-single-play", "local")
     with pytest.raises(DataError, match="not a readable npz file"):
         get.get("cube-single-play", path=place)
+    with pytest.raises(DataError, match=r"typo\.npz: no such file; give the cube-single-play-v0\.npz .* --path"):
+        get.get("cube-single-play", path=place.with_name("typo.npz"))
 
 
 def test_each_suite_has_its_own_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

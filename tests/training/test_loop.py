@@ -140,7 +140,7 @@ def test_a_policy_file_is_complete_and_acts_as_the_agent_did(tmp_path: Path) -> 
     actions = [a.act(s, a.budget(2), SeedStreams((0, 3), "test")) for a in (agent, again)]
     assert torch.equal(*actions)
     (run.folder / "policy.safetensors").write_bytes(b"not a policy")
-    with pytest.raises(ValueError, match=r"policy.safetensors: not a policy of this version"):
+    with pytest.raises(ValueError, match=r"policy.safetensors: damaged, or not a safetensors file"):
         load_agent(run.folder)
 
 

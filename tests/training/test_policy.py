@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 import vgf
@@ -132,9 +134,32 @@ def test_a_policy_that_is_not_as_it_was_written_is_refused(kind: str, record: Pa
     whole, path = (record / "policy.safetensors").read_bytes(), tmp_path / "mine.safetensors"
     path.write_bytes(DAMAGE[kind](whole))
     assert path.read_bytes() != whole
-    with pytest.raises(ValueError, match=f"{path}: not a policy of this version") as told:
+    wrong = "a policy of another version" if "checksum" in kind else "damaged, or not a safetensors file"
+    with pytest.raises(ValueError, match=f"{path}: {wrong}.*; train or export it again") as told:
         load_policy(path, seed=0)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"agent": "vgf2"}, "a policy of another version of vgf .*has no 'vgf2'; nearest: vgf"),
+        ({"config": None}, "a policy of another version of vgf .its header has no config"),
+        ({"config": {"speed": 1}}, "a policy of another version of vgf .config has no 'speed'"),
+        (None, "holds tensors, but its header no policy"),
+    ],
+)
+def test_a_whole_file_of_another_kind_is_told_from_a_damaged_one(
+    changes: dict[str, Any] | None, message: str, record: Path, tmp_path: Path
+) -> None:
+    with safetensors.safe_open(record / "policy.safetensors", "pt") as file:
+        facts = json.loads(file.metadata()["policy"])
+    facts = {key: value for key, value in (facts | (changes or {})).items() if value is not None}
+    del facts["sha256"]
+    told = None if changes is None else {"policy": json.dumps(facts)}
+    safetensors.torch.save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors", told)
+    with pytest.raises(ValueError, match=f"x.safetensors: {message}"):
+        load_policy(tmp_path / "x.safetensors", seed=0)
 
 
 EXPORT = ["--export", "{out}", "--method", "mine", "--export-seed", "3"]

@@ -115,6 +115,8 @@ def find_local(dataset: Dataset, path: Path | None = None) -> Path:
         if place.exists():
             read_any(place, dataset)
             return place
+    if path is not None:
+        raise DataError(f"{_home(path)}: no such file; give the {dataset.file} that you have with --path")
     raise DataError(f"no {dataset.file} in {' nor in '.join(_home(place.parent) for place in places)}; give its --path")
 
 

@@ -30,6 +30,7 @@ from vgf.support.strict import build, known
 
 KEPT = 2
 POLICY = "policy.safetensors"
+AGAIN = "train or export it again"
 POLICY_FACTS = ("agent", "config", "dims", "seeds", "task", "updates", "sha256")  # of its header
 
 
@@ -177,20 +178,41 @@ def load_agent(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, s
     path = path / POLICY if path.is_dir() else path
     if not path.exists():
         raise ValueError(f"no policy at {path}; `vgf train` makes it (weights are not in git)")
+    facts, tensors = _read_policy(path)
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            facts = parse_json((file.metadata() or {})["policy"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
         known(facts, POLICY_FACTS, "its header")
-        if "sha256" in facts and facts["sha256"] != _policy_digest(facts, tensors):
-            raise ValueError("its bytes are not those that were written")
+        if missing := [name for name in POLICY_FACTS[:-1] if name not in facts]:
+            raise ValueError(f"its header has no {missing[0]}")
+        known([facts["agent"]], AGENTS, "vgf.agents")
         config = build(type(CONFIGS[facts["agent"]]["default"]), facts["config"], "config")
         agent = AGENTS[facts["agent"]].create(config, Dims(*facts["dims"]), facts["seeds"], device)
         agent.load_policy(tensors)
         agent.updates, task = whole("updates", facts["updates"], 0), str(facts["task"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{path}: not a policy of this version ({' '.join(str(error).split())})") from None
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        told = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise ValueError(f"{path}: a policy of another version of vgf ({told}); {AGAIN}") from None
     return agent, task
+
+
+def _read_policy(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return a policy file's facts and tensors, whole as they were written.
+
+    Raises:
+        ValueError: naming the file, if it is damaged or no policy at all.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("policy")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
+        facts = None if text is None else parse_json(text)
+        if isinstance(facts, dict) and "sha256" in facts and facts["sha256"] != _policy_digest(facts, tensors):
+            raise ValueError("its bytes are not those that were written")
+    except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
+        told = " ".join(str(error).split())
+        raise ValueError(f"{path}: damaged, or not a safetensors file ({told}); {AGAIN}") from None
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path}: holds tensors, but its header no policy of vgf; name one that vgf left")
+    return facts, tensors
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
