@@ -97,4 +97,7 @@ def test_a_study_without_policies_gets_one_line(
     monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--results", str(tmp_path)])
     assert trained_policies.main(critic_ranking.command, "vgf.results.critic_ranking") == 2
     assert "no policy of vgf; `vgf train` leaves them" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--method", "vgff", "--results", str(tmp_path)])
+    assert trained_policies.main(critic_ranking.command, "vgf.results.critic_ranking") == 2
+    assert "d4rl.cpu: methods has no 'vgff'; nearest: vgf" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

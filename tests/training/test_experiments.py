@@ -117,6 +117,9 @@ def test_a_bad_experiment_file_is_refused_in_one_line(
     ("arguments", "message"),
     [
         (["nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["first_run"], "first_run: no such file; experiments lie in data/experiments; nearest: "),
+        (["data/first-run.yaml"], "experiments/first_run.yaml"),
+        (["tests"], "tests: a folder, and no file; experiments lie in data/experiments"),
         (["{file}", "--scale", "paper"], "no scale 'paper'; it has quick"),
         (["{file}", "--method", "fql"], "methods has no 'fql'; one of: bc, mine"),
         (["{file}", "--task", "cube-singel-play"], "unknown task 'cube-singel-play'; nearest: cube-single-play"),

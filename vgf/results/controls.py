@@ -119,8 +119,8 @@ def chosen(
             study = folder.parent.parent
             found.setdefault(study, []).append((trained_policies.experiment_of(study.name).task(task), folder, agent))
             continue
-        _, every = trained_policies.policies(place, root)
-        loaded = [(plan, at, load_agent(at, device)[0]) for plan, at in every if not methods or at.name in methods]
+        _, every = trained_policies.policies(place, root, methods)
+        loaded = [(plan, at, load_agent(at, device)[0]) for plan, at in every]
         own = [(plan, at, agent) for plan, at, agent in loaded if _has_flow(agent)]
         if not own:
             which = f" of {', '.join(methods)}" if methods else ""
@@ -155,6 +155,8 @@ def command(
         device: cpu, cuda, or auto: cuda where there is one.
         results: where records of a study are, data/results by default.
     """
+    if not places:
+        raise ValueError("nothing to act with; give a STUDY.SCALE, for instance d4rl.cpu, or a record's folder")
     known(kind, NAMES, "--kind")
     if episodes < 1 or not all(0 < r < math.inf for r in rung):
         raise ValueError("--episodes must be >= 1 and every --rung a number > 0; rung 0 is always there")

@@ -9,9 +9,11 @@ from pathlib import Path
 import tyro
 
 from vgf import records
+from vgf.agents import AGENTS
 from vgf.agents.vgf import VGF
 from vgf.support.errors import status_of
 from vgf.support.given import expanded
+from vgf.support.strict import known
 from vgf.training.checkpoints import POLICY, load_agent
 from vgf.training.experiments import Experiment, TaskPlan, read_experiment
 
@@ -20,24 +22,33 @@ def experiment_of(study: str) -> Experiment:
     """Return the experiment of STUDY.SCALE.
 
     Raises:
-        ValueError: if there is no such file or scale.
+        ValueError: if it is no STUDY.SCALE, or there is no such file or scale.
     """
     name, _, scale = study.rpartition(".")
+    if not name or not scale:
+        raise ValueError(f"{study!r} is no STUDY.SCALE; give both, for instance d4rl.cpu")
     return read_experiment(records.results_folder().parent / "experiments" / f"{name}.yaml", scale)
 
 
-def policies(study: str, root: Path) -> tuple[Experiment, list[tuple[TaskPlan, Path]]]:
+def policies(study: str, root: Path, methods: Collection[str] = ()) -> tuple[Experiment, list[tuple[TaskPlan, Path]]]:
     """Return a study's experiment and its records that have a policy beside them: the task's plan, and the folder.
 
     Args:
         study: STUDY.SCALE.
         root: where records are.
+        methods: of these alone, as far as the study has them; of all when empty.
+
+    Raises:
+        ValueError: if there is no such study, or it has none of the methods, or one has a name that no agent has.
     """
     experiment = experiment_of(study)
+    own = dict.fromkeys(method for _, method in experiment.planned)
+    known([name for name in methods if name not in AGENTS or own.keys().isdisjoint(methods)], own, f"{study}: methods")
     there = [
         (plan, records.record_folder(experiment.study, experiment.scale_name, plan.name, method.name, root))
         for plan in experiment.tasks
         for method in plan.methods
+        if not methods or method.name in methods
     ]
     return experiment, [(plan, folder) for plan, folder in there if (folder / POLICY).exists()]
 
@@ -46,10 +57,9 @@ def named(study: str, root: Path, methods: Collection[str]) -> list[tuple[TaskPl
     """Return those of a study's policies that are of some methods: the task's plan, and the folder.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is none, or the study has no such method.
     """
-    _, every = policies(study, root)
-    there = [(plan, folder) for plan, folder in every if folder.name in methods]
+    _, there = policies(study, root, methods)
     if not there:
         raise ValueError(
             f"{root / study}: no policy of {', '.join(methods)}; `vgf train` leaves them beside its records"

@@ -147,8 +147,8 @@ def command(
         results: where records are, data/results by default.
     """
     root = results or records.results_folder()
-    _, every = trained_policies.policies(study, root)
-    meant = [(plan, folder, load_agent(folder)[0]) for plan, folder in every if not method or folder.name in method]
+    _, every = trained_policies.policies(study, root, method)
+    meant = [(plan, folder, load_agent(folder)[0]) for plan, folder in every]
     there = [(plan, folder, agent) for plan, folder, agent in meant if isinstance(agent, VGF) and _is_maze(plan)]
     if not there:
         raise ValueError(

@@ -6,10 +6,13 @@ overridden, make equal keys of unequal places afterwards.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from vgf.support.paths import data_folder
 
 
 def read_yaml(text: str) -> Any:
@@ -61,9 +64,17 @@ def read_yaml_file(path: Path) -> Any:
     """
     try:
         return read_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; experiments lie in data/experiments") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise ValueError(f"{path}: {not_there(path)}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())[:120]})") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def not_there(path: Path) -> str:
+    """Return why there is no experiment file at a path, and the file of data/experiments whose name is nearest."""
+    files = {file.stem: file for file in sorted((data_folder() / "experiments").glob("*.yaml"))}
+    near = difflib.get_close_matches(path.stem, files, n=1)
+    told = f"; nearest: {files[near[0]]}" if near else ""
+    return f"{'a folder, and no' if path.is_dir() else 'no such'} file; experiments lie in data/experiments{told}"

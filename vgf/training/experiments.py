@@ -23,7 +23,7 @@ from vgf.datasets import get_task
 from vgf.datasets.task_names import rows_of
 from vgf.support.scales import SCALES
 from vgf.support.strict import build, convert, known, mapping
-from vgf.support.yaml_text import read_yaml
+from vgf.support.yaml_text import not_there, read_yaml
 from vgf.training.sizes import DatasetSource, Scale, Signal, named, read_signals
 
 NO_DATASET = DatasetSource(seed=-1)  # of a task that the scale does not run and for which it names none
@@ -106,8 +106,8 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
         ValueError: one line that names the file and the key that is missing, unknown or wrong.
     """
     try:
-        if not path.exists():
-            raise ValueError("no such file; experiments lie in data/experiments")
+        if not path.is_file():
+            raise ValueError(not_there(path))
         table = mapping(read_yaml(path.read_text(encoding="utf-8")), "the file")
         known(table, ("about", "tasks", "methods", "scales"), "the file")
         for key in ("about", "tasks", "methods", "scales"):
