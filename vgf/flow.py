@@ -4,9 +4,9 @@ This file is the method. `N` actions sampled from a reference policy are moved `
 
     phi(x) = 1/N sum_j [ k(a_j, x) grad Q(a_j) / alpha  +  grad_{a_j} k(a_j, x) ]      (xu2026vgf; liu2016stein)
 
-with the RBF kernel k(x, y) = exp(-|x - y|^2 / 2 sigma^2). The first sum attracts towards high value, the
-second, `(x - a_j) k / sigma^2`, repels particles from each other. Steps, step size and temperature alpha are
-the transport budget: the only regularisation. Zero steps leave the reference sample as it is (best-of-N).
+with the RBF kernel k(x, y) = exp(-|x - y|^2 / 2 sigma^2). The first sum attracts towards high value, the second, `(x -
+a_j) k / sigma^2`, repels particles from each other. Steps, step size and temperature alpha are the transport budget:
+the only regularisation. Zero steps leave the reference sample as it is (best-of-N).
 """
 
 from __future__ import annotations
@@ -29,16 +29,13 @@ ADAM_EPS = 1e-8
 
 @dataclass(frozen=True)
 class Budget:
-    """How far particles may move: the regularisation of value gradient flow.
+    """How far particles may move: the regularisation of value gradient flow; a ValueError names a field out of range.
 
     Attributes:
         steps: number of flow steps L >= 0; 0 is best-of-N.
         step_size: step size epsilon >= 0 of the fixed-step flow, or the learning rate of the Adam flow.
         temperature: alpha > 0; divides the value gradient, so a small alpha weighs value over spread.
         optimizer: "none" moves by `step_size * phi`; "adam" feeds `-phi` to Adam (the authors' release).
-
-    Raises:
-        ValueError: naming the field that is out of range.
     """
 
     steps: int
@@ -95,8 +92,6 @@ def stein_direction(
 ) -> Tensor:
     """Return the Stein direction phi of every particle (xu2026vgf; liu2016stein).
 
-    Differentiable in `particles` and `score`; the median bandwidth is treated as a constant.
-
     Args:
         particles: [..., N, d], N >= 1.
         score: value gradient grad Q at each particle, not yet divided by the temperature, [..., N, d].
@@ -105,7 +100,7 @@ def stein_direction(
         repulsion: whether to add the kernel gradient that spreads the particles.
 
     Returns:
-        phi, [..., N, d].
+        phi, [..., N, d]; differentiable in `particles` and `score`, the median bandwidth treated as a constant.
 
     Raises:
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
@@ -125,9 +120,7 @@ def stein_terms(
     sigma = median_bandwidth(particles) if isinstance(bandwidth, str) else as_sigma(bandwidth, particles)
     weighted_score, spread = kernel_sums(particles, score, sigma)
     attraction = weighted_score / (n * temperature)
-    if not repulsion:
-        return SteinTerms(attraction, torch.zeros_like(attraction), sigma)
-    return SteinTerms(attraction, spread / (n * sigma**2), sigma)
+    return SteinTerms(attraction, spread / (n * sigma**2) if repulsion else torch.zeros_like(attraction), sigma)
 
 
 def flow_step(state: FlowState, direction: Tensor, budget: Budget, bounds: tuple[float, float] | None) -> FlowState:
@@ -189,8 +182,7 @@ def transport(
         repulsion: whether particles repel each other.
         bounds: (low, high) of the action box every step is projected onto, or None for all of space.
         trace: return the whole `Trajectory` instead of the final particles.
-        validate: check every score's shape, and that particles, bandwidth and scores are finite; costs one
-            device synchronisation a step.
+        validate: check every score's shape, and that all numbers are finite; the device is waited for at each step.
 
     Returns:
         Final particles [..., N, d], or a `Trajectory` when `trace` is true.
@@ -198,6 +190,8 @@ def transport(
     Raises:
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
+    if not (callable(score_fn) and isinstance(budget, Budget)):
+        raise ValueError(f"score_fn must be a function and budget a Budget(3, 0.1) or so, got {score_fn!r}, {budget!r}")
     kernels.check_particles(particles, values=validate)
     kernels.check_bandwidth(bandwidth, values=validate, like=particles)
     bounds = kernels.checked_bounds(bounds)
@@ -224,7 +218,8 @@ def transport(
 def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
     """Turn Q(a): [..., N, d] to [..., N] into its gradient in a, [..., N, d], by autograd.
 
-    The gradient is detached: the flow is not differentiated through the critic. In inference mode it is a ValueError.
+    The gradient is detached: the flow is not differentiated through the critic. It is a ValueError in inference mode,
+    and for a critic that gives no tensor or does not depend on the particles.
     """
 
     def score_fn(particles: Tensor) -> Tensor:
@@ -232,8 +227,11 @@ def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
             raise ValueError("a value gradient needs autograd: leave torch.inference_mode(); torch.no_grad() will do")
         with torch.enable_grad():
             leaf = particles.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(value_fn(leaf).sum(), leaf)
-        return gradient
+            kernels.check_tensors(value_fn=(values := value_fn(leaf)))
+            found = values.requires_grad and torch.autograd.grad(values.sum(), leaf, allow_unused=True)[0]
+        if not isinstance(found, Tensor):
+            raise ValueError("value_fn does not depend on the particles; leave out detach() and no_grad() in it")
+        return found
 
     return score_fn
 
@@ -242,8 +240,9 @@ def best_of(particles: Tensor, values: Tensor) -> Tensor:
     """Return the particle of highest value in each set: [..., N, d] and [..., N] to [..., d]; NaN counts as lowest.
 
     Raises:
-        ValueError: if the values' shape is not that of the particles without its last axis.
+        ValueError: if one is no tensor, or the values' shape is not that of the particles without its last axis.
     """
+    kernels.check_tensors(particles=particles, values=values)
     if values.shape != (wanted := particles.shape[:-1]):
         raise ValueError(f"values must be {tuple(wanted)}, one for each particle, got {tuple(values.shape)}")
     index = values.nan_to_num(nan=-math.inf).argmax(-1)[..., None, None]

@@ -1,8 +1,7 @@
 """The RBF kernel, its bandwidth, and the two kernel sums a Stein direction is made of.
 
 k(x, y) = exp(-|x - y|^2 / 2 sigma^2). Small particle sets form the N x N kernel matrix as written. Many of them are
-worked through in chunks, and large ones take the same sums from one fused attention call, in memory O(N d). All are
-here, side by side, and tests hold them equal.
+worked through in chunks, and large ones take one fused attention call, in memory O(N d). Tests hold all equal.
 """
 
 from __future__ import annotations
@@ -175,10 +174,8 @@ def check_bandwidth(bandwidth: Bandwidth, values: bool = True, like: Tensor | No
         if bandwidth.numel() != 1 and bandwidth.shape[-2:] != (1, 1):
             raise ValueError(f"bandwidth must be a number or [..., 1, 1], got shape {tuple(bandwidth.shape)}")
         if like is not None and bandwidth.numel() != 1 and not _fits(bandwidth.shape[:-2], like.shape[:-2]):
-            raise ValueError(
-                f"bandwidth must be a number or one a set, [{', '.join(map(str, (*like.shape[:-2], 1, 1)))}], "
-                f"got shape {tuple(bandwidth.shape)}"
-            )
+            one = f"one a set, [{', '.join(map(str, (*like.shape[:-2], 1, 1)))}]"
+            raise ValueError(f"bandwidth must be a number or {one}, got shape {tuple(bandwidth.shape)}")
         if values and not bool(((bandwidth > 0) & torch.isfinite(bandwidth)).all()):
             raise ValueError("bandwidth must be finite and > 0 in every entry")
     elif not (math.isfinite(as_real(bandwidth)) and bandwidth > 0):
@@ -216,10 +213,16 @@ def checked_bounds(bounds: Any) -> tuple[float, float] | None:
     return ends[0], ends[1]
 
 
+def check_tensors(**given: Any) -> None:
+    """Refuse what is no tensor; ValueError by its name."""
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one")
+
+
 def check_particles(particles: Any, values: bool = True, name: str = "particles") -> None:
     """Refuse particles that are no tensor [..., N, d] of float32 or float64, or, with `values`, not finite."""
-    if not isinstance(particles, Tensor):
-        raise ValueError(f"particles must be a tensor, got {type(particles).__name__}; torch.as_tensor makes one")
+    check_tensors(particles=particles)
     if particles.ndim < 2 or particles.shape[-2] == 0 or particles.shape[-1] == 0:
         raise ValueError(f"particles must be [..., N, d] with N >= 1 and d >= 1, got shape {tuple(particles.shape)}")
     if particles.dtype not in (torch.float32, torch.float64):
@@ -232,8 +235,7 @@ def check_particles(particles: Any, values: bool = True, name: str = "particles"
 
 def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
     """Refuse a score that is no tensor like the particles, or not finite; ValueError by `name`."""
-    if not isinstance(score, Tensor):
-        raise ValueError(f"{name} must give a tensor, got {type(score).__name__}")
+    check_tensors(**{name: score})
     if score.shape != particles.shape:
         raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
     if score.dtype != particles.dtype:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from vgf.flow import ADAM_BETAS
-from vgf.kernels import DENSE_ELEMENTS, as_count, as_real, check_bandwidth, rbf_kernel
+from vgf.kernels import DENSE_ELEMENTS, as_count, as_real, check_bandwidth, check_tensors, rbf_kernel
 
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
 
@@ -147,9 +147,7 @@ def _count(value: int, name: str = "steps", least: int = 0) -> int:
 
 def _check_sets(x: Tensor, y: Tensor, lead: str = "") -> None:
     """Refuse sets that are no tensors [N, d], with leading axes where `lead` says so, or not finite; ValueError."""
-    for name, value in (("x", x), ("y", y)):
-        if not isinstance(value, Tensor):
-            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one")
+    check_tensors(x=x, y=y)
     fits = min(x.ndim, y.ndim) >= 2 and (lead or max(x.ndim, y.ndim) == 2)
     if not fits or not x.numel() or not y.numel() or x.shape[-1] != y.shape[-1]:
         raise ValueError(f"x must be [{lead}N, d] and y [{lead}M, d], got {list(x.shape)} and {list(y.shape)}")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from vgf.flow import Budget, stein_direction, transport
+from vgf.flow import Budget, best_of, stein_direction, transport, value_gradient
 
 NAN, INF = math.nan, math.inf
 GOOD = torch.zeros(4, 2)
@@ -64,6 +64,10 @@ def test_stein_direction_refuses(arguments: dict[str, Any], named: str) -> None:
         ({"particles": torch.tensor([[0.0, NAN]])}, "particles"),
         ({"score_fn": lambda a: a[..., :1]}, "score_fn"),
         ({"score_fn": lambda a: a / 0}, "score_fn"),
+        ({"score_fn": None}, "score_fn"),
+        ({"score_fn": lambda a: a.numpy()}, "score_fn"),
+        ({"budget": 3}, "score_fn must be a function and budget a Budget"),
+        ({"budget": None}, "score_fn"),
         ({"score_fn": lambda a: a.double()}, "score_fn"),
         ({"bandwidth": -1.0}, "bandwidth"),
         ({"bandwidth": torch.tensor(-1.0)}, "bandwidth"),
@@ -72,8 +76,31 @@ def test_stein_direction_refuses(arguments: dict[str, Any], named: str) -> None:
 )
 def test_transport_refuses(arguments: dict[str, Any], named: str) -> None:
     """Bad input is one line naming the argument."""
-    with pytest.raises(ValueError, match=f"^{named} "):
+    with pytest.raises(ValueError, match=f"^{named}"):
         transport(**{"particles": GOOD, "score_fn": torch.ones_like, "budget": Budget(1, 0.1), **arguments})
+
+
+@pytest.mark.parametrize(
+    "critic",
+    [
+        lambda a: a.detach().sum(-1),
+        lambda a: torch.zeros(4),
+        lambda a: torch.ones(4, requires_grad=True) * 2,
+        lambda a: a.detach().numpy().sum(-1),
+        lambda a: 1.0,
+    ],
+)
+def test_a_critic_without_a_gradient_is_named(critic: Any) -> None:
+    """What gives no tensor, or one that does not depend on the particles, is one line."""
+    with pytest.raises(ValueError, match=r"^value_fn (must be a tensor, got|does not depend on the particles)"):
+        transport(GOOD, value_gradient(critic), Budget(1, 0.1))
+
+
+@pytest.mark.parametrize(("particles", "values"), [(GOOD.numpy(), GOOD[:, 0]), (GOOD, GOOD[:, 0].numpy()), (GOOD, 1.0)])
+def test_best_of_refuses_what_is_no_tensor(particles: Any, values: Any) -> None:
+    """Arrays are named, with what makes a tensor of them."""
+    with pytest.raises(ValueError, match=r"^(particles|values) must be a tensor, got .*; torch\.as_tensor makes one"):
+        best_of(particles, values)
 
 
 def test_score_that_breaks_on_the_way_is_caught() -> None:
