@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -281,3 +282,37 @@ def test_two_modules_with_one_name_of_a_method_are_refused() -> None:
     assert list(by_name([module("one", "a"), module("two", "b")])) == ["a", "b"]
     with pytest.raises(ValueError, match="one and two both call a method 'a'"):
         by_name([module("one", "a"), module("two", "a")])
+
+
+class Whole(Agent):
+    """An agent with all its verbs and nothing that registers it."""
+
+    metric_names = ()  # type: ignore[assignment]
+
+    def update(self, batch: Any) -> Any:
+        return {}
+
+    def act(self, observations: Any, budget: Any, streams: Any = None) -> Any:
+        return observations
+
+
+@pytest.mark.parametrize(
+    ("base", "has", "message"),
+    [
+        (BC, {}, 'has no name of its own; add name = "..."'),
+        (BC, {"name": "a/b"}, "has a name 'a/b' that is no word"),
+        (BC, {"name": "own", "presets": {}}, 'has no "default" among its presets; add presets'),
+        (BC, {"name": "own", "presets": {"paper": BCConfig()}}, 'has no "default" among its presets'),
+        (BC, {"name": "own", "presets": {"default": BCConfig}}, "has a preset 'default' that is no instance"),
+        (Agent, {"name": "own"}, "has no act and no metric_names and no update"),
+        (Whole, {"name": "own"}, 'has no "default" among its presets; add presets'),
+        (Whole, {"name": "own", "presets": {"default": BCConfig()}}, "does not say transports; add transports = False"),
+    ],
+)
+def test_a_method_that_lacks_something_is_named_with_what_to_add(
+    base: type[Agent], has: dict[str, Any], message: str
+) -> None:
+    made = ModuleType("one")
+    vars(made)["Own"] = type("Own", (base,), {**has, "__module__": "one"})
+    with pytest.raises(ValueError, match=re.escape(f"one.Own {message}")):
+        by_name([made])

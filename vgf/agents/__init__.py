@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from importlib import import_module
+from inspect import isabstract
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -19,19 +21,38 @@ def by_name(modules: Iterable[ModuleType]) -> dict[str, type[Agent]]:
     """Return the methods that modules define, by name.
 
     Raises:
-        ValueError: if two have one name, naming both modules.
+        ValueError: if two have one name, naming both modules, or a class lacks what a method has, naming it.
     """
     found: dict[str, type[Agent]] = {}
     for module in modules:
         for member in vars(module).values():
-            if not (isinstance(member, type) and issubclass(member, Agent)):
+            if not (isinstance(member, type) and issubclass(member, Agent)) or member.__module__ != module.__name__:
                 continue
-            if "name" not in vars(member) or member.__module__ != module.__name__:
-                continue
+            if "name" not in vars(member) and isabstract(member):
+                continue  # what methods have in common
+            if fault := _fault(member):
+                raise ValueError(f"{module.__name__}.{member.__name__} {fault}")
             other = found.setdefault(member.name, member)
             if other is not member:
                 raise ValueError(f"{other.__module__} and {module.__name__} both call a method {member.name!r}")
     return found
+
+
+def _fault(member: type[Agent]) -> str | None:
+    """Return what a method's class lacks and what to add, or None; see `Agent`."""
+    if "name" not in vars(member):
+        return 'has no name of its own; add name = "..."'
+    if not isinstance(member.name, str) or not member.name.isidentifier():
+        return f"has a name {member.name!r} that is no word; take letters, digits and _"
+    if missing := sorted(getattr(member, "__abstractmethods__", ())):
+        return f"has no {' and no '.join(missing)}; see vgf.agents.base.Agent"
+    presets = getattr(member, "presets", None)
+    if not isinstance(presets, Mapping) or "default" not in presets:
+        return 'has no "default" among its presets; add presets = {"default": ...Config()}'
+    for key, config in presets.items():
+        if isinstance(config, type) or not is_dataclass(config):
+            return f"has a preset {key!r} that is no instance of a dataclass; add () to its class"
+    return None if hasattr(member, "transports") else "does not say transports; add transports = False, or True"
 
 
 #: Class of every method, by the name experiment files call it.
