@@ -1,6 +1,7 @@
 """What the theory chapters check: MMD and its bounds, Wasserstein distance, and a JKO step with a closed form.
 
-Beside them stands `euler_spread`: how much of the data's spread a flow reference keeps; particles start from its samples.
+Beside them stands `euler_spread`: how much of the data's spread a flow reference keeps, whose samples the particles
+start from.
 
 The budget bounds how far a particle can move, and that bounds the maximum mean discrepancy (MMD) between the reference
 particles and the transported ones. Three bounds are here: the paper's (xu2026vgf), a uniformly tighter one from the

@@ -78,10 +78,7 @@ def choose_budget(
     Raises:
         ValueError: naming what is wrong with the policy or the data, or that there is nothing to choose by.
     """
-    if judges not in (words := ("auto", "ensemble", "seeds")):
-        raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
-    if rule is not None and not isinstance(rule, Rule):
-        raise ValueError(f"rule must be a {Rule.__module__}.Rule, got {shown(rule)}")
+    _check_choices(judges, rule)
     rungs, size = ladder() if rungs is None else checked(rungs), whole("batch_size", batch_size, 1)
     begun, where, path = time.monotonic(), choose_device(device), _policy_file(policies)
     agent, task = load_agent(path, where)
@@ -101,6 +98,14 @@ def choose_budget(
     if save:
         _save(report, report_path(path, policy.seeds[0]), None if by_seeds else critics)
     return report
+
+
+def _check_choices(judges: Any, rule: Any) -> None:
+    """Refuse judges and rules that are none, before anything is trained."""
+    if judges not in (words := ("auto", "ensemble", "seeds")):
+        raise ValueError(f"judges must be one of {', '.join(words)}, got {shown(judges)}")
+    if rule is not None and not isinstance(rule, Rule):
+        raise ValueError(f"rule must be a {Rule.__module__}.Rule, got {shown(rule)}")
 
 
 def _policy_file(policies: Record | Path | str) -> Path:
