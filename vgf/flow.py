@@ -4,9 +4,9 @@ This file is the method. `N` actions sampled from a reference policy are moved `
 
     phi(x) = 1/N sum_j [ k(a_j, x) grad Q(a_j) / alpha  +  grad_{a_j} k(a_j, x) ]      (xu2026vgf; liu2016stein)
 
-with the RBF kernel k(x, y) = exp(-|x - y|^2 / 2 sigma^2). The first sum attracts towards high value, the second, `(x -
-a_j) k / sigma^2`, repels particles from each other. Steps, step size and temperature alpha are the transport budget:
-the only regularisation. Zero steps leave the reference sample as it is (best-of-N).
+with the RBF kernel k(x, y) = exp(-|x - y|^2 / 2 sigma^2). The first sum attracts towards high value, the second,
+`(x - a_j) k / sigma^2`, repels particles from each other. Steps, step size and temperature alpha are the transport
+budget: the only regularisation. Zero steps leave the reference sample as it is (best-of-N).
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
             raise ValueError("a value gradient needs autograd: leave torch.inference_mode(); torch.no_grad() will do")
         with torch.enable_grad():
             leaf = particles.detach().requires_grad_(True)
-            kernels.check_tensors(value_fn=(values := value_fn(leaf)))
+            kernels.check_tensors(**{"what value_fn gives": (values := value_fn(leaf))})
             found = values.requires_grad and torch.autograd.grad(values.sum(), leaf, allow_unused=True)[0]
         if not isinstance(found, Tensor):
             raise ValueError("value_fn does not depend on the particles; leave out detach() and no_grad() in it")

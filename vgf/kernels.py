@@ -235,7 +235,7 @@ def check_particles(particles: Any, values: bool = True, name: str = "particles"
 
 def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
     """Refuse a score that is no tensor like the particles, or not finite; ValueError by `name`."""
-    check_tensors(**{name: score})
+    check_tensors(**{name if name == "score" else f"what {name} gives": score})
     if score.shape != particles.shape:
         raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
     if score.dtype != particles.dtype:

@@ -290,7 +290,7 @@ SCORE = value_gradient(lambda a: -(a - 0.5).square().sum(-1))
         ({"bounds": ("a", "b")}, "bounds must be (low, high)"),
         ({"bandwidth": None}, "bandwidth must be a finite number > 0"),
         ({"bandwidth": "mean"}, "bandwidth must be 'median' or a number > 0"),
-        ({"score_fn": lambda a: np.zeros((4, 2))}, "score_fn must give a tensor, got ndarray"),
+        ({"score_fn": lambda a: np.zeros((4, 2))}, "what score_fn gives must be a tensor, got ndarray"),
         ({"score_fn": lambda a: a.half()}, "score_fn must have the particles' dtype torch.float32"),
     ],
 )
