@@ -51,7 +51,7 @@ def test_seeds_trained_over_several_calls_all_act_as_each_does_alone(calls: list
     assert faults(tmp_path / "mine") == []
     assert sorted({seed for run in read_runs(tmp_path / "mine") for seed in run["seeds"]}) == seeds
     for seed in seeds:
-        fit(tmp_path / f"alone{seed}", seeds=seed)
+        fit(tmp_path / f"alone{seed}", seeds=(seed,))
         np.testing.assert_allclose(acts(tmp_path / "mine", seed), acts(tmp_path / f"alone{seed}", seed), rtol=1e-5)
     assert vgf.fit(trajectories(), tmp_path / "mine", CONFIG, seeds=seeds[:1], **SIZES).folder == tmp_path / "mine"
 

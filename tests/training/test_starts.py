@@ -59,7 +59,7 @@ def test_a_scale_that_does_not_say_reports(tmp_path: Path) -> None:
 
     assert scale().starts == "reporting"
     assert scale(starts="choosing").starts == "choosing"
-    with pytest.raises(ValueError, match=r"scales\.quick\.starts must be .*'tuning'.*got 'tunning'"):
+    with pytest.raises(ValueError, match=r"scales\.quick\.starts must be one of tuning, .*got 'tunning'"):
         scale(starts="tunning")
     with pytest.raises(ValueError, match="episodes and ranking_episodes must be <= 100000"):
         scale(episodes=100_001)

@@ -169,7 +169,7 @@ def _train(run: Run, transitions: Transitions, device: torch.device, played: _Pl
 
 def _clear(work: Path) -> None:
     """Remove a work folder in which nothing is kept: what was refused before it was trained leaves no trace."""
-    if all(path.name in (LOCK, REPLACES) for path in work.glob("*")):
+    if work.is_dir() and all(path.name in (LOCK, REPLACES) for path in work.glob("*")):
         shutil.rmtree(work, ignore_errors=True)
 
 
