@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <vector>
@@ -74,18 +75,20 @@ template <class F> bool positive(F x) { return x > 0; }
 template <class F> void put(F* to, Int j, F x) { to[j] = x; }
 inline void put(Low* to, Int j, float x) { reinterpret_cast<uint16_t*>(to)[j] = rounded(x) >> 16; }
 
-// c [m, n] (+)= a [m, k] b [k, n]. In bfloat16 b holds pairs of rows interleaved, and k is even.
-inline void product(Int m, Int n, Int k, const float* a, Int lda, const float* b, float* c, bool add = false) {
-  at::native::cpublas::brgemm(m, n, k, lda, n, n, add, a, b, c, false);
+// c [m, n] (+)= a [m, k] b [k, n]; a row of c begins `ldc` behind the one before. In bfloat16 b holds pairs of rows
+// interleaved, and k is even.
+inline void product(Int m, Int n, Int k, const float* a, Int lda, const float* b, float* c, Int ldc, bool add = false) {
+  at::native::cpublas::brgemm(m, n, k, lda, n, ldc, add, a, b, c, false);
 }
-inline void product(Int m, Int n, Int k, const Low* a, Int lda, const Low* b, float* c, bool add = false) {
-  at::native::cpublas::brgemm(m, n, k, lda, n, n, add, a, b, c, true);
+inline void product(Int m, Int n, Int k, const Low* a, Int lda, const Low* b, float* c, Int ldc, bool add = false) {
+  at::native::cpublas::brgemm(m, n, k, lda, n, ldc, add, a, b, c, true);
 }
-inline void product(Int m, Int n, Int k, const double* a, Int lda, const double* b, double* c, bool add = false) {
+inline void product(Int m, Int n, Int k, const double* a, Int lda, const double* b, double* c, Int ldc,
+                    bool add = false) {
   for (Int i = 0; i < m; ++i) {  // the library offers none; tests alone use it
-    if (!add) std::fill_n(c + i * n, n, 0.0);
+    if (!add) std::fill_n(c + i * ldc, n, 0.0);
     for (Int l = 0; l < k; ++l)
-      for (Int j = 0; j < n; ++j) c[i * n + j] += a[i * lda + l] * b[l * n + j];
+      for (Int j = 0; j < n; ++j) c[i * ldc + j] += a[i * lda + l] * b[l * n + j];
   }
 }
 
@@ -97,8 +100,30 @@ template <class T> void transpose(const T* from, Int rows, Int columns, Int ld, 
         for (Int i = i0; i < std::min(i0 + B, rows); ++i) to[j * to_ld + i] = from[i * ld + j];
 }
 
+// A right-hand side lies in panels of PANEL columns, [k, PANEL] one behind the other; with AVX-512 one panel has them all.
+// AVX2's products use few columns of all rows at a time. In rows of 256 or 512 numbers these lie a power of two apart and
+// push each other out of the first cache. In float64 there are panels on every processor, so that tests see them.
+template <class T> constexpr Int PANEL = std::numeric_limits<Int>::max();
+template <> constexpr Int PANEL<double> = 32;
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <> constexpr Int PANEL<float> = 32;
+#endif
+
+// `product` with b as `right` and `right_transposed` make it.
+template <class T, class F> void product_of_panels(Int m, Int n, Int k, const T* a, Int lda, const T* b, F* c) {
+  for (Int j = 0, p; j < n; j += p) {
+    p = std::min(PANEL<T>, n - j);
+    product(m, p, k, a, lda, b + j * k, c + j, n);
+  }
+}
+
 // Make [k, n] the right-hand side of a product.
-template <class F> void right(const F* from, Int k, Int n, F* to) { std::copy_n(from, k * n, to); }
+template <class F> void right(const F* from, Int k, Int n, F* to) {
+  for (Int j = 0, p; j < n; j += p) {
+    p = std::min(PANEL<F>, n - j);
+    for (Int i = 0; i < k; ++i) std::copy_n(from + i * n + j, p, to + j * k + i * p);
+  }
+}
 inline void right(const float* from, Int k, Int n, Low* to) {
   auto* out = reinterpret_cast<uint32_t*>(to);
   for (Int i = 0; i < k; i += 2) {
@@ -109,7 +134,10 @@ inline void right(const float* from, Int k, Int n, Low* to) {
 }
 // Make the transpose of [k, n] the right-hand side of a product: pairs of its rows are pairs in a row of [k, n].
 template <class F> void right_transposed(const F* from, Int k, Int n, F* to, Array<F>&) {
-  transpose(from, k, n, n, to, k);
+  for (Int j = 0, p; j < k; j += p) {
+    p = std::min(PANEL<F>, k - j);
+    transpose(from + j * n, p, n, n, to + j * n, p);
+  }
 }
 inline void right_transposed(const float* from, Int k, Int n, Low* to, Array<Low>& row) {
   const Int ld = even<Low>(n);
@@ -225,9 +253,9 @@ template <class T, class F> void forward(const Packed<T, F>& net, Pass<T, F>& p,
       p.scale[i][r] = i == last ? row_ahead(h, bias, gain, offset, w, p.top + r * w)
                                 : row_ahead(h, bias, gain, offset, w, p.y[i] + r * ld);
     }
-    if (i < last) product(m, net.w[i + 1], ld, p.y[i], ld, net.ahead[i + 1], p.h[i + 1]);
+    if (i < last) product_of_panels<T, F>(m, net.w[i + 1], ld, p.y[i], ld, net.ahead[i + 1], p.h[i + 1]);
   }
-  if (net.out > 1) product(m, net.out, top, p.top, top, net.last, out);
+  if (net.out > 1) product(m, net.out, top, p.top, top, net.last, out, net.out);
   for (Int r = 0; r < m; ++r) {
     if (net.out == 1) {
       F sum = 0;
@@ -266,7 +294,7 @@ template <class T, class F>
 void backward(const Packed<T, F>& net, Pass<T, F>& p, Int m, const F* d, const F* factor, const F* x, F* to_rest,
               Gradients<F>* grad) {
   const Int top = net.w.back(), depth = net.hidden + 1;
-  if (net.out > 1) product(m, top, net.out, d, net.out, net.last_t, p.g);
+  if (net.out > 1) product(m, top, net.out, d, net.out, net.last_t, p.g, top);
   else for (Int r = 0; r < m; ++r) for (Int j = 0; j < top; ++j) p.g[r * top + j] = (d ? d[r] : F(1)) * net.last[j];
   if (grad) {  // the last layer: top^T d
     F *dw = grad->of[net.hidden], *db = grad->of[depth + net.hidden];
@@ -277,7 +305,7 @@ void backward(const Packed<T, F>& net, Pass<T, F>& p, Int m, const F* d, const F
       db[j] += dl[r * net.out + j];
     }
     transpose(p.top.data.get(), m, top, top, p.x_t.fit(m * top), m);
-    product(top, net.out, m, p.x_t, m, dl, dw);
+    product(top, net.out, m, p.x_t, m, dl, dw, net.out);
   }
   for (Int i = net.hidden - 1; i >= 0; --i) {
     const Int w = net.w[i], ld = even<T>(w), above = i ? net.w[i - 1] : 0;
@@ -293,7 +321,7 @@ void backward(const Packed<T, F>& net, Pass<T, F>& p, Int m, const F* d, const F
       if (i == net.hidden - 1) row_back(g + r * w, h, p.top + r * w, w, gain, scale, d_gain, d_offset, f, !!grad, low);
       else row_back(g + r * w, h, p.y[i] + r * ld, w, gain, scale, d_gain, d_offset, f, !!grad, low);
     }
-    if (!i && to_rest) product(m, net.rest, w, g, w, net.first_rest, to_rest);
+    if (!i && to_rest) product(m, net.rest, w, g, w, net.first_rest, to_rest, net.rest);
     if (grad) {
       F* db = grad->of[depth + i];
       std::fill_n(db, w, F(0));
@@ -306,14 +334,14 @@ void backward(const Packed<T, F>& net, Pass<T, F>& p, Int m, const F* d, const F
         right(g, m, w, p.d_right.fit(rows * w));
         transpose(p.y[i - 1].data.get(), m, above, py, p.y_t.fit(above * rows), rows);
         if (rows > m) for (Int j = 0; j < above; ++j) p.y_t[j * rows + m] = T(0);
-        product(above, w, rows, p.y_t, rows, p.d_right, grad->of[i]);
+        product_of_panels<T, F>(above, w, rows, p.y_t, rows, p.d_right, grad->of[i]);
       } else {
         transpose(x, m, net.in, net.in, p.x_t.fit(m * net.in), m);
-        product(net.in, w, m, p.x_t, m, g, grad->of[0]);
+        product(net.in, w, m, p.x_t, m, g, grad->of[0], w);
       }
     }
     if (!i) continue;
-    product(m, above, ld, p.d, ld, net.back[i], p.next);
+    product_of_panels<T, F>(m, above, ld, p.d, ld, net.back[i], p.next);
     std::swap(p.g.data, p.next.data), std::swap(p.g.size, p.next.size);
   }
 }

@@ -164,7 +164,7 @@ void Worker<F, C, L>::sample(F* x, Int b, Int n, Int N) {
   std::copy_n(z, size, x);
   for (Int t = T - 1; t >= 0; --t) {
     const Back<F>& back = schedule.back[t];
-    product(1, w, FEATURES, &schedule.features[t * FEATURES], FEATURES, actor.net.first + (o + d) * w, others);
+    product(1, w, FEATURES, &schedule.features[t * FEATURES], FEATURES, actor.net.first + (o + d) * w, others, w);
     blocks(actor, x, b, n, N, F(0), [](Int, Int) {}, others);
     z += B * N * d;  // what the last step would add is not drawn
     for (Int i = 0; i < size; ++i) {

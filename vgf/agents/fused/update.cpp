@@ -263,9 +263,9 @@ extern "C" const char* vgf_check(int precision) {
   return told([&] {
     alignas(64) static const float ones[32 * 32] = {};
     alignas(64) float sums[32 * 32];
-    product(32, 32, 32, ones, 32, ones, sums);
+    product(32, 32, 32, ones, 32, ones, sums, 32);
     const auto* low = reinterpret_cast<const Low*>(ones);
-    if (precision > 1) product(32, 32, 32, low, 32, low, sums);
+    if (precision > 1) product(32, 32, 32, low, 32, low, sums, 32);
     at::native::cpublas::brgemm_release(true);
   });
 }

@@ -48,7 +48,7 @@ template <class F, class C, class L> struct Worker {
     Array<F> out, base, to_rest;
     F* run(const F* x, Int m) {
       pass.fit(net, m);
-      product(m, net.w[0], net.in, x, net.in, net.first, pass.h[0]);
+      product(m, net.w[0], net.in, x, net.in, net.first, pass.h[0], net.w[0]);
       forward(net, pass, m, out.fit(m * net.out));
       return out;
     }
@@ -217,14 +217,14 @@ template <class F, class C, class L> struct Worker {
         else if (net.rest > d) for (Int j = 0; j < w; ++j) h[j] = own[j] + time * row[j];
         else std::copy_n(own, w, h);
       }
-      product(m, w, d, x + at * d, d, net.first + o * w, pass.h[0], true);
+      product(m, w, d, x + at * d, d, net.first + o * w, pass.h[0], w, true);
       forward(net, pass, m, out + at * net.out);
       then(at, m);
     }
   }
   void prepare(Unit<C>& unit, Role role, Int member, const F* states, Int m, bool back) {
     unit.net.pack(net(role), s, member, o, back);
-    product(m, unit.net.w[0], o, states, o, unit.net.first, unit.base.fit(m * unit.net.w[0]));
+    product(m, unit.net.w[0], o, states, o, unit.net.first, unit.base.fit(m * unit.net.w[0]), unit.net.w[0]);
   }
   void integrate(F* x, Int b, Int n, Int N) {  // `FlowReference.sample`, in place of the noise
     for (Int t = 0; t < job.flow_steps; ++t) {
