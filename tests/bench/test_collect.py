@@ -92,6 +92,17 @@ def test_a_collection_goes_to_the_folder_of_this_kind_and_adds_the_releases(
         collect.Collect(release=clones).run()
 
 
+@pytest.mark.parametrize(("there", "precisions"), [(True, collect.ALL[1:]), (False, ("float32",))])
+def test_bfloat16_that_is_emulated_is_timed_once(
+    monkeypatch: pytest.MonkeyPatch, there: bool, precisions: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(collect, "FUSED", there)
+    command = collect.Collect()._command("rivals").split()
+    asked = command[command.index("--precision") + 1 :]
+    assert tuple(asked[: asked.index("--json")]) == precisions
+    assert "bfloat16_all" in collect.Collect()._command("update-tiny")
+
+
 def test_on_a_gpu_the_collection_is_one_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[str] = []
     monkeypatch.setattr(collect.torch.cuda, "is_available", lambda: True)

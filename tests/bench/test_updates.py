@@ -12,7 +12,7 @@ import torch
 
 from vgf import cli
 from vgf.agents import hardware
-from vgf.bench import turns
+from vgf.bench import cases, turns
 from vgf.bench.cases import MEANS, SIZES, Case
 from vgf.bench.commands import Update
 from vgf.bench.gains import COMPILED, LADDER, ladder
@@ -163,6 +163,19 @@ def test_data_says_what_a_file_takes(capsys: pytest.CaptureFixture[str]) -> None
     assert status == 0
     assert 0 < row["transitions"] <= 2000
     assert row["bytes"] == row["transitions"] * 4 * (17 + 6 + 1 + 1 + 17 + 1)  # halfcheetah's row in float32
+
+
+@pytest.mark.parametrize(
+    ("there", "single", "low"), [(True, "bfloat16", "bfloat16_all"), (False, "float32", "float32")]
+)
+def test_by_default_the_ladder_goes_to_what_the_processor_multiplies_in(
+    monkeypatch: pytest.MonkeyPatch, there: bool, single: str, low: str
+) -> None:
+    monkeypatch.setattr(cases.hardware, "FUSED", there)
+    monkeypatch.setattr(cases, "fault", lambda precision: None if there or precision < 2 else "no such product")
+    assert cases.lowest_precision("fast", "cpu") == single
+    assert cases.lowest_precision("fused", "cpu") == low
+    assert cases.lowest_precision("graph", "cuda") == "bfloat16"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
-from vgf.agents import AGENTS, CONFIGS, Dims, VGFConfig, fused
+from vgf.agents import AGENTS, CONFIGS, Dims, VGFConfig, fused, hardware
 from vgf.agents.base import Precision
 from vgf.agents.fused.build import fault
 from vgf.agents.fused.job import PRECISIONS
@@ -158,6 +158,13 @@ class Case:
         names = ("particles", "train_steps", "bank", "precision")
         own = {name: getattr(config, name, None) for name in names}
         return asdict(self) | own | {"theirs": self.theirs}
+
+
+def lowest_precision(path: PathName, device: str) -> Precision:
+    """Return the lowest precision that a path has on a device without it being emulated."""
+    if path == "fused":
+        return "bfloat16_all" if fault(PRECISIONS["bfloat16_all"]) is None else "float32"
+    return "bfloat16" if device != "cpu" or hardware.FUSED else "float32"
 
 
 def check_path(path: PathName, device: str) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 import torch
 import tyro
 
+from vgf.agents.hardware import FUSED
 from vgf.bench.machine import load, machine, runnable
 from vgf.support.errors import status_of
 from vgf.support.files import write_bytes
@@ -38,6 +39,7 @@ from vgf.support.progress import log
 HOME = Path("data/results/speed")
 LARGE = "1e11"  # pairs times dimensions of one transport that takes seconds
 ALL = ("--precision", "float32", "bfloat16", "bfloat16_all")
+LOW = ALL[2:]  # many times as long where a processor only emulates them, which one part is enough to show
 BOTH = ("--path", "fast", "fused", "--threads", "1")
 SWEEP = ("update", "--size", "small", "--preset", "release", *BOTH, "--no-all-cores")
 #: Parts whose methods the authors' own code has, which is timed beside them where a clone is given.
@@ -146,6 +148,8 @@ class Collect:
     def _words(self, name: str) -> list[str]:
         """Return the words of a part's command behind `vgf`."""
         words = [] if name == GPU else ["bench", *PARTS[name], "--json"]
+        if name != "update-tiny" and not FUSED:
+            words = [word for word in words if word not in LOW]
         if self.blocks is not None and words and words[1] not in ("data", "start", "profile"):
             words += ["--blocks", str(self.blocks)]
         return words

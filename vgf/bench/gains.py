@@ -13,7 +13,7 @@ from typing import Literal
 
 from vgf.agents import fused
 from vgf.agents.base import Precision
-from vgf.bench.cases import Case, SizeName, check_path
+from vgf.bench.cases import Case, SizeName, check_path, lowest_precision
 from vgf.bench.rows import update_row, update_table
 from vgf.bench.turns import time_cases
 from vgf.training.device import choose_device
@@ -62,7 +62,7 @@ class Gains:
     """How far to go: the fused core's steps come last; by default they do where this machine has it."""
     precision: Precision | None = None
     """Of the products; with float32 the means that need bfloat16 are left out of every step. By default bfloat16_all on
-    the path fused, else bfloat16."""
+    the path fused, else bfloat16, and float32 on a processor without products in these."""
     compiled: bool = False
     """Also let torch.compile loose on the fast path; needs a C++ compiler and half a minute."""
     blocks: int = 5
@@ -80,7 +80,7 @@ class Gains:
         device = choose_device(self.device).type
         path = self.path or ("fused" if device == "cpu" and fused.reason() is None else "fast")
         check_path(path, device)
-        precision = self.precision or ("bfloat16_all" if path == "fused" else "bfloat16")
+        precision = self.precision or lowest_precision(path, device)
         if path == "fast" and precision == "bfloat16_all":
             raise ValueError("--precision bfloat16_all needs --path fused")
         steps = ladder(path, precision, self.compiled)

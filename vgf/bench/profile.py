@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from vgf.agents.base import Precision
-from vgf.bench.cases import AgentName, Case, PresetName, SizeName, check_path
+from vgf.bench.cases import AgentName, Case, PresetName, SizeName, check_path, lowest_precision
 from vgf.bench.turns import python_worker
 
 SECONDS = 4
@@ -64,7 +64,8 @@ class Profile:
     """Methods; those without presets of this command have their own defaults, once at each size."""
     preset: tuple[PresetName, ...] = ("banked", "amortised")
     size: tuple[SizeName, ...] = ("tiny", "small", "paper")
-    precision: Precision = "bfloat16_all"
+    precision: Precision | None = None
+    """Of the products; by default bfloat16_all, and float32 on a processor without products in it."""
     json: bool = False
     """Print JSON."""
 
@@ -73,11 +74,11 @@ class Profile:
         check_path("fused", "cpu")
         if shutil.which("perf") is None:
             raise ValueError("perf is not installed; it comes with the kernel's tools (linux-perf)")
-        rows = []
+        rows, precision = [], self.precision or lowest_precision("fused", "cpu")
         for agent, preset, size in self._named():
-            case = Case(preset, size, "fused", threads=1, precision=self.precision, agent=agent)
+            case = Case(preset, size, "fused", threads=1, precision=precision, agent=agent)
             shares = kinds(_sampled(case))
-            facts = {"agent": agent, "preset": preset, "size": size, "precision": self.precision}
+            facts = {"agent": agent, "preset": preset, "size": size, "precision": precision}
             rows += [facts | {"kind": k, "share": v} for k, v in shares.items()]
         print(json.dumps(rows, indent=2) if self.json else pd.DataFrame(rows).to_string(index=False))
 
