@@ -37,6 +37,12 @@ namespace vgf {
 
 constexpr Int METRICS = 8, STATES = 32;  // metrics of an update; states whose particles move together
 
+// Rows that go through a network of this width together. With panels (AVX2) the weights of wide networks come from the
+// last cache for each block, so that blocks are larger there.
+template <class C> constexpr Int rows_of_block(Int width) {
+  return PANEL<C> < std::numeric_limits<Int>::max() && width >= 512 ? 128 : 32;
+}
+
 // All methods, one seed at a time.
 template <class F, class C, class L> struct Worker {
   Job& job;
@@ -207,7 +213,7 @@ template <class F, class C, class L> struct Worker {
   template <class Then>
   void blocks(Unit<C>& unit, const F* x, Int b, Int n, Int N, F time, Then then, const F* others = nullptr) {
     auto& [net, pass, out, base, to_rest] = unit;
-    const Int w = net.w[0], most = 32;
+    const Int w = net.w[0], most = rows_of_block<C>(w);
     pass.fit(net, most), out.fit(n * N * net.out), to_rest.fit(n * N * d);
     for (Int at = 0; at < n * N; at += most) {
       const Int m = std::min(most, n * N - at);
