@@ -106,6 +106,24 @@ def test_the_legend_explains_each_badge_in_use_and_no_other(tmp_path: Path) -> N
     assert set(re.findall(r"`([\w ]+)`", legend)) == {"held", "untested", "proved", "measured"}
 
 
+def test_the_readme_says_what_the_built_book_found() -> None:
+    text = board.README.read_text(encoding="utf-8")
+    assert board.with_claims(text) == text, "python -m vgf.book.board writes today's"
+
+
+def test_a_table_of_claims_for_the_readme_stands_between_its_lines(tmp_path: Path) -> None:
+    claims.verdict("support", "held in part", "x", "quick", directory=tmp_path)
+    begin, end = board.MARKS
+    text = board.with_claims(f"before\n{begin}\nold\n{end}\nafter\n", tmp_path)
+    assert text.startswith(f"before\n{begin}\n|")
+    assert text.endswith(f"|\n{end}\nafter\n")
+    assert "old" not in text
+    assert text.count("*held in part* | [03_bandit](notebooks/03_bandit.md) |") == 1
+    assert text.count("| *untested* |") == len(claims.read_claims()) - 1
+    with pytest.raises(ValueError, match="needs the lines"):
+        board.with_claims("nothing")
+
+
 @pytest.mark.parametrize("status", ["undecided", "condition not met", "untested"])
 def test_what_is_not_decided_is_grey(status: str) -> None:
     assert board.badge(status) == f"{{bdg-secondary}}`{status}`"

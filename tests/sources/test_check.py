@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.helpers.dataset_files import ogbench_arrays
-from vgf.datasets.files import write_npz
+from vgf.datasets.files import content_digest, write_npz
 from vgf.datasets.tasks import DATASETS
 from vgf.sources import check
-from vgf.support.files import sha256
+from vgf.support.files import sha256, write_json
 
 NAME = "cube-single-play-v0"
 
@@ -64,3 +65,34 @@ def test_a_file_of_no_known_checksum_is_not_called_official(tmp_path: Path) -> N
     report = check.check_file(path)
     assert report["source"] == "local"
     assert "notes" not in report
+
+
+KNOWN = {"numpy": "2.4.6", "mujoco": "4.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "said"),
+    [
+        ({"versions": KNOWN, "blas": "Haswell"}, "numpy's kernel SkylakeX, there Haswell; OPENBLAS_CORETYPE=Haswell"),
+        ({"versions": KNOWN, "blas": "SkylakeX"}, "other processor"),
+        ({"versions": KNOWN}, "other processor"),  # made before the kernel was noted
+        ({"versions": KNOWN | {"mujoco": "3.1.6"}, "blas": "Haswell"}, "other mujoco"),
+        ({"versions": KNOWN, "content": None}, "arrays equal to those on record, packed otherwise"),
+        ({"versions": KNOWN, "sha256": None}, "equal to the one on record"),
+        (None, "no other on record"),
+    ],
+)
+def test_a_file_made_anew_is_told_from_the_one_on_record(
+    recorded: dict[str, Any] | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, arrays = tmp_path / f"{NAME}.seed0.ep3.npz", ogbench_arrays()
+    write_npz(path, arrays)
+    own = {"sha256": sha256(path), "content": content_digest(arrays)}
+    write_json(path.with_suffix(".json"), own | {"dataset": NAME, "versions": KNOWN, "blas": "SkylakeX"})
+    if recorded is not None:  # a digest that is None in the case is this file's own
+        recorded = {"sha256": "0", "content": "0"} | recorded
+        recorded |= {name: own[name] for name in own if recorded[name] is None}
+    monkeypatch.setattr(check, "recorded_files", lambda: {path.name: recorded} if recorded else {})
+    report = check.check_file(path)
+    assert report["source"] == "regenerated"
+    assert said in report["checksum"]

@@ -4,11 +4,14 @@
 its status from the verdict that its chapter left (`vgf.book.claims`). Rows that the book adds carry a badge of their
 own and are not counted. The trade-off of sentences written by hand: one that no longer fits its numbers is
 found by a reader only, so a sentence says little more than its numbers.
+
+    python -m vgf.book.board    # put claims and statuses of the built book into README.md, whose table a test compares
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,7 @@ import yaml
 
 from vgf.book.claims import VERDICTS, read_claims, standing
 from vgf.book.facts import Fact
+from vgf.support.files import write_bytes
 from vgf.support.paths import project_folder
 
 BOARD = project_folder() / "book" / "board.yaml"
@@ -41,6 +45,8 @@ MEANING = {
     "measured": "added by this book, from a measurement",
 }
 HEADS = ("Claim", "Tested on", "Status", "What we found")
+README = project_folder() / "README.md"
+MARKS = ("<!-- claims: written by `python -m vgf.book.board` from the built book -->", "<!-- claims: end -->")
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,23 @@ def render_scoreboard(known: Mapping[str, Fact], *, path: Path = BOARD, verdicts
     return "\n".join(lines)
 
 
+def with_claims(text: str, verdicts: Path = VERDICTS) -> str:
+    """Return README.md's text with today's table of claims, each with its status and its chapter.
+
+    Raises:
+        ValueError: if the lines between which it stands are not there.
+    """
+    begin, end = MARKS
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"README.md: needs the lines {begin} and {end}, once each")
+    head, tail = text.split(begin)[0], text.split(end)[1]
+    lines = ["| the paper says | we found | chapter |", "|---|---|---|"]
+    for name, one in read_claims().iterrows():
+        status, chapter = standing(str(name), verdicts)[0], one["chapter"]
+        lines.append(f"| {one['claim']} | *{status}* | [{chapter}](notebooks/{chapter}.md) |")
+    return "\n".join([f"{head}{begin}", *lines, f"{end}{tail}"])
+
+
 def _count(statuses: Sequence[str], whole: bool = True) -> str:
     """Return how many claims have which status, without the classes that are empty."""
     count = ", ".join(f"{n} {name}" for name in BADGES if (n := statuses.count(name)))
@@ -183,3 +206,9 @@ def cells(first: str, *others: str) -> str:
 def _link(chapter: str) -> str:
     """Return a link to a chapter."""
     return f"{{doc}}`details </notebooks/{chapter}>`"
+
+
+if __name__ == "__main__":
+    if not any(VERDICTS.glob("*.json")):
+        sys.exit("board: no chapter has left a verdict; `make book` first")
+    write_bytes(README, with_claims(README.read_text(encoding="utf-8")).encode())

@@ -31,6 +31,7 @@ RECORDED = (
     "content",
     "versions",
     "machine",
+    "blas",
 )
 
 
@@ -123,12 +124,17 @@ def _section(path: Path) -> str:
         "sha256": f"`{facts['sha256']}`",
         "validation sha256": f"`{facts.get('sha256_validation')}`",
         "content sha256": f"`{facts['content']}`",
-        "made with": f"{versions}, Python {facts['python']}, {facts['machine']}",
+        "made with": f"{versions}, Python {facts['python']}, {facts['machine']}{_kernel(facts)}",
     }
     if not dataset.validation:
         del about["validation sha256"]
     lines = [f"### {path.stem}", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in about.items())]
     return "\n".join([*lines, "", *_BEHAVIOUR[dataset.suite].table(dataset, arrays)])
+
+
+def _kernel(facts: dict[str, Any]) -> str:
+    """Return the kernel by which numpy's products rounded; files made before it was noted do not say."""
+    return f", numpy's OpenBLAS kernel {facts['blas']}" if facts.get("blas") else ""
 
 
 def _official(dataset: Dataset, own: int) -> str:

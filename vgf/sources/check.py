@@ -172,6 +172,10 @@ def _held_to(path: Path, dataset: Dataset | None, digest: str, arrays: Arrays) -
     if path == training and recorded["content"] == content_digest(arrays):
         return "regenerated", "arrays equal to those on record, packed otherwise"
     other = [name for name, version in recorded["versions"].items() if facts["versions"].get(name) != version]
+    kernels = facts.get("blas"), recorded.get("blas")
+    if not other and all(kernels) and len({*kernels}) > 1:
+        made, known = kernels
+        return "regenerated", f"not the one on record: numpy's kernel {made}, there {known}; OPENBLAS_CORETYPE={known}"
     return "regenerated", f"not the one on record: other {', '.join(other) or 'processor'}"
 
 
