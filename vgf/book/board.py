@@ -37,7 +37,7 @@ ADDED = {"proved": "primary", "measured": "primary"}  # of what the book adds
 MEANING = {
     "held": "our results agree, clearly",
     "held in part": "they agree, but only a little or in a part of the cases",
-    "did not hold": "they contradict it, clearly",
+    "did not hold": "they speak against it, clearly, on average over the cases run",
     "undecided": "too little was run to tell",
     "condition not met": "the case it speaks of did not occur",
     "untested": "nothing was run",

@@ -18,7 +18,7 @@ import pandas as pd
 
 from vgf import records
 from vgf.results import comparison, step_verdicts, tables, units
-from vgf.results.judgement import TASKS, listed
+from vgf.results.judgement import TASKS, enough, listed, scores
 from vgf.results.stats import WORTH
 from vgf.results.study_text import NAMES, short, silent
 from vgf.support.json_text import read_json
@@ -135,7 +135,7 @@ def _steps(studies: Sequence[tables.Study]) -> dict[str, Fact]:
         unit.scores.mean(-1)
         for study in studies
         for own in study.by_dataset.values()
-        if (unit := units.collect(study, [("bc", 0), ("vgf", 0)], own)) and unit.scores.mean(-1).max() >= WORTH
+        if (unit := units.collect(study, [("bc", 0), ("vgf", 0)], own)) and enough(unit) and scores(unit)
     ]
     return {
         "steps-tasks": len(counted),

@@ -81,7 +81,7 @@ def decide(above: float, below: float) -> tuple[Status, float]:
 
 
 def between(differences: Sequence[np.ndarray], low: float, high: float) -> tuple[Status, float, Student]:
-    """Judge the mean over tasks of paired differences [K_m] by Student's test; return the word, its chance, the mean.
+    """Judge the mean over tasks of paired differences [K_m] by Student's test over seeds; return word, chance, mean.
 
     Args:
         differences: of each task, a value a seed.

@@ -37,7 +37,8 @@ GATE = 1.15  # most perplexity, in that of the rival, at which a win on language
 def online(units: Sequence[Unit], own: str = "VGF", rival: str = "FQL") -> Verdict:
     """Fine-tuned online, the one method starts higher than the other, adapts faster and ends higher.
 
-    Three parts, each a difference seed by seed, are judged by Student over tasks. *Start* is the offline policy's
+    Three parts, each a difference seed by seed, are judged by Student's test over seeds, averaged over tasks.
+    *Start* is the offline policy's
     score, *gain* the mean score of the evaluations online less the start, *end* the score after the last update. A part
     holds where its difference is clearly above zero. It does not hold where the difference is clearly below five points
     (`WORTH`) and not above zero.

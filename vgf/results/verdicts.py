@@ -94,7 +94,8 @@ def td_alone(units: Sequence[Unit]) -> Verdict:
     """TD learning of the critic alone lifts the policy over the reference: with no test step it scores more.
 
     The claim is judged on tasks on which either scores. The gain is the score of choosing among unmoved actions by the
-    trained critic less that of behaviour cloning, seed by seed, judged by Student's paired test over tasks.
+    trained critic less that of behaviour cloning, seed by seed. Its mean over these tasks is judged by Student's paired
+    test over seeds, which says nothing of other tasks: single ones may differ from the mean, and their range is named.
 
     - held: the gain is clearly above zero.
     - held in part: it is, but it is clearly below five points (`WORTH`), or above zero on at most half of the tasks.
@@ -114,6 +115,9 @@ def td_alone(units: Sequence[Unit]) -> Verdict:
     status, chance, found = between(gains, 0.0, WORTH)
     said = f"acting with no step gains {points(found)} over behaviour cloning on {plural(len(gains))}, on {up} of them "
     said += "more than zero"
+    if len(gains) > 1:
+        least, *_, most = sorted(float(own.mean()) for own in gains)
+        said += f"; single tasks range from {least:+.1f} to {most:+.1f}"
     if missing:
         return Verdict(missing, said, needs(units, judged))
     if status == "held" and 2 * up <= len(judged):
