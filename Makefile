@@ -30,7 +30,7 @@ NOISE := ^(Assuming|Building DAG|Using shell|Select jobs|Execute [0-9]|Shutting|
 # Steps report on stdout; what Snakemake itself says is shown only when it fails for a reason of its own.
 define snakemake
 	@mkdir -p _build/logs
-	@python .ci/alone.py _build/logs/$(1).lock $(SNAKEMAKE) $(2) 2>_build/logs/$(1).log || { grep -vE '$(NOISE)' _build/logs/$(1).log >&2; exit 1; }
+	@python .ci/alone.py _build/logs/$(1).lock $(SNAKEMAKE) $(2) 2>_build/logs/$(1).log || { grep -avE '$(NOISE)' _build/logs/$(1).log >&2; exit 1; }
 	@! grep -q 'Nothing to be done' _build/logs/$(1).log || echo "Everything is up to date."
 endef
 
