@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from vgf import cli
+from vgf.agents import hardware
 from vgf.bench import collect, turns
 from vgf.bench.machine import machine
 
@@ -92,15 +94,16 @@ def test_a_collection_goes_to_the_folder_of_this_kind_and_adds_the_releases(
         collect.Collect(release=clones).run()
 
 
-@pytest.mark.parametrize(("there", "precisions"), [(True, collect.ALL[1:]), (False, ("float32",))])
-def test_bfloat16_that_is_emulated_is_timed_once(
-    monkeypatch: pytest.MonkeyPatch, there: bool, precisions: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(collect, "FUSED", there)
-    command = collect.Collect()._command("rivals").split()
-    asked = command[command.index("--precision") + 1 :]
-    assert tuple(asked[: asked.index("--json")]) == precisions
-    assert "bfloat16_all" in collect.Collect()._command("update-tiny")
+@pytest.mark.parametrize("there", [True, False])
+def test_bfloat16_that_is_emulated_is_timed_in_one_part(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    with monkeypatch.context() as changed:
+        changed.setattr(hardware, "FUSED", there)
+        parts = importlib.reload(collect).PARTS
+    low = [name for name, words in parts.items() if "bfloat16" in words]
+    importlib.reload(collect)
+    assert "update-tiny" in low
+    assert ("rivals" in low) == there
+    assert there or len(low) == 1
 
 
 def test_on_a_gpu_the_collection_is_one_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -122,6 +122,12 @@ def test_a_table_of_claims_for_the_readme_stands_between_its_lines(tmp_path: Pat
     assert text.count("| *untested* |") == len(claims.read_claims()) - 1
     with pytest.raises(ValueError, match="needs the lines"):
         board.with_claims("nothing")
+    (readme := tmp_path / "README.md").write_text(text)
+    board.write_readme(readme, tmp_path)
+    assert readme.read_text() == text
+    with pytest.raises(ValueError, match="make book"):
+        board.write_readme(readme, tmp_path / "none")
+    assert readme.read_text() == text
 
 
 @pytest.mark.parametrize("status", ["undecided", "condition not met", "untested"])

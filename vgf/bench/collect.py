@@ -39,7 +39,8 @@ from vgf.support.progress import log
 HOME = Path("data/results/speed")
 LARGE = "1e11"  # pairs times dimensions of one transport that takes seconds
 ALL = ("--precision", "float32", "bfloat16", "bfloat16_all")
-LOW = ALL[2:]  # many times as long where a processor only emulates them, which one part is enough to show
+# Without what a processor only emulates, which takes many times as long; one part shows how long.
+NATIVE = ALL if FUSED else ALL[:2]
 BOTH = ("--path", "fast", "fused", "--threads", "1")
 SWEEP = ("update", "--size", "small", "--preset", "release", *BOTH, "--no-all-cores")
 #: Parts whose methods the authors' own code has, which is timed beside them where a clone is given.
@@ -49,14 +50,14 @@ RELEASED = (
 )
 PARTS: dict[str, Sequence[str]] = {
     "update-tiny": ("update", "--size", "tiny", "--preset", "banked", *BOTH, *ALL),
-    "update-small": ("update", "--size", "small", "--preset", "banked", *BOTH, *ALL),
-    "update-small-amortised": ("update", "--size", "small", "--preset", "amortised", *BOTH, *ALL),
-    "update-paper": ("update", "--size", "paper", "--preset", "banked", *BOTH, *ALL),
-    "update-paper-release": ("update", "--size", "paper", "--preset", "release", *BOTH, *ALL),
-    "rivals": ("update", "--size", "small", "--agent", "fql", "iql", *BOTH, *ALL),
+    "update-small": ("update", "--size", "small", "--preset", "banked", *BOTH, *NATIVE),
+    "update-small-amortised": ("update", "--size", "small", "--preset", "amortised", *BOTH, *NATIVE),
+    "update-paper": ("update", "--size", "paper", "--preset", "banked", *BOTH, *NATIVE),
+    "update-paper-release": ("update", "--size", "paper", "--preset", "release", *BOTH, *NATIVE),
+    "rivals": ("update", "--size", "small", "--agent", "fql", "iql", *BOTH, *NATIVE),
     "rivals-more": (
         *("update", "--size", "small", "--preset", "banked", "--agent", "rebrac", "best_of_n", "bc"),
-        *(*BOTH, *ALL),
+        *(*BOTH, *NATIVE),
     ),
     "start": ("start",),
     "profile": ("profile",),
@@ -148,8 +149,6 @@ class Collect:
     def _words(self, name: str) -> list[str]:
         """Return the words of a part's command behind `vgf`."""
         words = [] if name == GPU else ["bench", *PARTS[name], "--json"]
-        if name != "update-tiny" and not FUSED:
-            words = [word for word in words if word not in LOW]
         if self.blocks is not None and words and words[1] not in ("data", "start", "profile"):
             words += ["--blocks", str(self.blocks)]
         return words

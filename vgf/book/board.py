@@ -21,6 +21,7 @@ import yaml
 
 from vgf.book.claims import VERDICTS, read_claims, standing
 from vgf.book.facts import Fact
+from vgf.support.errors import status_of
 from vgf.support.files import write_bytes
 from vgf.support.paths import project_folder
 
@@ -208,7 +209,16 @@ def _link(chapter: str) -> str:
     return f"{{doc}}`details </notebooks/{chapter}>`"
 
 
+def write_readme(readme: Path = README, verdicts: Path = VERDICTS) -> None:
+    """Put today's table of claims into README.md.
+
+    Raises:
+        ValueError: if no chapter was executed, or the lines between which the table stands are not there.
+    """
+    if not any(verdicts.glob("*.json")):
+        raise ValueError("no chapter has left a verdict; `make book` first")
+    write_bytes(readme, with_claims(readme.read_text(encoding="utf-8"), verdicts).encode())
+
+
 if __name__ == "__main__":
-    if not any(VERDICTS.glob("*.json")):
-        sys.exit("board: no chapter has left a verdict; `make book` first")
-    write_bytes(README, with_claims(README.read_text(encoding="utf-8")).encode())
+    sys.exit(status_of("board", write_readme))

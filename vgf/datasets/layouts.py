@@ -165,7 +165,7 @@ def _last_rewards(rewards: np.ndarray, last: np.ndarray, where: str) -> tuple[st
     if not len(others) or ((some == some[0]).all() and (others != some[0]).any()):
         return ()
     told = f"{where}: {int(last.sum())} rows marked by terminals are read as final observations, without their rewards"
-    return (f"{told} ({others[0]:g}); if rows are steps and terminals the task's end, add array timeouts, 0 for none",)
+    return (f"{told} ({others[0]:g}); if rows are steps and terminals ends the task, add an array timeouts (0: none)",)
 
 
 def trajectory_fault(last: np.ndarray) -> str | None:

@@ -38,10 +38,9 @@ def online(units: Sequence[Unit], own: str = "VGF", rival: str = "FQL") -> Verdi
     """Fine-tuned online, the one method starts higher than the other, adapts faster and ends higher.
 
     Three parts, each a difference seed by seed, are judged by Student's test over seeds, averaged over tasks.
-    *Start* is the offline policy's
-    score, *gain* the mean score of the evaluations online less the start, *end* the score after the last update. A part
-    holds where its difference is clearly above zero. It does not hold where the difference is clearly below five points
-    (`WORTH`) and not above zero.
+    *Start* is the offline policy's score, *gain* the mean score of the evaluations online less the start, *end* the
+    score after the last update. A part holds where its difference is clearly above zero. It does not hold where the
+    difference is clearly below five points (`WORTH`) and not above zero.
 
     - held: all three hold.
     - held in part: at least one holds once three are corrected for (Holm), and not all.
