@@ -233,6 +233,24 @@ def test_a_look_is_judged_on_a_few_pages_and_a_new_one_on_the_next(contexts: dic
     page.close()
 
 
+REPEATED = """
+<pre><span>def</span> <span>two</span> <span>three</span> <span>four</span> <b style='color: #bbb'>faint</b></pre>
+<p>%s</p>
+""" % " ".join(["<mjx-container><img src='data:,'></mjx-container>"] * (axe.EQUATIONS + 2))
+
+
+def test_what_repeats_is_judged_a_few_times_and_the_page_stays_as_it_was(contexts: dict[str, BrowserContext]) -> None:
+    page = contexts["light"].new_page()
+    page.set_content(REPEATED)
+    found = [line.partition(":")[0] for line in violations(page)]
+    assert found.count("image-alt") == axe.EQUATIONS
+    assert found.count(axe.CONTRAST) == 1
+    assert page.locator("mjx-container img").count() == axe.EQUATIONS + 2
+    assert page.locator("pre").inner_text() == "def two three four faint"
+    assert page.locator("pre span").count() == 4
+    page.close()
+
+
 # From here on a page is seen in light, then in dark, then on a phone: a switch lays it out anew.
 def test_a_page_is_short_enough_to_be_read(light: Visit, page_name: str) -> None:
     height = light.evaluate("() => document.documentElement.scrollHeight")

@@ -4,6 +4,9 @@ Its rule of contrast looks at every word on its own: on a page with thousands it
 rules together. Words of one colour, size and weight on one ground have one contrast, so of each such look it is asked
 about the first few; all other rules are asked about everything. A site has some dozens of looks in all. Who judges many
 pages keeps a `Looks`, and colours are not judged again on a page that shows no look that is new.
+
+Of equations the first few of a page are judged: one library writes the thousands of elements of all of them. Code keeps
+the words whose contrast is judged, and the others as plain text. Both are put back afterwards.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ CONTRAST = "color-contrast"
 COLOURS = [CONTRAST, "link-in-text-block"]  # what looks alone decide
 OF_A_LOOK = 3  # words that are judged on a page: one may stand where axe-core leaves it undecided
 PAGES_OF_A_LOOK = 3  # on which it is judged, by who keeps count
+EQUATIONS = 5  # that are judged on a page
 # Rules run together, so that axe-core reads the page once; contrast then looks at what is marked.
 CONTRAST_OF_THE_MARKED = """() => axe.configure(
   {rules: [{id: "color-contrast", selector: "[data-look]"}]})"""
@@ -62,6 +66,24 @@ MARK_LOOKS = """([most, within]) => {
   }
   return [...seen.keys()];
 }"""
+# Axe-core reads every element for each of its rules, so what repeats is taken out: most equations leave an empty box of
+# their size, and unmarked words of code become text.
+TAKE_OUT = """most => {
+  const swaps = [...document.querySelectorAll("mjx-container")].slice(most).map(equation => {
+    const box = equation.cloneNode(false), { width, height } = equation.getBoundingClientRect();
+    box.style.cssText += `;display:inline-block;width:${width}px;height:${height}px`;
+    return [equation, box];
+  });
+  for (const code of document.querySelectorAll("pre")) {
+    const plain = code.cloneNode(true);
+    for (const word of plain.querySelectorAll("span:not([data-look])"))
+      if (!word.querySelector("[data-look]")) word.replaceWith(word.textContent);
+    swaps.push([code, plain]);
+  }
+  for (const [whole, short] of swaps) whole.replaceWith(short);
+  document.takenOut = swaps;
+}"""
+PUT_BACK = "() => { for (const [whole, short] of document.takenOut) short.replaceWith(whole); }"
 
 Looks = Counter[str]  #: on how many pages each look was judged, all of them without fault
 
@@ -91,7 +113,9 @@ def violations(
             options["rules"] = {CONTRAST: {"enabled": False}}  # links are judged by the words around them, too
     # "preload" fetches styles and sounds for two rules: one is no default rule, and no page has sounds.
     asked = [{"include": [[within]]}, {"resultTypes": ["violations"], "preload": False, **options}]
+    page.evaluate(TAKE_OUT, EQUATIONS)
     faults = page.evaluate("([within, options]) => axe.run(within, options)", asked)["violations"]
+    page.evaluate(PUT_BACK)
     if known is not None and not {one["id"] for one in faults} & set(COLOURS):
         known.update(looks)
     return [f"{one['id']}: {node['html'][:120]}" for one in faults for node in one["nodes"]]
