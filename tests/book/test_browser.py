@@ -233,10 +233,11 @@ def test_a_look_is_judged_on_a_few_pages_and_a_new_one_on_the_next(contexts: dic
     page.close()
 
 
-REPEATED = """
+EQUATION = "<mjx-container><img src='data:,'></mjx-container>"
+REPEATED = f"""
 <pre><span>def</span> <span>two</span> <span>three</span> <span>four</span> <b style='color: #bbb'>faint</b></pre>
-<p>%s</p>
-""" % " ".join(["<mjx-container><img src='data:,'></mjx-container>"] * (axe.EQUATIONS + 2))
+<p>{" ".join([EQUATION] * (axe.EQUATIONS + 2))}</p>
+"""
 
 
 def test_what_repeats_is_judged_a_few_times_and_the_page_stays_as_it_was(contexts: dict[str, BrowserContext]) -> None:

@@ -27,6 +27,7 @@ NAMES = {  # of agents, as the literature writes them
     "diffusion_ql": "Diffusion-QL",
     "fql": "FQL",
     "vgf": "VGF",
+    "vgf_amortised": "VGF (amortised)",
 }
 SCORE = {"success": "success, %", "return": "normalised score"}
 
@@ -245,6 +246,5 @@ def picked_in_words(ranked: pd.DataFrame) -> str:
     Args:
         ranked: rows as `vgf.results.critic_ranking` leaves them.
     """
-    sentences = ranking_in_words(ranked)
-    tasks = ranked["task"].nunique()
-    return f"{sentences.count('picks better than chance')} of {tasks} task{'s' * (tasks != 1)}"
+    picks, tasks = ranking_in_words(ranked).count("picks better than chance"), ranked["task"].nunique()
+    return f"{picks} of {tasks} task{'s' * (tasks != 1)}"

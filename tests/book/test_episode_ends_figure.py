@@ -1,0 +1,32 @@
+"""The figure of how episodes end: every episode is a dot, a seed a line of dots, methods in the order given."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from tests.helpers.study_records import HOPPER
+from vgf.book import plots
+from vgf.book.episode_ends_figure import draw_ends
+
+WALKER = "walker2d-medium-v2"
+
+
+def test_every_episode_is_a_dot_in_the_row_of_its_method() -> None:
+    rows = [
+        (task, method, seed, episode, 100 * place + 10 * seed + episode)
+        for task in (HOPPER, WALKER)
+        for place, method in enumerate(("iql", "vgf", "td3_bc"))
+        for seed in (7, 8)
+        for episode in range(3)
+    ]
+    found = pd.DataFrame(rows, columns=["task", "method", "seed", "episode", "length"])
+    figure, drawn = draw_ends(found)
+    assert [ax.get_title("left") or ax.get_title() for ax in figure.axes] == ["hopper-medium", "walker2d-medium"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["IQL", "VGF", "TD3+BC"]
+    assert drawn[list(found)].equals(found)
+    assert drawn["height"].round().astype(int).tolist() == [place for place in (0, 1, 2) for _ in range(6)] * 2
+    assert drawn.groupby(["task", "method", "seed"])["height"].nunique().eq(1).all()
+    vgf = next(line for line in figure.axes[0].lines if line.get_color() == plots.method_colour("vgf"))
+    assert list(vgf.get_xdata()) == found[(found["task"] == HOPPER) & (found["method"] == "vgf")]["length"].tolist()
+    plt.close(figure)
