@@ -150,18 +150,31 @@ class Public(Directive):
         return node.children
 
 
+def summary(module: ModuleType, name: str) -> str:
+    """Return the first sentence of what is said of a public name, without its full stop; empty where nothing is."""
+    value = getattr(module, name)
+    text = data_comment(module, name) if _kind(value) == "data" else inspect.getdoc(value) or ""
+    first = " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"(?<=[^.(\s])\.(?=\s|$)", first, maxsplit=1)[0]  # not the dots of "1 ... L" and "KL(. || p)"
+
+
 class PublicNames(Directive):
-    """`.. public-names:: MODULE MODULE`: the names those modules make public, each a link to what is said of it."""
+    """`.. public-names:: MODULE MODULE`: the names those modules make public, each a link with what it is."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        """Return one line of links."""
+        """Return a list of links."""
         modules = [import_module(name) for name in self.arguments[0].split()]
-        links = [f":py:obj:`~{module.__name__}.{name}`" for module in modules for name in public_names(module)]
+        keys = self.state.document.settings.env.vgf_bib_keys
+        lines = [
+            f"* :py:obj:`~{module.__name__}.{name}`: {plain(summary(module, name), keys)}"
+            for module in modules
+            for name in public_names(module)
+        ]
         node = nodes.container()
-        self.state.nested_parse(StringList([", ".join(links)], "public-names"), self.content_offset, node)
+        self.state.nested_parse(StringList(lines, "public-names"), self.content_offset, node)
         return node.children
 
 

@@ -116,6 +116,13 @@ def test_the_index_leads_to_every_module_and_every_name_it_makes_public() -> Non
     assert [name for page, name in names if f'href="api/{page}.html#{name}"' not in body] == []
 
 
+def test_the_index_says_of_a_name_the_first_sentence_of_its_documentation(made: ModuleType) -> None:
+    made.told = lambda: None
+    made.told.__doc__ = "Return KL(. || p) of t = 1 ... 2\n    (1.5 nats); no other. More is said.\n\n    Args: none."
+    assert api.summary(made, "told") == "Return KL(. || p) of t = 1 ... 2 (1.5 nats); no other"
+    assert api.summary(made, "BARE") == ""
+
+
 def test_the_page_lists_every_name_of_the_package_itself() -> None:
     import vgf
 
