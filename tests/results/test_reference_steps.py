@@ -51,3 +51,21 @@ def test_without_a_pair_nothing_is_compared() -> None:
     table = reference_steps.compared(_study({(HOPPER, 1): [1.0, 2.0]}))
     assert table.empty
     assert reference_steps.in_words(table) == "No task has both yet"
+
+
+def test_a_clone_on_another_file_of_the_same_recipe_is_told_with_both_scores() -> None:
+    own, clones = _study({(HOPPER, 10): [50.0, 54], (CUBE, 10): [4.0, 4]}), [
+        source for task, scores in ((HOPPER, [40.0, 42]), (CUBE, [4.0, 4]))
+        for source in one_task_study({("bc", 0): scores}, task=task).sources
+    ]  # fmt: skip
+    files = {HOPPER: ("Haswell", "SkylakeX"), CUBE: ("Haswell", "Haswell")}
+    for place, sources in enumerate((own.sources, clones)):
+        for source in sources:
+            kernel = files[source.task.name][place]
+            source.record.runs[-1]["dataset"] = {"sha256": kernel, "blas": kernel}
+    words = reference_steps.other_files(own, Study("campaign", "cpu", tuple(clones)))
+    assert "kernel Haswell in place of kernel SkylakeX" in words
+    assert "The clone scores 52.0 [" in words
+    assert "41.0 [" in words
+    assert "cube" not in words
+    assert reference_steps.other_files(own, own, method="euler_10") == ""

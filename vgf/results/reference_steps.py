@@ -13,6 +13,7 @@ import pandas as pd
 from vgf.datasets import get_task
 from vgf.results import long_trainings, stats
 from vgf.results.judgement import listed
+from vgf.results.study_text import short
 from vgf.results.tables import Study
 
 PREFIX = "euler_"
@@ -64,6 +65,35 @@ def answer(goal: bool, best: float, word: str) -> Answer:
     if goal and best < stats.WORTH:
         return "tells nothing"
     return "as predicted" if (word == "below" if goal else word != "below") else "otherwise"
+
+
+def other_files(study: Study, other: Study, steps: int = 10, method: str = "bc") -> str:
+    """Return in sentences how a clone of another study scores on tasks whose files differ from this study's.
+
+    A recipe that runs with another kernel of numpy's OpenBLAS gives another file. Empty where all files are equal.
+
+    Args:
+        study: its row of so many Euler steps has the seeds and settings of the clone.
+        other: the study with the clone.
+        steps: Euler steps of the clone.
+        method: the clone's name there.
+    """
+    own, clones = ({s.task.name: s for s in of.sources if s.method == name} for of, name in (
+        (study, f"{PREFIX}{steps}"), (other, method)
+    ))  # fmt: skip
+    said = []
+    for task in [task for task in own if task in clones]:
+        first, second = own[task], clones[task]
+        files = [source.record.runs[-1]["dataset"] for source in (first, second)]
+        if files[0]["sha256"] != files[1]["sha256"]:
+            means = [stats.of_mean([source.runs("last", 0)], study.range([task])) for source in (first, second)]
+            scores = [f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in means]
+            kernels = [f"kernel {file['blas']}" if file.get("blas") else "another kernel" for file in files]
+            said.append(
+                f"On {short(task)} the file is another one of the same recipe ({kernels[0]} in place of {kernels[1]}). "
+                f"The clone scores {scores[0]} on it, {scores[1]} on the other."
+            )
+    return " ".join(said)
 
 
 def in_words(table: pd.DataFrame) -> str:

@@ -1,0 +1,131 @@
+"""How much the critic decides: one policy, acting by the best of one, of a few and of many of its actions, none moved.
+
+    python -m vgf.results.choosing campaign.cpu --method idql vgf_amortised
+
+reads the policies that `vgf train` left beside a study's records, lets each choose among so many actions, and writes
+the length and the return of every episode to `data/results/STUDY.SCALE/choosing.csv`. The best of one is any action,
+whatever the critic says of it. Policies are not in git, so this file is what a chapter reads.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import tyro
+
+from vgf import records
+from vgf.agents.idql import IDQL
+from vgf.agents.vgf import VGF
+from vgf.datasets import Task, get_task
+from vgf.results import episode_ends, policy_tables, trained_policies
+from vgf.results.study_text import NAMES, short
+from vgf.support.progress import Progress
+from vgf.training.checkpoints import POLICY, load_agent
+from vgf.training.evaluate import close, evaluate, make_envs
+
+FILE = "choosing.csv"
+AMONG = (1, 4, 16, 64)  # actions to choose from
+COLUMNS = ("task", "method", "updates", "particles", "seed", "episode", "length", "return")
+
+
+def choosing_agent(folder: Path) -> VGF | IDQL:
+    """Return the agent of a policy that acts by the best of N actions.
+
+    Raises:
+        ValueError: if it acts otherwise.
+    """
+    agent, _ = load_agent(folder)
+    if not isinstance(agent, VGF | IDQL):
+        raise ValueError(f"{folder}: {agent.name} does not choose among actions; vgf, best_of_n and idql do")
+    return agent
+
+
+def acted(agent: VGF | IDQL, task: Task, episodes: int, among: Sequence[int] = AMONG) -> Iterator[pd.DataFrame]:
+    """Yield, for each number of actions, a row an episode: seed, episode, return, length and particles.
+
+    Args:
+        agent: with a config that has `particles`; it gets its own back.
+        task: where.
+        episodes: for each seed; starts are those of no table.
+        among: numbers of actions, each >= 1.
+    """
+    own = agent.config
+    envs = make_envs(task.name, len(agent.seeds) * episodes)
+    how: dict[str, Any] = {"episodes": episodes, "episode_steps": task.episode_steps, "starts": "diagnosis"}
+    try:
+        for count in among:
+            agent.config = replace(own, particles=count)
+            yield evaluate(agent, envs, test_steps=(0,), **how).assign(particles=count)
+    finally:
+        agent.config = own
+        close(envs)
+
+
+def as_methods(table: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Return the rows of one task as `vgf.results.episode_ends.lengths` has them, each number of actions a method.
+
+    Args:
+        table: as the command writes it.
+        task: of the table.
+    """
+    own = table[table["task"] == task].sort_values(["method", "particles", "seed", "episode"])
+    names = [f"{NAMES.get(r.method, r.method)}, {_of(r.particles)}" for r in own.itertuples()]
+    return own.assign(method=names)[list(episode_ends.COLUMNS)].reset_index(drop=True)
+
+
+def _of(particles: int) -> str:
+    """Return how an action was chosen."""
+    return "any one" if particles == 1 else f"best of {particles}"
+
+
+def in_words(table: pd.DataFrame, task: str) -> str:
+    """Return, of what the command writes, for each method from how many actions on its episodes end alike."""
+    said = []
+    for method, own in table[table["task"] == task].groupby("method", sort=False):
+        ends = episode_ends.ends(own.assign(method=own["particles"])).set_index("method")["alike"]
+        counts = sorted(ends.index)
+        first = next((place for place in range(len(counts)) if ends[counts[place:]].all()), None)
+        name = f"The episodes of {NAMES.get(method, method)} on {short(task)}"
+        if first is None:
+            said.append(f"{name} end alike with none of these numbers.")
+        elif first == 0:
+            said.append(f"{name} end alike even by any one action, so the choice does not make them so.")
+        else:
+            said.append(f"{name} end alike by the {_of(counts[first])} and more, and not by {_of(counts[0])}.")
+    return " ".join(said)
+
+
+def command(
+    study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY.SCALE")],
+    method: tuple[str, ...] = ("idql", "vgf", "best_of_n"),
+    episodes: int = 20,
+    results: Path | None = None,
+) -> None:
+    """Write how a study's policies act by the best of fewer and of more actions.
+
+    Args:
+        study: for instance campaign.cpu.
+        method: names of the methods looked at.
+        episodes: for each seed and number of actions.
+        results: where records are, data/results by default.
+    """
+    root = results or records.results_folder()
+    there = trained_policies.named(study, root, method)
+    found = []
+    with Progress(f"choosing {study}", len(there) * len(AMONG), "number") as counter:
+        for plan, folder in there:
+            agent = choosing_agent(folder)
+            for rows in acted(agent, get_task(plan.name), episodes):
+                found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
+                counter.update()
+    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
+    policy_tables.write(root / study / FILE, pd.concat(found)[list(COLUMNS)], made)
+
+
+if __name__ == "__main__":
+    sys.exit(trained_policies.main(command, "vgf.results.choosing"))
