@@ -26,7 +26,8 @@ HOPPER = "hopper-medium-v2"
 def test_actions_are_chosen_among_so_many_and_the_agent_gets_its_own_number_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    agent, seen = VGF.create(CONFIG, DIMS, SEEDS), []
+    own = replace(CONFIG, pretrain=10, bank=6)
+    agent, seen = VGF.create(own, DIMS, SEEDS), []
 
     def evaluated(actor: VGF, envs: Any, **how: Any) -> pd.DataFrame:
         seen.append(actor.config.particles)
@@ -39,7 +40,7 @@ def test_actions_are_chosen_among_so_many_and_the_agent_gets_its_own_number_back
     rows = pd.concat(choosing.acted(agent, get_task(HOPPER), 1, among=(2, 9)))
     assert seen == [2, 9]
     assert rows["particles"].tolist() == [2, 2, 9, 9]
-    assert agent.config.particles == CONFIG.particles
+    assert agent.config == own
 
 
 def test_the_best_of_one_is_any_action_and_of_more_the_critic_s(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,3 +103,7 @@ def test_each_number_of_actions_is_a_row_of_its_own() -> None:
     rows = choosing.as_methods(_table({4: NARROW, 1: WIDE}), HOPPER)
     assert list(dict.fromkeys(rows["method"])) == ["IDQL, any one", "IDQL, best of 4"]
     assert rows["length"].tolist() == [*WIDE, *NARROW]
+    said = choosing.counted(_table({4: NARROW, 1: WIDE}), HOPPER)
+    assert (
+        said == "The median episode of IDQL on hopper-medium has 450 steps by any one, and 202 steps by the best of 4"
+    )

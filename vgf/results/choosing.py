@@ -19,8 +19,9 @@ import pandas as pd
 import tyro
 
 from vgf import records
-from vgf.agents.idql import IDQL
+from vgf.agents.idql import IDQL, IDQLConfig
 from vgf.agents.vgf import VGF
+from vgf.agents.vgf_config import VGFConfig
 from vgf.datasets import Task, get_task
 from vgf.results import episode_ends, policy_tables, trained_policies
 from vgf.results.study_text import NAMES, short
@@ -59,11 +60,18 @@ def acted(agent: VGF | IDQL, task: Task, episodes: int, among: Sequence[int] = A
     how: dict[str, Any] = {"episodes": episodes, "episode_steps": task.episode_steps, "starts": "diagnosis"}
     try:
         for count in among:
-            agent.config = replace(own, particles=count)
+            agent.config = _choosing_among(own, count)
             yield evaluate(agent, envs, test_steps=(0,), **how).assign(particles=count)
     finally:
         agent.config = own
         close(envs)
+
+
+def _choosing_among(config: VGFConfig | IDQLConfig, count: int) -> Any:
+    """Return a config with so many actions to choose from, without a bank: it is for training, and holds at least N."""
+    return (
+        replace(config, particles=count, bank=0) if isinstance(config, VGFConfig) else replace(config, particles=count)
+    )
 
 
 def as_methods(table: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -98,6 +106,18 @@ def in_words(table: pd.DataFrame, task: str) -> str:
         else:
             said.append(f"{name} end alike by the {_of(counts[first])} and more, and not by {_of(counts[0])}.")
     return " ".join(said)
+
+
+def counted(table: pd.DataFrame, task: str) -> str:
+    """Return the finding in a short sentence, of what the command writes: the first method's median episode."""
+    own = table[table["task"] == task]
+    own = own[own["method"] == own["method"].iloc[0]]
+    medians = own.groupby("particles")["length"].median()
+    name = NAMES.get(own["method"].iloc[0], own["method"].iloc[0])
+    ends = [
+        f"{medians[n]:.0f} steps by {'' if n == 1 else 'the '}{_of(n)}" for n in (medians.index[0], medians.index[-1])
+    ]
+    return f"The median episode of {name} on {short(task)} has {', and '.join(ends)}"
 
 
 def command(
