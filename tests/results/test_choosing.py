@@ -79,31 +79,66 @@ def test_an_agent_that_does_not_choose_is_refused_with_those_that_do(tmp_path: P
         choosing.choosing_agent(tmp_path)
 
 
-def _table(lengths: dict[int, list[int]]) -> pd.DataFrame:
-    rows = [(HOPPER, "idql", n, 0, e, length) for n, own in lengths.items() for e, length in enumerate(own)]
-    return pd.DataFrame(rows, columns=["task", "method", "particles", "seed", "episode", "length"])
+Returns = dict[int, list[list[float]]]  # number of actions: for each seed the returns of its episodes
 
 
-WIDE, NARROW = [100, 300, 600, 900], [200, 201, 202, 203]
+def _table(returns: Returns, method: str = "idql") -> pd.DataFrame:
+    rows = [
+        (HOPPER, method, n, seed, e, int(one) // 3, one)
+        for n, own in returns.items() for seed, episodes in enumerate(own) for e, one in enumerate(episodes)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["task", "method", "particles", "seed", "episode", "length", "return"])
+
+
+ONE = [[1500.0, 2100], [2400, 1800], [2100, 2160]]
+FOUR = [[900.0, 960], [900, 840], [930, 930]]
+
+
+def test_scores_are_over_seeds_and_gains_against_any_one_action_of_the_same_seed() -> None:
+    one, four = choosing.choices(_table({4: FOUR, 1: ONE}), HOPPER)
+    task = get_task(HOPPER)
+    assert (one.particles, four.particles) == (1, 4)
+    assert four.score.value == pytest.approx(task.normalised(910))
+    assert four.score.low < four.score.value < four.score.high
+    assert (one.length, four.length) == (700, 305)
+    assert four.gain.value == pytest.approx(task.normalised(910) - task.normalised(2010))
+    assert (one.gain.value, four.gain.word()) == (0, "below")
 
 
 @pytest.mark.parametrize(
-    ("lengths", "words"),
+    ("four", "words"),
     [
-        ({1: WIDE, 4: NARROW, 16: NARROW}, "alike by the best of 4 and more, and not by any one"),
-        ({1: WIDE, 4: NARROW, 16: WIDE}, "with none of these numbers"),
-        ({1: NARROW, 4: NARROW}, "so the choice does not make them so"),
+        (FOUR, "By the best of 4 actions 1 of 1 method score clearly less than by any one on hopper-medium, 0 clearly"),
+        (
+            [[3000.0], [3010], [3020]],
+            "0 of 1 method score clearly less than by any one on hopper-medium, 1 clearly more",
+        ),
+        (
+            [[2500.0], [1500], [2100]],
+            "0 of 1 method score clearly less than by any one on hopper-medium, 0 clearly more",
+        ),
     ],
 )
-def test_words_say_from_how_many_actions_on_episodes_end_alike(lengths: dict[int, list[int]], words: str) -> None:
-    assert words in choosing.in_words(_table(lengths), HOPPER)
+def test_methods_are_counted_by_what_choosing_changes(four: list[list[float]], words: str) -> None:
+    assert words in choosing.counted(choosing.choices(_table({1: ONE, 4: four}), HOPPER), HOPPER)
+
+
+def test_words_say_scores_and_median_episodes_of_the_fewest_and_the_most() -> None:
+    table = pd.concat([_table({1: ONE, 4: FOUR, 16: FOUR, 64: FOUR}), _table({1: ONE}, "vgf")])
+    words = choosing.in_words(choosing.choices(table, HOPPER), HOPPER)
+    assert "by any one action IDQL scores 62.4 [" in words
+    assert "], with a median episode of 700 steps. By the best of 4 it scores 28.6 [" in words
+    assert "By the best of 64 it scores" in words
+    assert "best of 16" not in words
+    assert words.endswith("by any one action VGF scores 62.4 [48.5, 76.3], with a median episode of 700 steps.")
+
+
+def test_a_table_without_any_one_action_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"choosing.csv: idql on hopper.*make the table anew"):
+        choosing.choices(_table({4: FOUR}), HOPPER)
 
 
 def test_each_number_of_actions_is_a_row_of_its_own() -> None:
-    rows = choosing.as_methods(_table({4: NARROW, 1: WIDE}), HOPPER)
+    rows = choosing.as_methods(_table({4: FOUR, 1: ONE}), HOPPER)
     assert list(dict.fromkeys(rows["method"])) == ["IDQL, any one", "IDQL, best of 4"]
-    assert rows["length"].tolist() == [*WIDE, *NARROW]
-    said = choosing.counted(_table({4: NARROW, 1: WIDE}), HOPPER)
-    assert (
-        said == "The median episode of IDQL on hopper-medium has 450 steps by any one, and 202 steps by the best of 4"
-    )
+    assert rows["length"].tolist() == [int(one) // 3 for own in (ONE, FOUR) for seed in own for one in seed]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 import tyro
@@ -23,7 +23,8 @@ from vgf.agents.idql import IDQL, IDQLConfig
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
 from vgf.datasets import Task, get_task
-from vgf.results import episode_ends, policy_tables, trained_policies
+from vgf.results import episode_ends, policy_tables, stats, trained_policies
+from vgf.results.judgement import plural
 from vgf.results.study_text import NAMES, short
 from vgf.support.progress import Progress
 from vgf.training.checkpoints import POLICY, load_agent
@@ -91,33 +92,69 @@ def _of(particles: int) -> str:
     return "any one" if particles == 1 else f"best of {particles}"
 
 
-def in_words(table: pd.DataFrame, task: str) -> str:
-    """Return, of what the command writes, for each method from how many actions on its episodes end alike."""
+class Choice(NamedTuple):
+    """How a method acts by the best of so many actions.
+
+    Attributes:
+        method, particles: whose, and among how many.
+        score: its mean over seeds, with Student's 95 % interval.
+        length: the median episode of all seeds, in steps.
+        gain: what it scores above any one action, seed by seed.
+    """
+
+    method: str
+    particles: int
+    score: stats.Estimate
+    length: float
+    gain: stats.Student
+
+
+def choices(table: pd.DataFrame, task: str) -> list[Choice]:
+    """Return the choices of every method on a task, of what the command writes: methods by name, fewer actions first.
+
+    Raises:
+        ValueError: if a method has no episodes by any one action.
+    """
+    found = []
+    for method, own in table[table["task"] == task].groupby("method"):
+        scores = own.groupby(["particles", "seed"])["return"].mean().unstack("seed").apply(get_task(task).normalised)
+        if 1 not in scores.index:
+            raise ValueError(f"{FILE}: {method} on {task} has no episodes by any one action; make the table anew")
+        for count, row in scores.iterrows():
+            length = own.loc[own["particles"] == count, "length"].median()
+            gain = stats.student([(row - scores.loc[1]).to_numpy()])
+            found.append(Choice(str(method), int(str(count)), stats.of_mean([row.to_numpy()]), float(length), gain))
+    return found
+
+
+def in_words(found: Sequence[Choice], task: str) -> str:
+    """Return what each method scores by any one action, by the best of fewest and of most, with its median episode."""
     said = []
-    for method, own in table[table["task"] == task].groupby("method", sort=False):
-        ends = episode_ends.ends(own.assign(method=own["particles"])).set_index("method")["alike"]
-        counts = sorted(ends.index)
-        first = next((place for place in range(len(counts)) if ends[counts[place:]].all()), None)
-        name = f"The episodes of {NAMES.get(method, method)} on {short(task)}"
-        if first is None:
-            said.append(f"{name} end alike with none of these numbers.")
-        elif first == 0:
-            said.append(f"{name} end alike even by any one action, so the choice does not make them so.")
-        else:
-            said.append(f"{name} end alike by the {_of(counts[first])} and more, and not by {_of(counts[0])}.")
+    for method in dict.fromkeys(one.method for one in found):
+        first, *rest = (one for one in found if one.method == method)
+        name = NAMES.get(method, method)
+        said.append(f"On {short(task)}, by {_of(first.particles)} action {name} scores {_score(first)}.")
+        said += [
+            f"By the {_of(one.particles)} it scores {_score(one)}." for one in dict.fromkeys((*rest[:1], *rest[-1:]))
+        ]
     return " ".join(said)
 
 
-def counted(table: pd.DataFrame, task: str) -> str:
-    """Return the finding in a short sentence, of what the command writes: the first method's median episode."""
-    own = table[table["task"] == task]
-    own = own[own["method"] == own["method"].iloc[0]]
-    medians = own.groupby("particles")["length"].median()
-    name = NAMES.get(own["method"].iloc[0], own["method"].iloc[0])
-    ends = [
-        f"{medians[n]:.0f} steps by {'' if n == 1 else 'the '}{_of(n)}" for n in (medians.index[0], medians.index[-1])
-    ]
-    return f"The median episode of {name} on {short(task)} has {', and '.join(ends)}"
+def _score(one: Choice) -> str:
+    """Return a score with its interval, and the length."""
+    score = f"{one.score.value:.1f} [{one.score.low:.1f}, {one.score.high:.1f}]"
+    return f"{score}, with a median episode of {one.length:.0f} steps"
+
+
+def counted(found: Sequence[Choice], task: str) -> str:
+    """Return for how many methods the best of the fewest actions scores clearly less, and more, than any one action."""
+    methods = dict.fromkeys(one.method for one in found)
+    few = min((one.particles for one in found if one.particles > 1), default=1)
+    words = [one.gain.word() for one in found if one.particles == few]
+    return (
+        f"By the best of {few} actions {words.count('below')} of {plural(len(methods), 'method')} score clearly less "
+        f"than by any one on {short(task)}, {words.count('above')} clearly more"
+    )
 
 
 def command(
