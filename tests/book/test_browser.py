@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, TimeoutError
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Response, TimeoutError
 
 from tests.helpers import axe
 from tests.helpers.axe import COLOURS, Looks, violations
@@ -241,14 +241,23 @@ REPEATED = f"""
 
 
 def test_what_repeats_is_judged_a_few_times_and_the_page_stays_as_it_was(contexts: dict[str, BrowserContext]) -> None:
-    page = contexts["light"].new_page()
+    page, all_of_them = contexts["light"].new_page(), axe.EQUATIONS + 2
     page.set_content(REPEATED)
     found = [line.partition(":")[0] for line in violations(page)]
     assert found.count("image-alt") == axe.EQUATIONS
     assert found.count(axe.CONTRAST) == 1
-    assert page.locator("mjx-container img").count() == axe.EQUATIONS + 2
+    for fails in ("#none", "("):  # whatever becomes of the judgement
+        with pytest.raises(Error):
+            violations(page, within=fails)
+    assert page.locator("mjx-container img").count() == all_of_them
     assert page.locator("pre").inner_text() == "def two three four faint"
     assert page.locator("pre span").count() == 4
+    page.evaluate(axe.TAKE_OUT_WORDS)
+    assert page.locator("pre span").count() == axe.OF_A_LOOK
+    page.evaluate(axe.PUT_BACK)
+    page.add_style_tag(content="mjx-container { display: block; width: 3px; overflow-x: auto } img { width: 50px }")
+    page.evaluate(axe.TAKE_OUT_EQUATIONS, axe.EQUATIONS)
+    assert page.locator("mjx-container img").count() == all_of_them, "what scrolls is judged"
     page.close()
 
 

@@ -2,11 +2,11 @@
 
 Its rule of contrast looks at every word on its own: on a page with thousands it takes ten times as long as all other
 rules together. Words of one colour, size and weight on one ground have one contrast, so of each such look it is asked
-about the first few; all other rules are asked about everything. A site has some dozens of looks in all. Who judges many
-pages keeps a `Looks`, and colours are not judged again on a page that shows no look that is new.
+about the first few; all other rules are asked about everything that stays on the page. A site has some dozens of looks
+in all. Who judges many pages keeps a `Looks`, and colours are not judged again on a page that shows no new look.
 
-Of equations the first few of a page are judged: one library writes the thousands of elements of all of them. Code keeps
-the words whose contrast is judged, and the others as plain text. Both are put back afterwards.
+Of equations the first few of a page are judged, and those that scroll: one library writes the thousands of elements of
+all of them. Code keeps the words whose contrast is judged, and the others as plain text. Both are put back afterwards.
 """
 
 from __future__ import annotations
@@ -67,23 +67,31 @@ MARK_LOOKS = """([most, within]) => {
   return [...seen.keys()];
 }"""
 # Axe-core reads every element for each of its rules, so what repeats is taken out: most equations leave an empty box of
-# their size, and unmarked words of code become text.
-TAKE_OUT = """most => {
-  const swaps = [...document.querySelectorAll("mjx-container")].slice(most).map(equation => {
+# their size, and unmarked words of code become text. The swaps are kept in the order they were made.
+TAKE_OUT_EQUATIONS = """most => {
+  const rest = [...document.querySelectorAll("mjx-container")].slice(most);
+  const swaps = rest.filter(equation => equation.scrollWidth <= equation.clientWidth).map(equation => {
     const box = equation.cloneNode(false), { width, height } = equation.getBoundingClientRect();
     box.style.cssText += `;display:inline-block;width:${width}px;height:${height}px`;
     return [equation, box];
   });
-  for (const code of document.querySelectorAll("pre")) {
+  for (const [whole, short] of swaps) whole.replaceWith(short);
+  document.takenOut = [...(document.takenOut ?? []), ...swaps];
+}"""
+TAKE_OUT_WORDS = """() => {
+  const swaps = [...document.querySelectorAll("pre")].map(code => {
     const plain = code.cloneNode(true);
     for (const word of plain.querySelectorAll("span:not([data-look])"))
       if (!word.querySelector("[data-look]")) word.replaceWith(word.textContent);
-    swaps.push([code, plain]);
-  }
+    return [code, plain];
+  });
   for (const [whole, short] of swaps) whole.replaceWith(short);
-  document.takenOut = swaps;
+  document.takenOut = [...(document.takenOut ?? []), ...swaps];
 }"""
-PUT_BACK = "() => { for (const [whole, short] of document.takenOut) short.replaceWith(whole); }"
+PUT_BACK = """() => {
+  for (const [whole, short] of (document.takenOut ?? []).reverse()) short.replaceWith(whole);
+  document.takenOut = [];
+}"""
 
 Looks = Counter[str]  #: on how many pages each look was judged, all of them without fault
 
@@ -103,6 +111,15 @@ def violations(
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
         page.evaluate(CONTRAST_OF_THE_MARKED)
+    try:
+        return _judged(page, rules, within, known)
+    finally:
+        page.evaluate(PUT_BACK)
+
+
+def _judged(page: Page, rules: list[str] | None, within: str, known: Looks | None) -> list[str]:
+    """Take out what repeats, and return what is wrong with the rest."""
+    page.evaluate(TAKE_OUT_EQUATIONS, EQUATIONS)
     options: dict[str, object] = {} if rules is None else {"runOnly": {"type": "rule", "values": rules}}
     looks: list[str] = []
     if rules is None or set(rules) & set(COLOURS):
@@ -111,11 +128,10 @@ def violations(
             if rules is not None and set(rules) <= set(COLOURS):
                 return []
             options["rules"] = {CONTRAST: {"enabled": False}}  # links are judged by the words around them, too
+    page.evaluate(TAKE_OUT_WORDS)
     # "preload" fetches styles and sounds for two rules: one is no default rule, and no page has sounds.
     asked = [{"include": [[within]]}, {"resultTypes": ["violations"], "preload": False, **options}]
-    page.evaluate(TAKE_OUT, EQUATIONS)
     faults = page.evaluate("([within, options]) => axe.run(within, options)", asked)["violations"]
-    page.evaluate(PUT_BACK)
     if known is not None and not {one["id"] for one in faults} & set(COLOURS):
         known.update(looks)
     return [f"{one['id']}: {node['html'][:120]}" for one in faults for node in one["nodes"]]

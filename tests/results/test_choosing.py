@@ -94,8 +94,12 @@ ONE = [[1500.0, 2100], [2400, 1800], [2100, 2160]]
 FOUR = [[900.0, 960], [900, 840], [930, 930]]
 
 
-def test_scores_are_over_seeds_and_gains_against_any_one_action_of_the_same_seed() -> None:
-    one, four = choosing.choices(_table({4: FOUR, 1: ONE}), HOPPER)
+def _all(four: list[list[float]], one: list[list[float]] = ONE) -> pd.DataFrame:
+    return _table({n: one if n == 1 else four for n in choosing.AMONG})
+
+
+def test_scores_are_over_seeds_and_gains_against_a_random_action_of_the_same_seed() -> None:
+    one, four, *_ = choosing.choices(_all(FOUR))
     task = get_task(HOPPER)
     assert (one.particles, four.particles) == (1, 4)
     assert four.score.value == pytest.approx(task.normalised(910))
@@ -108,37 +112,33 @@ def test_scores_are_over_seeds_and_gains_against_any_one_action_of_the_same_seed
 @pytest.mark.parametrize(
     ("four", "words"),
     [
-        (FOUR, "By the best of 4 actions 1 of 1 method score clearly less than by any one on hopper-medium, 0 clearly"),
-        (
-            [[3000.0], [3010], [3020]],
-            "0 of 1 method score clearly less than by any one on hopper-medium, 1 clearly more",
-        ),
-        (
-            [[2500.0], [1500], [2100]],
-            "0 of 1 method score clearly less than by any one on hopper-medium, 0 clearly more",
-        ),
+        (FOUR, "among 4 actions, 1 of 1 policy score clearly less than by a random one, 0 clearly more"),
+        ([[3000.0], [3010], [3020]], "0 of 1 policy score clearly less than by a random one, 1 clearly more"),
+        ([[2500.0], [1500], [2100]], "0 of 1 policy score clearly less than by a random one, 0 clearly more"),
     ],
 )
-def test_methods_are_counted_by_what_choosing_changes(four: list[list[float]], words: str) -> None:
-    assert words in choosing.counted(choosing.choices(_table({1: ONE, 4: four}), HOPPER), HOPPER)
+def test_policies_are_counted_by_what_choosing_changes(four: list[list[float]], words: str) -> None:
+    assert words in choosing.counted(choosing.choices(_all(four)))
 
 
-def test_words_say_scores_and_median_episodes_of_the_fewest_and_the_most() -> None:
-    table = pd.concat([_table({1: ONE, 4: FOUR, 16: FOUR, 64: FOUR}), _table({1: ONE}, "vgf")])
-    words = choosing.in_words(choosing.choices(table, HOPPER), HOPPER)
-    assert "by any one action IDQL scores 62.4 [" in words
+def test_words_say_scores_and_median_episodes_of_one_of_few_and_of_the_most() -> None:
+    both = choosing.choices(pd.concat([_all(FOUR), _all(ONE).assign(method="vgf")]))
+    assert "of 2 policies" in choosing.counted(both)
+    words = choosing.in_words(both)
+    assert words.startswith("On hopper-medium, by a random action IDQL scores 62.4 [")
     assert "], with a median episode of 700 steps. By the best of 4 it scores 28.6 [" in words
     assert "By the best of 64 it scores" in words
     assert "best of 16" not in words
-    assert words.endswith("by any one action VGF scores 62.4 [48.5, 76.3], with a median episode of 700 steps.")
+    assert "by a random action VGF scores 62.4 [48.5, 76.3], with a median episode of 700 steps." in words
 
 
-def test_a_table_without_any_one_action_is_refused() -> None:
+@pytest.mark.parametrize("lacking", [_table({1: ONE, 4: FOUR}), _all(FOUR).iloc[:-2]])
+def test_a_table_that_lacks_a_choice_of_a_seed_is_refused(lacking: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"choosing.csv: idql on hopper.*make the table anew"):
-        choosing.choices(_table({4: FOUR}), HOPPER)
+        choosing.choices(lacking)
 
 
 def test_each_number_of_actions_is_a_row_of_its_own() -> None:
-    rows = choosing.as_methods(_table({4: FOUR, 1: ONE}), HOPPER)
-    assert list(dict.fromkeys(rows["method"])) == ["IDQL, any one", "IDQL, best of 4"]
+    rows = choosing.as_methods(_table({4: FOUR, 1: ONE}))
+    assert list(dict.fromkeys(rows["method"])) == ["IDQL, a random one", "IDQL, best of 4"]
     assert rows["length"].tolist() == [int(one) // 3 for own in (ONE, FOUR) for seed in own for one in seed]

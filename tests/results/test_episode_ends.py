@@ -16,7 +16,7 @@ LIMIT = 1000
 Lengths = dict[str, list[list[int]]]  # method: a list for each seed
 
 
-def _study(own: Lengths, task: str = HOPPER, score: str = "return") -> Any:
+def _study(own: Lengths, task: str = HOPPER) -> Any:
     def episodes(seeds: list[list[int]]) -> pd.DataFrame:
         last = [(s, 100, 0, e, length) for s, seed in enumerate(seeds) for e, length in enumerate(seed)]
         younger = [(s, 50, 0, 0, 1) for s in range(len(seeds))]
@@ -24,9 +24,7 @@ def _study(own: Lengths, task: str = HOPPER, score: str = "return") -> Any:
         return pd.DataFrame(younger + moved + last, columns=["seed", "update", "test_steps", "episode", "length"])
 
     sources = [
-        SimpleNamespace(
-            task=SimpleNamespace(name=task, score=score), method=m, record=SimpleNamespace(episodes=episodes(s))
-        )
+        SimpleNamespace(task=SimpleNamespace(name=task), method=m, record=SimpleNamespace(episodes=episodes(s)))
         for m, s in own.items()
     ]
     return SimpleNamespace(tasks=[task], sources=sources)
@@ -51,6 +49,7 @@ def test_the_last_unmoved_episodes_are_read_the_longest_method_first() -> None:
     "left_out",
     [
         _study(MANY, CUBE),  # a goal that is met ends an episode there
+        _study(MANY, "antmaze-umaze-v2"),  # here too, although its score is a return
         _study({method: [[LIMIT] * 4] * 2 for method in MANY}),  # no fall
         _study({method: MANY[method] for method in ("bc", "vgf", "iql")}),  # few methods
     ],
@@ -72,9 +71,10 @@ def test_alike_needs_every_seed_narrow_and_no_episode_at_the_limit() -> None:
 def test_words_and_table_name_the_methods() -> None:
     table = episode_ends.ends(episode_ends.lengths(_study(MANY)))
     words = episode_ends.ends_in_words(table)
-    assert "VGF ends all episodes alike" in words
-    assert "100 to 200 steps" in words
-    assert "other 3 methods" in words
-    assert episode_ends.ends_counted(table).startswith("1 of 4 methods")
+    assert "VGF ends most episodes alike: a seed's median length is 100 to 200 steps." in words
+    assert words.endswith("Of 3 other methods, 2 reach the limit in some episodes.")
+    assert episode_ends.ends_counted(table).startswith("Of 4 methods, 1 end most episodes alike on")
     assert "| VGF | 100 to 200 | " in episode_ends.ends_table(table, HOPPER)
-    assert "no method ends" in episode_ends.ends_in_words(table[~table["alike"]])
+    none = episode_ends.ends_in_words(table[~table["alike"]])
+    assert none.endswith("no method ends most of its episodes alike.")
+    assert "other" not in episode_ends.ends_in_words(table[table["alike"]])

@@ -62,10 +62,12 @@ def test_a_clone_on_another_file_of_the_same_recipe_is_told_with_both_scores() -
     for place, sources in enumerate((own.sources, clones)):
         for source in sources:
             kernel = files[source.task.name][place]
-            source.record.runs[-1]["dataset"] = {"sha256": kernel, "blas": kernel}
+            source.record.runs[-1]["dataset"] = {"sha256": kernel, "blas": kernel, "rows": 9}
     words = reference_steps.other_files(own, Study("campaign", "cpu", tuple(clones)))
-    assert "kernel Haswell in place of kernel SkylakeX" in words
+    assert "kernel Haswell in place of SkylakeX" in words
     assert "The clone scores 52.0 [" in words
     assert "41.0 [" in words
     assert "cube" not in words
     assert reference_steps.other_files(own, own, method="euler_10") == ""
+    clones[0].record.runs[-1]["dataset"]["rows"] = 8
+    assert reference_steps.other_files(own, Study("campaign", "cpu", tuple(clones))) == ""

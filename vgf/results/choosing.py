@@ -24,7 +24,6 @@ from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
 from vgf.datasets import Task, get_task
 from vgf.results import episode_ends, policy_tables, stats, trained_policies
-from vgf.results.judgement import plural
 from vgf.results.study_text import NAMES, short
 from vgf.support.progress import Progress
 from vgf.training.checkpoints import POLICY, load_agent
@@ -75,33 +74,33 @@ def _choosing_among(config: VGFConfig | IDQLConfig, count: int) -> Any:
     )
 
 
-def as_methods(table: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return the rows of one task as `vgf.results.episode_ends.lengths` has them, each number of actions a method.
+def as_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as `vgf.results.episode_ends.lengths` has them, each number of actions a method.
 
     Args:
         table: as the command writes it.
-        task: of the table.
     """
-    own = table[table["task"] == task].sort_values(["method", "particles", "seed", "episode"])
+    own = table.sort_values(["task", "method", "particles", "seed", "episode"])
     names = [f"{NAMES.get(r.method, r.method)}, {_of(r.particles)}" for r in own.itertuples()]
     return own.assign(method=names)[list(episode_ends.COLUMNS)].reset_index(drop=True)
 
 
 def _of(particles: int) -> str:
     """Return how an action was chosen."""
-    return "any one" if particles == 1 else f"best of {particles}"
+    return "a random one" if particles == 1 else f"best of {particles}"
 
 
 class Choice(NamedTuple):
-    """How a method acts by the best of so many actions.
+    """How a policy acts by the best of so many actions.
 
     Attributes:
-        method, particles: whose, and among how many.
+        task, method, particles: where, whose, and among how many.
         score: its mean over seeds, with Student's 95 % interval.
         length: the median episode of all seeds, in steps.
-        gain: what it scores above any one action, seed by seed.
+        gain: what it scores above a random action, seed by seed.
     """
 
+    task: str
     method: str
     particles: int
     score: stats.Estimate
@@ -109,33 +108,33 @@ class Choice(NamedTuple):
     gain: stats.Student
 
 
-def choices(table: pd.DataFrame, task: str) -> list[Choice]:
-    """Return the choices of every method on a task, of what the command writes: methods by name, fewer actions first.
+def choices(table: pd.DataFrame) -> list[Choice]:
+    """Return the choices of every policy, of what the command writes: by task and method, fewer actions first.
 
     Raises:
-        ValueError: if a method has no episodes by any one action.
+        ValueError: if a policy has other numbers of actions than `AMONG`, or a seed lacks one of them.
     """
     found = []
-    for method, own in table[table["task"] == task].groupby("method"):
+    for (task, method), own in table.groupby(["task", "method"]):
         scores = own.groupby(["particles", "seed"])["return"].mean().unstack("seed").apply(get_task(task).normalised)
-        if 1 not in scores.index:
-            raise ValueError(f"{FILE}: {method} on {task} has no episodes by any one action; make the table anew")
+        if tuple(scores.index) != AMONG or scores.isna().any(axis=None):
+            raise ValueError(f"{FILE}: {method} on {task} has not {AMONG} actions for each seed; make the table anew")
         for count, row in scores.iterrows():
             length = own.loc[own["particles"] == count, "length"].median()
             gain = stats.student([(row - scores.loc[1]).to_numpy()])
-            found.append(Choice(str(method), int(str(count)), stats.of_mean([row.to_numpy()]), float(length), gain))
+            score = stats.of_mean([row.to_numpy()])
+            found.append(Choice(task, method, int(str(count)), score, float(length), gain))
     return found
 
 
-def in_words(found: Sequence[Choice], task: str) -> str:
-    """Return what each method scores by any one action, by the best of fewest and of most, with its median episode."""
+def in_words(found: Sequence[Choice]) -> str:
+    """Return what each policy scores by a random action, by the best of a few and of the most: a sentence each."""
     said = []
-    for method in dict.fromkeys(one.method for one in found):
-        first, *rest = (one for one in found if one.method == method)
-        name = NAMES.get(method, method)
-        said.append(f"On {short(task)}, by {_of(first.particles)} action {name} scores {_score(first)}.")
+    for task, method in dict.fromkeys((one.task, one.method) for one in found):
+        one, few, *_, many = (choice for choice in found if (choice.task, choice.method) == (task, method))
         said += [
-            f"By the {_of(one.particles)} it scores {_score(one)}." for one in dict.fromkeys((*rest[:1], *rest[-1:]))
+            f"On {short(task)}, by a random action {NAMES.get(method, method)} scores {_score(one)}.",
+            *(f"By the {_of(choice.particles)} it scores {_score(choice)}." for choice in (few, many)),
         ]
     return " ".join(said)
 
@@ -146,14 +145,14 @@ def _score(one: Choice) -> str:
     return f"{score}, with a median episode of {one.length:.0f} steps"
 
 
-def counted(found: Sequence[Choice], task: str) -> str:
-    """Return for how many methods the best of the fewest actions scores clearly less, and more, than any one action."""
-    methods = dict.fromkeys(one.method for one in found)
-    few = min((one.particles for one in found if one.particles > 1), default=1)
+def counted(found: Sequence[Choice]) -> str:
+    """Return how many policies score clearly less, and more, where the critic chooses among a few actions."""
+    few = AMONG[1]
     words = [one.gain.word() for one in found if one.particles == few]
+    policies = f"{len(words)} {'policy' if len(words) == 1 else 'policies'}"
     return (
-        f"By the best of {few} actions {words.count('below')} of {plural(len(methods), 'method')} score clearly less "
-        f"than by any one on {short(task)}, {words.count('above')} clearly more"
+        f"Where the critic chooses among {few} actions, {words.count('below')} of {policies} score clearly less "
+        f"than by a random one, {words.count('above')} clearly more"
     )
 
 

@@ -1,9 +1,9 @@
 """How long episodes last: which methods end all of them alike, on tasks where a fall ends an episode before its limit.
 
 A score is a mean. A policy that does the same in every episode and one that sometimes falls at once and sometimes never
-can have equal ones. A method *ends alike* on a task if in each of its seeds no episode reaches the limit and the middle
-half of the episodes lies within `NARROW` of the seed's median length. The rule was written after the records were seen,
-so it describes them and tests nothing.
+can have equal ones. A method ends most of its episodes *alike* on a task if in each of its seeds no episode reaches the
+limit and the middle half of the episodes spans at most `NARROW` of the seed's median length. The rule was written after
+the records were seen, so it describes them and tests nothing.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
 from vgf.results.tables import Study
 
-NARROW = 0.1  # of a seed's median length, in which the middle half of its episodes lies
+NARROW = 0.1  # of a seed's median length, that the middle half of its episodes spans at most
 COLUMNS = ("task", "method", "seed", "episode", "length")
 
 
-def lengths(study: Study, most_methods: int = 4) -> pd.DataFrame:
+def lengths(study: Study, fewest_methods: int = 4) -> pd.DataFrame:
     """Return the length of every episode after the last update, acting with no test step, where falls end episodes.
 
     Args:
         study: the records.
-        most_methods: a task with fewer methods than that is left out.
+        fewest_methods: a task with fewer than that is left out.
 
     Returns:
         Columns `COLUMNS`, steps of the environment; tasks as in the study, methods of the longest mean first. A task
-        scored by success and one where every episode reaches the limit are left out.
+        of goals, which end an episode too, and one where every episode reaches the limit are left out.
     """
     parts = []
     for task in study.tasks:
@@ -36,8 +36,8 @@ def lengths(study: Study, most_methods: int = 4) -> pd.DataFrame:
             _last(source.record.episodes, task, source.method) for source in study.sources if source.task.name == task
         ]
         every = pd.concat(own, ignore_index=True)
-        falls = get_task(task).score == "return" and (every["length"] < get_task(task).episode_steps).any()
-        if falls and every["method"].nunique() >= most_methods:
+        falls = get_task(task).kind == "gait" and (every["length"] < get_task(task).episode_steps).any()
+        if falls and every["method"].nunique() >= fewest_methods:
             mean = every.groupby("method")["length"].transform("mean")
             parts.append(every.assign(mean=-mean).sort_values(["mean", "method", "seed", "episode"]))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else pd.DataFrame(columns=list(COLUMNS))
@@ -68,19 +68,20 @@ def ends(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def ends_in_words(table: pd.DataFrame) -> str:
-    """Return which methods end all episodes alike, a sentence for each task, of what `ends` returns."""
+    """Return which methods end most episodes alike, and how many others reach the limit, of what `ends` returns."""
     said = []
     for task, own in table.groupby("task", sort=False):
-        same = own[own["alike"]]
+        same, rest = own[own["alike"]], own[~own["alike"]]
         where = f"On {short(str(task))}"
         if same.empty:
-            said.append(f"{where} no method ends its episodes alike.")
-            continue
-        names = listed([NAMES.get(method, method) for method in same["method"]])
-        span = f"a seed's median length is {same['shortest'].min():.0f} to {same['longest'].max():.0f} steps"
-        rest = len(own) - len(same)
-        others = f" The other {plural(rest, 'method')} end in many ways." if rest > 1 else ""
-        said.append(f"{where} {names} end{'s' if len(same) == 1 else ''} all episodes alike: {span}.{others}")
+            said.append(f"{where} no method ends most of its episodes alike.")
+        else:
+            names = listed([NAMES.get(method, method) for method in same["method"]])
+            span = f"a seed's median length is {same['shortest'].min():.0f} to {same['longest'].max():.0f} steps"
+            said.append(f"{where} {names} end{'s' * (len(same) == 1)} most episodes alike: {span}.")
+        if len(same) and len(rest):
+            reach = (rest["reached"] > 0).sum()
+            said.append(f"Of {plural(len(rest), 'other method')}, {reach} reach the limit in some episodes.")
     return " ".join(said) or "No task has enough methods yet."
 
 
@@ -90,13 +91,13 @@ def ends_counted(table: pd.DataFrame) -> str:
         return "No task has enough methods yet"
     task = table["task"].value_counts().index[0]
     own = table[table["task"] == task]
-    return f"{own['alike'].sum()} of {plural(len(own), 'method')} end all episodes alike on {short(str(task))}"
+    return f"Of {plural(len(own), 'method')}, {own['alike'].sum()} end most episodes alike on {short(str(task))}"
 
 
 def ends_table(table: pd.DataFrame, task: str) -> str:
     """Return a markdown table of one task, of what `ends` returns: methods down."""
     head = [
-        f"| {short(task)} | median length, by seed | widest middle half | at the limit | alike |",
+        f"| {short(task)} | median length, by seed | widest middle half, of the median | at the limit | alike |",
         "|---|--:|--:|--:|---|",
     ]
     lines = [

@@ -70,7 +70,8 @@ def answer(goal: bool, best: float, word: str) -> Answer:
 def other_files(study: Study, other: Study, steps: int = 10, method: str = "bc") -> str:
     """Return in sentences how a clone of another study scores on tasks whose files differ from this study's.
 
-    A recipe that runs with another kernel of numpy's OpenBLAS gives another file. Empty where all files are equal.
+    A recipe that runs with another kernel of numpy's OpenBLAS gives another file. Empty where all files are equal, and
+    where a file differs in more.
 
     Args:
         study: its row of so many Euler steps has the seeds and settings of the clone.
@@ -85,13 +86,14 @@ def other_files(study: Study, other: Study, steps: int = 10, method: str = "bc")
     for task in [task for task in own if task in clones]:
         first, second = own[task], clones[task]
         files = [source.record.runs[-1]["dataset"] for source in (first, second)]
-        if files[0]["sha256"] != files[1]["sha256"]:
+        kernels = [file.get("blas") for file in files]
+        alike = [{name: file.get(name) for name in ("recipe", "source", "rows", "seed")} for file in files]
+        if alike[0] == alike[1] and all(kernels) and len({*kernels}) > 1:
             means = [stats.of_mean([source.runs("last", 0)], study.range([task])) for source in (first, second)]
             scores = [f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in means]
-            kernels = [f"kernel {file['blas']}" if file.get("blas") else "another kernel" for file in files]
             said.append(
-                f"On {short(task)} the file is another one of the same recipe ({kernels[0]} in place of {kernels[1]}). "
-                f"The clone scores {scores[0]} on it, {scores[1]} on the other."
+                f"On {short(task)} the file is another one of the same recipe, made with numpy's OpenBLAS kernel "
+                f"{kernels[0]} in place of {kernels[1]}. The clone scores {scores[0]} on it, {scores[1]} on the other."
             )
     return " ".join(said)
 
