@@ -112,7 +112,7 @@ def test_scores_are_over_seeds_and_gains_against_a_random_action_of_the_same_see
 @pytest.mark.parametrize(
     ("four", "words"),
     [
-        (FOUR, "among 4 actions, 1 of 1 policy score clearly less than by a random one, 0 clearly more"),
+        (FOUR, "Choosing among 4 actions, 1 of 1 policy score clearly less than by a random one, 0 clearly more"),
         ([[3000.0], [3010], [3020]], "0 of 1 policy score clearly less than by a random one, 1 clearly more"),
         ([[2500.0], [1500], [2100]], "0 of 1 policy score clearly less than by a random one, 0 clearly more"),
     ],

@@ -151,7 +151,7 @@ def counted(found: Sequence[Choice]) -> str:
     words = [one.gain.word() for one in found if one.particles == few]
     policies = f"{len(words)} {'policy' if len(words) == 1 else 'policies'}"
     return (
-        f"Where the critic chooses among {few} actions, {words.count('below')} of {policies} score clearly less "
+        f"Choosing among {few} actions, {words.count('below')} of {policies} score clearly less "
         f"than by a random one, {words.count('above')} clearly more"
     )
 
