@@ -121,15 +121,18 @@ def test_policies_are_counted_by_what_choosing_changes(four: list[list[float]], 
     assert words in choosing.counted(choosing.choices(_all(four)))
 
 
-def test_words_say_scores_and_median_episodes_of_one_of_few_and_of_the_most() -> None:
+def test_the_table_has_a_row_for_each_policy_and_a_column_for_each_number() -> None:
     both = choosing.choices(pd.concat([_all(FOUR), _all(ONE).assign(method="vgf")]))
     assert "of 2 policies" in choosing.counted(both)
-    words = choosing.in_words(both)
-    assert words.startswith("On hopper-medium, by a random action IDQL scores 62.4 [")
-    assert "], with a median episode of 700 steps. By the best of 4 it scores 28.6 [" in words
-    assert "By the best of 64 it scores" in words
-    assert "best of 16" not in words
-    assert "by a random action VGF scores 62.4 [48.5, 76.3], with a median episode of 700 steps." in words
+    head, rule, idql, vgf = choosing.choices_table(both).splitlines()
+    assert head == "| task | policy | a random one | best of 4 | best of 16 | best of 64 |"
+    assert rule.count("|") == head.count("|")
+    cells = idql.strip("| ").split(" | ")
+    assert cells[:2] == ["hopper-medium", "IDQL"]
+    assert cells[2].startswith("62.4 [")
+    assert cells[2].endswith("]; 700 steps")
+    assert [cell.partition(" [")[0] for cell in cells[3:]] == ["28.6"] * 3
+    assert vgf.count("62.4 [48.5, 76.3]; 700 steps") == 4
 
 
 @pytest.mark.parametrize("lacking", [_table({1: ONE, 4: FOUR}), _all(FOUR).iloc[:-2]])

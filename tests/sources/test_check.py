@@ -70,6 +70,23 @@ def test_a_file_of_no_known_checksum_is_not_called_official(tmp_path: Path) -> N
 KNOWN = {"numpy": "2.4.6", "mujoco": "4.0.0"}
 
 
+@pytest.mark.parametrize(("kind", "said"), [
+    ("avx512", "; OPENBLAS_CORETYPE=SkylakeX"), ("amx", "; OPENBLAS_CORETYPE=SkylakeX"),
+    ("avx2", "there SkylakeX, which only a processor with AVX-512 can run"),
+])  # fmt: skip
+def test_a_kernel_is_offered_where_the_processor_can_run_it(
+    kind: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, arrays = tmp_path / f"{NAME}.seed0.ep3.npz", ogbench_arrays()
+    write_npz(path, arrays)
+    own = {"sha256": sha256(path), "dataset": NAME, "versions": KNOWN, "blas": "Haswell"}
+    write_json(path.with_suffix(".json"), own)
+    recorded = {"sha256": "0", "content": "0", "versions": KNOWN, "blas": "SkylakeX"}
+    monkeypatch.setattr(check, "recorded_files", lambda: {path.name: recorded})
+    monkeypatch.setattr(check, "processor_kind", lambda: kind)
+    assert check.check_file(path)["checksum"].endswith(said)
+
+
 @pytest.mark.parametrize(
     ("recorded", "said"),
     [

@@ -127,22 +127,15 @@ def choices(table: pd.DataFrame) -> list[Choice]:
     return found
 
 
-def in_words(found: Sequence[Choice]) -> str:
-    """Return what each policy scores by a random action, by the best of a few and of the most: a sentence each."""
-    said = []
-    for task, method in dict.fromkeys((one.task, one.method) for one in found):
-        one, few, *_, many = (choice for choice in found if (choice.task, choice.method) == (task, method))
-        said += [
-            f"On {short(task)}, by a random action {NAMES.get(method, method)} scores {_score(one)}.",
-            *(f"By the {_of(choice.particles)} it scores {_score(choice)}." for choice in (few, many)),
-        ]
-    return " ".join(said)
-
-
-def _score(one: Choice) -> str:
-    """Return a score with its interval, and the length."""
-    score = f"{one.score.value:.1f} [{one.score.low:.1f}, {one.score.high:.1f}]"
-    return f"{score}, with a median episode of {one.length:.0f} steps"
+def choices_table(found: Sequence[Choice]) -> str:
+    """Return a markdown table: policies down, numbers of actions across, score with interval and the median length."""
+    head = ["task", "policy", *(_of(count) for count in AMONG)]
+    rows: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        score = f"{one.score.value:.1f} [{one.score.low:.1f}, {one.score.high:.1f}]"
+        rows.setdefault((one.task, one.method), []).append(f"{score}; {one.length:.0f} steps")
+    lines = [[short(task), NAMES.get(method, method), *cells] for (task, method), cells in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---", "---", *["--:"] * len(AMONG)], *lines])
 
 
 def counted(found: Sequence[Choice]) -> str:

@@ -19,9 +19,11 @@ from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
 from vgf.support.content import content_of, files_of
 from vgf.support.errors import DataError
 from vgf.support.files import sha256
+from vgf.support.host import processor_kind
 from vgf.support.json_text import read_facts
 from vgf.support.paths import data_folder
 
+AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's kernels for processors that have it
 CHANGED = (3, 5)  # the version of MuJoCo from which on some robots move otherwise: data/README.md
 
 
@@ -175,7 +177,9 @@ def _held_to(path: Path, dataset: Dataset | None, digest: str, arrays: Arrays) -
     kernels = facts.get("blas"), recorded.get("blas")
     if not other and all(kernels) and len({*kernels}) > 1:
         made, known = kernels
-        return "regenerated", f"not the one on record: numpy's kernel {made}, there {known}; OPENBLAS_CORETYPE={known}"
+        able = known not in AVX512 or processor_kind().startswith(("amx", "avx512"))
+        remedy = f"; OPENBLAS_CORETYPE={known}" if able else ", which only a processor with AVX-512 can run"
+        return "regenerated", f"not the one on record: numpy's kernel {made}, there {known}{remedy}"
     return "regenerated", f"not the one on record: other {', '.join(other) or 'processor'}"
 
 
