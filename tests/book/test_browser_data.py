@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,9 @@ def test_what_is_written_is_light_and_more_is_refused(
 
 def test_without_records_there_is_nothing_to_choose(tmp_path: Path) -> None:
     assert browser_data.page_data(tmp_path)["views"] == []
+
+
+def test_the_page_can_draw_the_mark_of_every_method() -> None:
+    script = (ROOT / "book" / "_static" / "browse" / "chart.js").read_text()
+    known = re.findall(r'^    "?(.)"?: r =>', script, re.MULTILINE)
+    assert set(browser_data.SHAPES) <= set(known)

@@ -1,4 +1,7 @@
-"""The figure of how episodes end: a panel a task, a row a method, a dot an episode at its length."""
+"""The figure of how episodes end: a panel a task, a row a method, a tick an episode at its length.
+
+The ticks of a method are one line with gaps: as a mark each, thousands of them would make a page of half a megabyte.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from vgf.datasets import get_task
 from vgf.results.study_text import NAMES, short
 
 HIGH = 0.62  # of a row's height that the seeds share
+TICK = 0.06  # of it, to both sides of a seed's line
 
 
 def draw_ends(found: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
@@ -21,7 +25,7 @@ def draw_ends(found: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         found: as `vgf.results.episode_ends.lengths` returns it.
 
     Returns:
-        The figure, and what is drawn: `found` with the height of each dot, in rows from the top.
+        The figure, and what is drawn: `found` with the height of each tick's middle, in rows from the top.
     """
     tasks = list(dict.fromkeys(found["task"]))
     parts = []
@@ -32,13 +36,14 @@ def draw_ends(found: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             own = found[found["task"] == task]
             methods = list(dict.fromkeys(own["method"]))
             for place, method in enumerate(methods):
-                dots = own[own["method"] == method]
-                order = {seed: rank for rank, seed in enumerate(sorted(dots["seed"].unique()))}
-                within = np.array([order[seed] for seed in dots["seed"]]) / max(1, len(order) - 1) - 0.5
+                ticks = own[own["method"] == method]
+                order = {seed: rank for rank, seed in enumerate(sorted(ticks["seed"].unique()))}
+                within = np.array([order[seed] for seed in ticks["seed"]]) / max(1, len(order) - 1) - 0.5
                 height = place + HIGH * within
-                colour = plots.method_colour(method)
-                ax.plot(dots["length"], height, "o", color=colour, ms=3, mec="none", alpha=0.4)
-                parts.append(dots.assign(height=height))
+                x = np.repeat(ticks["length"].to_numpy(float), 3)
+                y = np.stack([height - TICK, height + TICK, np.full(len(height), np.nan)], 1).ravel()
+                ax.plot(x, y, color=plots.method_colour(method), lw=1, solid_capstyle="butt")
+                parts.append(ticks.assign(height=height))
             ax.axvline(get_task(task).episode_steps, color=plots.MUTED, lw=1, ls=":")
             ax.set(title=short(task), xlabel="length of an episode, steps", ylim=(len(methods) - 0.5, -0.5))
             ax.set_xlim(left=0)

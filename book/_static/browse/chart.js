@@ -32,6 +32,7 @@
       [-0.5, 1.1], [-1.1, 0.5], [-0.6, 0], [-1.1, -0.5]], r),
     "*": r => around(star(5, 0.5), r),
     h: r => around(star(6, 1.05).filter((_, k) => k % 2 === 0), r),
+    "<": r => around([[-1.1, 0], [0.9, -1.1], [0.9, 1.1]], r),
   };
 
   /** Give an element the two colours of a method; the style sheet takes the one of the theme. */
