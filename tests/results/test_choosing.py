@@ -37,9 +37,9 @@ def test_actions_are_chosen_among_so_many_and_the_agent_gets_its_own_number_back
 
     monkeypatch.setattr(choosing, "evaluate", evaluated)
     monkeypatch.setattr(choosing, "make_envs", lambda task, count: None)
-    rows = pd.concat(choosing.acted(agent, get_task(HOPPER), 1, among=(2, 9)))
-    assert seen == [2, 9]
-    assert rows["particles"].tolist() == [2, 2, 9, 9]
+    rows = pd.concat(choosing.acted(agent, get_task(HOPPER), 1))
+    assert seen == list(choosing.AMONG)
+    assert rows["particles"].tolist() == [count for count in choosing.AMONG for _ in SEEDS]
     assert agent.config == own
 
 
@@ -53,7 +53,7 @@ def test_the_best_of_one_is_any_action_and_of_more_the_critic_s(monkeypatch: pyt
 
     monkeypatch.setattr(choosing, "evaluate", mean_value)
     monkeypatch.setattr(choosing, "make_envs", lambda task, count: None)
-    one, many = choosing.acted(agent, get_task(HOPPER), 1, among=(1, 16))
+    one, *_, many = choosing.acted(agent, get_task(HOPPER), 1)
     assert (many["value"] > one["value"]).all()
 
 

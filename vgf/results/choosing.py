@@ -24,7 +24,7 @@ from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
 from vgf.datasets import Task, get_task
 from vgf.results import episode_ends, policy_tables, stats, trained_policies
-from vgf.results.study_text import NAMES, short
+from vgf.results.study_text import NAMES, short, with_interval
 from vgf.support.progress import Progress
 from vgf.training.checkpoints import POLICY, load_agent
 from vgf.training.evaluate import close, evaluate, make_envs
@@ -46,20 +46,19 @@ def choosing_agent(folder: Path) -> VGF | IDQL:
     return agent
 
 
-def acted(agent: VGF | IDQL, task: Task, episodes: int, among: Sequence[int] = AMONG) -> Iterator[pd.DataFrame]:
-    """Yield, for each number of actions, a row an episode: seed, episode, return, length and particles.
+def acted(agent: VGF | IDQL, task: Task, episodes: int) -> Iterator[pd.DataFrame]:
+    """Yield, for each number of `AMONG`, a row an episode: seed, episode, return, length and particles.
 
     Args:
         agent: with a config that has `particles`; it gets its own back.
         task: where.
         episodes: for each seed; starts are those of no table.
-        among: numbers of actions, each >= 1.
     """
     own = agent.config
     envs = make_envs(task.name, len(agent.seeds) * episodes)
     how: dict[str, Any] = {"episodes": episodes, "episode_steps": task.episode_steps, "starts": "diagnosis"}
     try:
-        for count in among:
+        for count in AMONG:
             agent.config = _choosing_among(own, count)
             yield evaluate(agent, envs, test_steps=(0,), **how).assign(particles=count)
     finally:
@@ -132,8 +131,7 @@ def choices_table(found: Sequence[Choice]) -> str:
     head = ["task", "policy", *(_of(count) for count in AMONG)]
     rows: dict[tuple[str, str], list[str]] = {}
     for one in found:
-        score = f"{one.score.value:.1f} [{one.score.low:.1f}, {one.score.high:.1f}]"
-        rows.setdefault((one.task, one.method), []).append(f"{score}; {one.length:.0f} steps")
+        rows.setdefault((one.task, one.method), []).append(f"{with_interval(one.score)}; {one.length:.0f} steps")
     lines = [[short(task), NAMES.get(method, method), *cells] for (task, method), cells in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---", "---", *["--:"] * len(AMONG)], *lines])
 

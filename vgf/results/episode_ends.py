@@ -1,4 +1,4 @@
-"""How long episodes last: which methods end all of them alike, on tasks where a fall ends an episode before its limit.
+"""How long episodes last: which methods end most of them alike, on tasks where a fall ends an episode before its limit.
 
 A score is a mean. A policy that does the same in every episode and one that sometimes falls at once and sometimes never
 can have equal ones. A method ends most of its episodes *alike* on a task if in each of its seeds no episode reaches the
@@ -16,19 +16,17 @@ from vgf.results.study_text import NAMES, short
 from vgf.results.tables import Study
 
 NARROW = 0.1  # of a seed's median length, that the middle half of its episodes spans at most
+FEWEST = 4  # methods of a task that is shown
 COLUMNS = ("task", "method", "seed", "episode", "length")
 
 
-def lengths(study: Study, fewest_methods: int = 4) -> pd.DataFrame:
+def lengths(study: Study) -> pd.DataFrame:
     """Return the length of every episode after the last update, acting with no test step, where falls end episodes.
 
-    Args:
-        study: the records.
-        fewest_methods: a task with fewer than that is left out.
-
     Returns:
-        Columns `COLUMNS`, steps of the environment; tasks as in the study, methods of the longest mean first. A task
-        of goals, which end an episode too, and one where every episode reaches the limit are left out.
+        Columns `COLUMNS`, steps of the environment; tasks as in the study, methods of the longest mean first. Left
+        out are tasks of goals, which end an episode too, those where every episode reaches the limit, and those with
+        fewer than `FEWEST` methods.
     """
     parts = []
     for task in study.tasks:
@@ -37,7 +35,7 @@ def lengths(study: Study, fewest_methods: int = 4) -> pd.DataFrame:
         ]
         every = pd.concat(own, ignore_index=True)
         falls = get_task(task).kind == "gait" and (every["length"] < get_task(task).episode_steps).any()
-        if falls and every["method"].nunique() >= fewest_methods:
+        if falls and every["method"].nunique() >= FEWEST:
             mean = every.groupby("method")["length"].transform("mean")
             parts.append(every.assign(mean=-mean).sort_values(["mean", "method", "seed", "episode"]))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else pd.DataFrame(columns=list(COLUMNS))

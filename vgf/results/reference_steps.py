@@ -13,7 +13,7 @@ import pandas as pd
 from vgf.datasets import get_task
 from vgf.results import long_trainings, stats
 from vgf.results.judgement import listed
-from vgf.results.study_text import short
+from vgf.results.study_text import short, with_interval
 from vgf.results.tables import Study
 
 PREFIX = "euler_"
@@ -90,7 +90,7 @@ def other_files(study: Study, other: Study, steps: int = 10, method: str = "bc")
         alike = [{name: file.get(name) for name in ("recipe", "source", "rows", "seed")} for file in files]
         if alike[0] == alike[1] and all(kernels) and len({*kernels}) > 1:
             means = [stats.of_mean([source.runs("last", 0)], study.range([task])) for source in (first, second)]
-            scores = [f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in means]
+            scores = [with_interval(one) for one in means]
             said.append(
                 f"On {short(task)} the file is another one of the same recipe, made with numpy's OpenBLAS kernel "
                 f"{kernels[0]} in place of {kernels[1]}. The clone scores {scores[0]} on it, {scores[1]} on the other."

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vgf.datasets import get_task
-from vgf.results.stats import WORTH
+from vgf.results.stats import WORTH, Estimate
 from vgf.results.tables import ALL, Key, Study, table_cell
 
 NAMES = {  # of agents, as the literature writes them
@@ -49,7 +49,7 @@ def ordered(study: Study, names: Mapping[str, str] = NAMES) -> list[tuple[Key, s
     return [(key, label(key, sum(k[0] == key[0] for k in keys) > 1, names)) for key in keys]
 
 
-def with_interval(row: pd.Series) -> str:
+def with_interval(row: pd.Series | Estimate) -> str:
     """Return a cell's mean, and its interval where there is one: a single seed has none."""
     return f"{row.value:.1f}" if np.isnan(row.low) else f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]"
 
