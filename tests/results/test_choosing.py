@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.helpers.policy_commands import call, leave_policy
 from vgf.agents import VGF, Dims
 from vgf.agents.iql import IQL, IQLConfig
 from vgf.agents.vgf_config import PRESETS
 from vgf.datasets import get_task
-from vgf.results import choosing, trained_policies
+from vgf.results import choosing
 from vgf.training.checkpoints import save_policy
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
@@ -60,13 +60,8 @@ def test_the_best_of_one_is_any_action_and_of_more_the_critic_s(monkeypatch: pyt
 def test_a_study_s_policies_choose_in_the_real_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "d4rl.cpu" / HOPPER / "vgf"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text("{}")
-    save_policy(folder / "policy.safetensors", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
-    words = ["choosing", "d4rl.cpu", "--method", "vgf", "--episodes", "1", "--results", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", words)
-    assert trained_policies.main(choosing.command, "vgf.results.choosing") == 0
+    leave_policy(tmp_path, "d4rl.cpu", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
+    call(choosing.command, tmp_path, "d4rl.cpu", monkeypatch, "--method", "vgf")
     rows = pd.read_csv(tmp_path / "d4rl.cpu" / "choosing.csv")
     assert tuple(rows) == choosing.COLUMNS
     assert len(rows) == len(SEEDS) * len(choosing.AMONG)

@@ -11,12 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.helpers.policy_commands import call, leave_policy
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
 from vgf.results import critic_ranking, policy_tables, trained_policies
 from vgf.support.files import sha256
 from vgf.training import choices
-from vgf.training.checkpoints import save_policy
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=6, flow_steps=3)
 SEEDS, DIMS = (0, 3), Dims(11, 3)
@@ -45,12 +45,8 @@ def test_scores_have_a_row_a_seed_and_choice_and_noise_is_shared(monkeypatch: py
 def test_a_study_s_policies_are_acted_on_in_the_real_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "d4rl.cpu" / HOPPER / "vgf"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text("{}")
-    save_policy(folder / "policy.safetensors", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
-    monkeypatch.setattr(sys, "argv", ["ranking", "d4rl.cpu", "--episodes", "1", "--results", str(tmp_path)])
-    assert trained_policies.main(critic_ranking.command, "vgf.results.critic_ranking") == 0
+    folder = leave_policy(tmp_path, "d4rl.cpu", VGF.create(CONFIG, DIMS, SEEDS), HOPPER)
+    call(critic_ranking.command, tmp_path, "d4rl.cpu", monkeypatch)
     rows = pd.read_csv(tmp_path / "d4rl.cpu" / "ranking.csv")
     assert rows["task"].unique().tolist() == [HOPPER]
     assert len(rows) == 2 * len(critic_ranking.CHOICES)

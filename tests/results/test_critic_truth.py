@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.helpers.policy_commands import call, leave_policy
 from vgf.agents import VGF, Dims
 from vgf.agents.vgf_config import PRESETS
 from vgf.datasets import get_task
 from vgf.results import critic_truth, stats, trained_policies
-from vgf.training.checkpoints import save_policy
 from vgf.training.vector_env import Workers
 
 CONFIG = replace(PRESETS["release"], hidden=(16, 16), particles=4, flow_steps=2, train_steps=2, discount=0.5)
@@ -130,12 +130,8 @@ def test_the_words_name_tasks_each_way() -> None:
 
 def test_a_study_s_policies_act_in_the_real_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cube, where = "cube-single-play-singletask-task1-v0", tmp_path / "campaign.cpu"
-    folder = where / cube / "vgf"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text("{}")
-    save_policy(folder / "policy.safetensors", VGF.create(CONFIG, Dims(28, 5), SEEDS), cube)
-    monkeypatch.setattr(sys, "argv", ["truth", "campaign.cpu", "--episodes", "1", "--results", str(tmp_path)])
-    assert trained_policies.main(critic_truth.command, "vgf.results.critic_truth") == 0
+    leave_policy(tmp_path, "campaign.cpu", VGF.create(CONFIG, Dims(28, 5), SEEDS), cube)
+    call(critic_truth.command, tmp_path, "campaign.cpu", monkeypatch)
     rows = pd.read_csv(where / "truth.csv")
     assert list(rows.columns) == list(critic_truth.COLUMNS)
     # an untrained arm fails, so each step costs 1: the sum of half, a quarter, ... of an endless fall
