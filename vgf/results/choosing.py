@@ -18,15 +18,13 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 import tyro
 
-from vgf import records
 from vgf.agents.idql import IDQL, IDQLConfig
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
 from vgf.datasets import Task, get_task
-from vgf.results import episode_ends, policy_tables, stats, trained_policies
+from vgf.results import episode_ends, stats, trained_policies
 from vgf.results.study_text import NAMES, short, with_interval
-from vgf.support.progress import Progress
-from vgf.training.checkpoints import POLICY, load_agent
+from vgf.training.checkpoints import load_agent
 from vgf.training.evaluate import close, evaluate, make_envs
 
 FILE = "choosing.csv"
@@ -161,17 +159,10 @@ def command(
         episodes: for each seed and number of actions.
         results: where records are, data/results by default.
     """
-    root = results or records.results_folder()
-    there = trained_policies.named(study, root, method)
-    found = []
-    with Progress(f"choosing {study}", len(there) * len(AMONG), "number") as counter:
-        for plan, folder in there:
-            agent = choosing_agent(folder)
-            for rows in acted(agent, get_task(plan.name), episodes):
-                found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
-                counter.update()
-    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
-    policy_tables.write(root / study / FILE, pd.concat(found)[list(COLUMNS)], made)
+    trained_policies.tabulate(
+        study, method, results, FILE, COLUMNS, choosing_agent,
+        lambda agent, plan: acted(agent, get_task(plan.name), episodes), (len(AMONG), "number"),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

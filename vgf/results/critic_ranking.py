@@ -19,12 +19,9 @@ from typing import Annotated
 import pandas as pd
 import tyro
 
-from vgf import records
 from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
-from vgf.results import policy_tables, trained_policies
-from vgf.support.progress import Progress
-from vgf.training.checkpoints import POLICY
+from vgf.results import trained_policies
 from vgf.training.choices import CHOICES, rank
 from vgf.training.evaluate import close, make_envs
 
@@ -67,18 +64,11 @@ def command(
         episodes: for each seed and choice.
         results: where records are, data/results by default.
     """
-    root = results or records.results_folder()
-    there = trained_policies.named(study, root, method)
-    found = []
-    with Progress(f"ranking {study}", len(there) * len(CHOICES), "choice") as counter:
-        for plan, folder in there:
-            agent = trained_policies.valuing_agent(folder)
-            for rows in scores(agent, get_task(plan.name), episodes):
-                found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
-                counter.update()
     columns = ["task", "method", "updates", "choice", "particles", "seed", "episodes", "score"]
-    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
-    policy_tables.write(root / study / FILE, pd.concat(found)[columns], made)
+    trained_policies.tabulate(
+        study, method, results, FILE, columns, trained_policies.valuing_agent,
+        lambda agent, plan: scores(agent, get_task(plan.name), episodes), (len(CHOICES), "choice"),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -24,17 +24,15 @@ import tyro
 from gymnasium.vector import VectorEnv, VectorWrapper
 from torch import Tensor
 
-from vgf import records
 from vgf.agents.vgf import VGF
 from vgf.datasets import Task, get_task
 from vgf.flow import Budget, best_of
 from vgf.networks import SeedStreams
-from vgf.results import policy_tables, stats, trained_policies
+from vgf.results import stats, trained_policies
 from vgf.results.judgement import listed, plural
 from vgf.results.study_text import NAMES, short
-from vgf.support.progress import Progress
-from vgf.training.checkpoints import POLICY
 from vgf.training.evaluate import close, evaluate, make_envs
+from vgf.training.experiments import TaskPlan
 from vgf.training.online import reward_rule
 from vgf.training.runs import dataset_file
 
@@ -191,20 +189,14 @@ def command(
         episodes: for each seed.
         results: where records are, data/results by default.
     """
-    root = results or records.results_folder()
-    there = trained_policies.named(study, root, method)
-    found = []
-    with Progress(f"truth of {study}", len(there), "policy") as counter:
-        for plan, folder in there:
-            agent = trained_policies.valuing_agent(folder)
-            task = get_task(plan.name)
-            # where the scale is the data's, the file says it
-            data = dataset_file(task, plan.dataset) if task.reward_scale != "none" else Path()
-            rows = kept(agent, task, episodes, reward_rule(task, data))
-            found.append(rows.assign(task=plan.name, method=folder.name, updates=agent.updates))
-            counter.update()
-    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
-    policy_tables.write(root / study / FILE, pd.concat(found)[list(COLUMNS)], made)
+
+    def rows(agent: VGF, plan: TaskPlan) -> list[pd.DataFrame]:
+        task = get_task(plan.name)
+        # where the scale is the data's, the file says it
+        data = dataset_file(task, plan.dataset) if task.reward_scale != "none" else Path()
+        return [kept(agent, task, episodes, reward_rule(task, data))]
+
+    trained_policies.tabulate(study, method, results, FILE, COLUMNS, trained_policies.valuing_agent, rows)
 
 
 if __name__ == "__main__":

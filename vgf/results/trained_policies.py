@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import pandas as pd
 import tyro
 
 from vgf import records
-from vgf.agents import AGENTS
+from vgf.agents import AGENTS, Agent
 from vgf.agents.vgf import VGF
+from vgf.results import policy_tables
 from vgf.support.errors import status_of
 from vgf.support.given import expanded
+from vgf.support.progress import Progress
 from vgf.support.strict import known
 from vgf.training.checkpoints import POLICY, load_agent
 from vgf.training.experiments import Experiment, TaskPlan, read_experiment
+
+AgentT = TypeVar("AgentT", bound=Agent)
 
 
 def experiment_of(study: str) -> Experiment:
@@ -77,6 +83,44 @@ def valuing_agent(folder: Path) -> VGF:
     if not isinstance(agent, VGF):
         raise ValueError(f"{folder}: {agent.name} has no value of an action; vgf and best_of_n have")
     return agent
+
+
+def tabulate(
+    study: str,
+    methods: Collection[str],
+    results: Path | None,
+    file: str,
+    columns: Sequence[str],
+    load: Callable[[Path], AgentT],
+    rows: Callable[[AgentT, TaskPlan], Iterable[pd.DataFrame]],
+    steps: tuple[int, str] = (1, "policy"),
+) -> None:
+    """Write a table of a study's policies beside its records; see `vgf.results.policy_tables`.
+
+    Args:
+        study: STUDY.SCALE.
+        methods: names of the methods looked at.
+        results: where records are, data/results by default.
+        file: name of the csv.
+        columns: of the csv; task, method and updates are added to the rows.
+        load: gives the agent of a policy's folder, or refuses it.
+        rows: gives the rows of an agent on its task, in as many parts as `steps` says.
+        steps: parts a policy, and what the progress line calls one.
+
+    Raises:
+        ValueError: as `named`, `load` and `policy_tables.write`.
+    """
+    root = results or records.results_folder()
+    there = named(study, root, methods)
+    found = []
+    with Progress(f"{Path(file).stem} of {study}", len(there) * steps[0], steps[1]) as counter:
+        for plan, folder in there:
+            agent = load(folder)
+            for part in rows(agent, plan):
+                found.append(part.assign(task=plan.name, method=folder.name, updates=agent.updates))
+                counter.update()
+    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
+    policy_tables.write(root / study / file, pd.concat(found)[list(columns)], made)
 
 
 def main(command: Callable[..., object], name: str) -> int:
