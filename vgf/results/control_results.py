@@ -97,8 +97,8 @@ def verdict(rows: pd.DataFrame) -> Verdict:
        phi and the random direction are alike with phi if the distance of each loss from phi's is clearly below
        `MARGIN` of the mean of the two.
     3. *wrong gradient*: minus phi or the random direction is no worse than phi. Either the better of the two scores
-       clearly above phi, or phi loses clearly and the better of the two loses clearly less than phi's loss and `MARGIN`
-       of it together. Both comparisons are corrected for looking at two directions.
+       clearly above phi, or phi loses clearly and the loss of the better of the two is clearly below phi's loss plus
+       `MARGIN` times it. Both comparisons are corrected for looking at two directions.
     4. *undecided*: none of these. That is so if nothing is lost or gained on any rung, if phi loses but less than the
        others, or if there are too few seeds.
 
@@ -124,7 +124,8 @@ def verdict(rows: pd.DataFrame) -> Verdict:
     elif _clear(better, any) or (_clear(lost[:1], all) and _clear(no_worse, any)):
         word = "wrong gradient"
     every = [*lost, *gains, *better, *no_worse, *alike]
-    return Verdict(word, _reason(loss, rungs, helped), rungs, len(zero), pd.DataFrame(every, columns=list(CONTRAST)))
+    reason = _reason(loss, rungs, helped, better)
+    return Verdict(word, reason, rungs, len(zero), pd.DataFrame(every, columns=list(CONTRAST)))
 
 
 def _clear(contrasts: Sequence[Contrast], of: Callable[[Iterable[bool]], bool]) -> bool:
@@ -219,7 +220,9 @@ def _everywhere(own: pd.DataFrame, rung: float) -> bool:
     return set(own["kind"]) == set(DIRECTIONS) and bool(near.all())
 
 
-def _reason(loss: dict[str, np.ndarray], rungs: tuple[float, ...], helped: list[float]) -> str:
+def _reason(
+    loss: dict[str, np.ndarray], rungs: tuple[float, ...], helped: list[float], better: Sequence[Contrast]
+) -> str:
     means = ", ".join(f"{loss[kind].mean():.1f} along {WORDS[kind]}" for kind in DIRECTIONS)
     clusters = len(loss["phi"])
     policies = f"{clusters} trained polic{'y' if clusters == 1 else 'ies'}"
@@ -228,7 +231,8 @@ def _reason(loss: dict[str, np.ndarray], rungs: tuple[float, ...], helped: list[
         return f"{text} At {_listed(helped)} sigma phi scores above no step and above a random direction."
     if 0.5**clusters >= LEVEL:
         return f"{text} So few leave chances of at least {0.5**clusters:.2g}: nothing can be decided."
-    return text
+    beaten = " and ".join(f"{mean:+.1f} for {name} (chance {p:.2g})" for name, mean, p in better)
+    return f"{text} The differences are {beaten}; {clusters} give no chance below {0.5**clusters:.2g}."
 
 
 def _listed(rungs: Sequence[float]) -> str:

@@ -113,10 +113,11 @@ def td_alone(units: Sequence[Unit]) -> Verdict:
     if not gains:
         return Verdict(missing or "undecided", f"neither scores on the {plural(len(units))} run", needs(units, judged))
     status, chance, found = between(gains, 0.0, WORTH)
-    said = f"acting with no step gains {points(found)} over behaviour cloning on {plural(len(gains))}, on {up} of them "
-    said += "more than zero"
+    words = [student([own]).word() for own in gains]
+    said = f"acting with no step gains {points(found)} over behaviour cloning on {plural(len(gains))}"
     if len(gains) > 1:
         least, *_, most = sorted(float(own.mean()) for own in gains)
+        said += f". It clearly gains on {words.count('above')} of them and clearly loses on {words.count('below')}"
         said += f"; single tasks range from {least:+.1f} to {most:+.1f}"
     if missing:
         return Verdict(missing, said, needs(units, judged))
