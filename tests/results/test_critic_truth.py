@@ -104,10 +104,17 @@ def told(promised: float, earned: float, owed: float = 0.0) -> critic_truth.Trut
 
 
 @pytest.mark.parametrize(
-    ("promised", "owed", "word"),
-    [(11.0, 0.0, "more"), (-3.0, 0.0, "less"), (4.0, 0.0, "not clearly apart"), (-3.0, 7.0, "not clearly apart")],
+    ("promised", "owed", "word", "cell"),
+    [
+        (11.0, 0.0, "more", "clearly more"),
+        (-3.0, 0.0, "less", "clearly less"),
+        (4.0, 0.0, "not clearly apart", "not clearly apart"),
+        (-3.0, 7.0, "not clearly apart", "within the range"),
+    ],
 )
-def test_the_excess_is_judged_seed_by_seed_and_by_all_that_is_owed(promised: float, owed: float, word: str) -> None:
+def test_the_excess_is_judged_seed_by_seed_and_by_all_that_is_owed(
+    promised: float, owed: float, word: str, cell: str
+) -> None:
     found = told(promised, 4.0, owed)
     assert found.word() == word
     assert (found.promised, found.earned, found.owed) == pytest.approx((promised + 0.5, 4.5, owed))
@@ -117,7 +124,7 @@ def test_the_excess_is_judged_seed_by_seed_and_by_all_that_is_owed(promised: flo
     low, high = found.excess.interval()
     earned = f"{4.5 - owed:.1f} to 4.5" if owed else "4.5"
     numbers = f"{promised + 0.5:.1f} | {earned} | {promised - 4:+.1f} [{low:.1f}, {high:.1f}]"
-    assert line == f"| hopper-medium | VGF | {numbers} | {word} |"
+    assert line == f"| hopper-medium | VGF | {numbers} | {cell} |"
 
 
 def test_the_words_name_tasks_each_way() -> None:

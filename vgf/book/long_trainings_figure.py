@@ -58,9 +58,9 @@ def draw_ages(aged: pd.DataFrame, own: str) -> tuple[Figure, pd.DataFrame]:
                 line = line.sort_values("age")
                 x = line["age"] * APART ** (place - 2.5)
                 named[text] = Line2D([], [], color=colour, lw=1.3, ls=dashes)
-                if len(line) > 1:
-                    ax.plot(x, line["mean"], dashes, color=colour, lw=1.3)
                 for filled, part in line.assign(x=x).groupby(line["study"] == own):
+                    if len(part) > 1:  # never from study to study: seeds and data differ
+                        ax.plot(part["x"], part["mean"], dashes, color=colour, lw=1.3)
                     bars = [part["mean"] - part["low"], part["high"] - part["mean"]]
                     inside = colour if filled else "none"
                     ax.errorbar(

@@ -140,8 +140,8 @@ def counted(found: Sequence[Choice]) -> str:
     words = [one.gain.word() for one in found if one.particles == few]
     policies = f"{len(words)} {'policy' if len(words) == 1 else 'policies'}"
     return (
-        f"Choosing among {few} actions, {words.count('below')} of {policies} score clearly less "
-        f"than by a random one, {words.count('above')} clearly more"
+        f"By the action its critic values most of {few}, {words.count('below')} of {policies} scores clearly less "
+        f"than by a random one, and {words.count('above')} clearly more"
     )
 
 

@@ -152,13 +152,18 @@ def truths(table: pd.DataFrame) -> list[Truth]:
 
 
 def truth_table(found: Sequence[Truth]) -> str:
-    """Return a markdown table: promised, earned, and the excess at least with its interval."""
-    lines = ["| task | critic of | promised | earned | excess | the promise is |", "|---|---|--:|--:|--:|---|"]
+    """Return a markdown table: promised, earned, and the excess over the most it may have earned, with its interval."""
+    lines = [
+        "| task | critic of | promised | earned | excess over the most | the promise is |",
+        "|---|---|--:|--:|--:|---|",
+    ]
     for one in found:
         low, high = one.excess.interval()
         earned = f"{one.earned - one.owed:.1f} to {one.earned:.1f}" if one.owed > SHOWN else f"{one.earned:.1f}"
         numbers = f"{one.promised:.1f} | {earned} | {one.excess.value:+.1f} [{low:.1f}, {high:.1f}]"
-        lines.append(f"| {short(one.task)} | {NAMES[one.method]} | {numbers} | {one.word()} |")
+        apart = "within the range" if one.owed > SHOWN else "not clearly apart"
+        word = apart if one.word() == "not clearly apart" else f"clearly {one.word()}"
+        lines.append(f"| {short(one.task)} | {NAMES[one.method]} | {numbers} | {word} |")
     return "\n".join(lines)
 
 
