@@ -15,7 +15,7 @@ import pandas as pd
 from vgf.results import critic_ranking, stats
 from vgf.results.tables import MethodScores
 
-Word = Literal["stays good", "falls", "collapses"]
+Word = Literal["no clear loss", "falls", "collapses"]
 HALF = 0.5  # of the first score: a row that falls below it collapses
 PLACE = ("update", "seed")
 
@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
     """What became of a row.
 
     Attributes:
-        word: "stays good"; "falls", clearly, yet not below half; or "collapses".
+        word: "no clear loss"; "falls", clearly, yet not below half; or "collapses".
         first, last: score after the first and the last evaluation, with intervals over seeds.
         change: last less first, seed by seed.
         seeds: how many.
@@ -83,15 +83,15 @@ def fate(scores: pd.DataFrame) -> Outcome:
     changes = [(last - first).to_numpy()]
     change, clearly = stats.of_mean(changes), stats.student(changes).word()
     before, after = stats.of_mean([first.to_numpy()], (0, 100)), stats.of_mean([last.to_numpy()], (0, 100))
-    word: Word = "stays good"
+    word: Word = "no clear loss"
     if clearly == "below":
         word = "collapses" if after.value < HALF * before.value else "falls"
     return Outcome(word, before, after, change, len(first))
 
 
 def decides(row: Outcome, base: Outcome) -> bool:
-    """Return whether the one choice in which a row differs from the base decides: one stays good, one collapses."""
-    return {row.word, base.word} == {"stays good", "collapses"}
+    """Return whether the one choice in which a row differs from the base decides: one of the two collapses."""
+    return {row.word, base.word} == {"no clear loss", "collapses"}
 
 
 def table(fates: dict[str, Outcome], base: str, agreement: dict[str, np.ndarray]) -> pd.DataFrame:
