@@ -121,7 +121,7 @@ def presets() -> tuple[Preset, ...]:
             "Rise and fall",
             replace(far, step_size=0.025, particles=60),
             "Steps small enough to be watched. First promise and truth rise together; near the true top they part, and "
-            "then the truth falls while the promise still rises. The curve shows every other number of steps.",
+            "then the truth falls while the promise stays high. The curve shows every second number of steps.",
         ),
         Preset(
             "paper",

@@ -54,7 +54,8 @@ def draw(directory: Path = plots.FIGURES) -> None:
         "explorer's presets as `vgf.flow` computes them, on the first sample. Shading: "
         "true reward; lines: the reward the particles follow; rings: the sample; dots: the same particles after the "
         "walk; diamond: the executed action; plus: the best action there is.",
-        alt="Six squares with a low hill and a high hill. Rings show the sample, dots where the particles went. With "
+        alt="Squares, one for each preset, with a low hill and a high hill. Rings show the sample, dots where the "
+        "particles went. With "
         "few steps the executed action is near the true top, with many it lies on a false top in the corner. Without "
         "repulsion the dots collapse, with it they stay spread.",
         data=pd.DataFrame(rows, columns=["preset", "x0", "y0", "x", "y", "executed"]),

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from vgf import records
-from vgf.results import comparison, step_verdicts, tables, units
-from vgf.results.judgement import TASKS, enough, listed, scores
-from vgf.results.stats import WORTH
+from vgf.results import comparison, standings, step_verdicts, tables, units
+from vgf.results.judgement import TASKS, listed
+from vgf.results.stats import WORTH, student
 from vgf.results.study_text import NAMES, short, silent
 from vgf.support.json_text import read_json
 from vgf.support.paths import data_folder, project_folder
@@ -63,7 +63,7 @@ def of_records() -> dict[str, Fact]:
     """Return what the records in git and the experiment files say, computed from the per-seed files."""
     longer, d4rl, ogbench, maze = (tables.read_study(n, CPU) for n in ("campaign", "d4rl", "ogbench", "medium_maze"))
     steps = _steps(units.once((longer, d4rl, ogbench, maze), ("bc", "vgf")))
-    return _sizes() | _tables(d4rl, ogbench) | steps | {"longest-runs": len(longer.sources)} | _others()
+    return _sizes() | _tables(d4rl, ogbench) | steps | _whole(longer) | _others()
 
 
 def _value(text: str) -> Fact:
@@ -121,30 +121,39 @@ def _tables(d4rl: tables.Study, ogbench: tables.Study) -> dict[str, Fact]:
     }
 
 
+def _whole(longer: tables.Study) -> dict[str, Fact]:
+    """Return who leads on the first task of the longer training that most methods have been trained on."""
+    task = standings.whole_tasks(longer, plan("campaign", CPU).planned)[0]
+    table = standings.standings(longer, task)
+    scored = table.set_index("method")["value"]
+    return {
+        "longest-runs": len(longer.sources),
+        "longest-task": short(task),
+        "longest-methods": len(table),
+        "longest-first": NAMES[str(table["method"].iloc[0])],
+        "longest-first-score": float(scored.iloc[0]),
+        "longest-vgf": float(scored["vgf"]),
+        "longest-vgf-beside": "more" if scored["vgf"] > scored["bc"] else "less",
+        "longest-above-bc": int((scored > scored["bc"]).sum()),
+    }
+
+
 def _mean(study: tables.Study, key: tables.Key, task: str) -> float:
     return float(study.runs("last", key)[task].mean())
 
 
 def _steps(studies: Sequence[tables.Study]) -> dict[str, Fact]:
-    """Return what the longest walk does to the score, what critics know, and what choosing alone gains."""
+    """Return what the longest walk does to the score, and what critics know."""
     pairs = [pair for study in studies for pair in units.with_rankings(study)]
     walks = [unit.scores.mean(-1) for unit, _ in pairs]
     counted = [walk for walk in walks if walk[0] >= WORTH]
     kinds = [step_verdicts.generalises(ranking) for _, ranking in pairs if ranking is not None]
-    both = [
-        unit.scores.mean(-1)
-        for study in studies
-        for own in study.by_dataset.values()
-        if (unit := units.collect(study, [("bc", 0), ("vgf", 0)], own)) and enough(unit) and scores(unit)
-    ]
     return {
         "steps-tasks": len(counted),
         "steps-down": sum(bool(walk[-1] < walk[0]) for walk in counted),
         "ranked": len(kinds),
         "ranked-yes": kinds.count("yes"),
         "ranked-no": kinds.count("no"),
-        "td-tasks": len(both),
-        "td-up": sum(bool(pair[1] > pair[0]) for pair in both),
     }
 
 
@@ -153,7 +162,10 @@ def _others() -> dict[str, Fact]:
     online, ablations, core = (tables.read_study(name, CPU) for name in ("online", "ablations", "core"))
     acting = online.sources[0].record.runs[-1]["settings"]["online"]["test_steps"]
     task = online.tasks[0]
-    theirs = pd.read_csv(records.results_folder() / online.label / "release.csv").groupby("test_steps")["score"].mean()
+    release = pd.read_csv(records.results_folder() / online.label / "release.csv")
+    theirs = release.groupby("test_steps")["score"].mean()
+    seeds = release.pivot(index="seed", columns="test_steps", values="score")
+    cost = student([(seeds.iloc[:, -1] - seeds.iloc[:, 0]).to_numpy()]).word()
     pair = units.grid(core, ("paper_autograd", "paper_amortised"), moving=True)
     hours = sum(
         run["seconds"].get("training", math.nan)
@@ -166,6 +178,9 @@ def _others() -> dict[str, Fact]:
         "release-task": short(task),
         "release-first": float(theirs.iloc[0]),
         "release-last": float(theirs.iloc[-1]),
+        "release-seeds": len(seeds),
+        "release-clear": "not clearly" if cost == "not clearly apart" else "clearly",
+        "release-way": "falls" if theirs.iloc[-1] < theirs.iloc[0] else "rises",
         "train-best": " and ".join(f"{level} on {short(name)}" for name, level in _best_levels(ablations).items()),
         "amortised": float(np.mean([unit.scores[1].mean() - unit.scores[0].mean() for unit in pair])),
         "hours": hours / 3600,

@@ -22,7 +22,7 @@
       preset: "rise",
       text: "The particles follow a reward that is wrong near the corner. Move Steps L alone, and stop the walk where the " +
         "executed action is truly worth most.",
-      why: "The promise still rises, but past the true top every step loses. The number of steps is the regulariser.",
+      why: "The promise stays high, but past the true top every step loses. The number of steps is the regulariser.",
       solution: { steps: 9 },
       check: ({ walk, settings, edits, base }) => {
         const worth = walk.measures.map(measure => measure.real);
