@@ -17,9 +17,10 @@ LOCK_HEADER := \# Every version the book and its tests use, for Python 3.11 to 3
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # A killed run leaves Snakemake's own lock behind, so it is not used: .ci/alone.py holds one that dies with its process.
-# Snakemake looks at all inputs of all ready jobs once in the timespan of its rate limit, by default each second.
+# Snakemake looks at all inputs of all ready jobs once in the timespan of its rate limit, by default each second, and once
+# more for each job that has ended while others wait. It also waits for the rest of a timespan before it ends.
 SNAKEMAKE = snakemake $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) --nolock --rerun-incomplete \
-  --max-jobs-per-timespan 500/5s \
+  --max-jobs-per-timespan 1000/10s \
   --quiet rules progress host reason --config scale=$(SCALE)
 # Files in the order of tests/conftest.py, the longest first; a file stays on one worker.
 PYTEST = python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
