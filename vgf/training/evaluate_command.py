@@ -36,7 +36,7 @@ def evaluate_command(
     try:
         task = get_task(task_name)
     except DataError:
-        remedy = "act in it with vgf.load_policy, or give make_env to vgf.fit, which evaluates"
+        remedy = "vgf.evaluate plays it in an environment that you give"
         raise ValueError(f"{record}: trained on data of your own, whose environment no file names; {remedy}") from None
     envs = make_envs(task.name, len(agent.seeds))
     try:
