@@ -8,7 +8,7 @@ module that makes one runs as.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,10 @@ def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -
         made: for each TASK/METHOD what its rows were made from.
 
     Raises:
-        ValueError: if the table that is there is not as it was written.
+        ValueError: as `check`.
     """
+    check(path, made)
     if path.exists():
-        for line in faults(path.parent, path.name):
-            raise ValueError(f"{line}; remove it, and make it anew with all policies")
         before = records.read_csv(path)
         other = ~(before["task"] + "/" + before["method"]).isin(made)
         table = pd.concat([before[other], table])
@@ -54,13 +53,26 @@ def write(path: Path, table: pd.DataFrame, made: Mapping[str, dict[str, Any]]) -
     log(f"{path}: {len(table)} rows")
 
 
+def check(path: Path, made: Collection[str]) -> None:
+    """Refuse a table whose rows of other tasks and methods than `made` are not as they were written."""
+    if path.exists():
+        for line in faults(path.parent, path.name, made):
+            raise ValueError(f"{line}; remove it, and make it anew with all policies")
+
+
 def as_csv(table: pd.DataFrame) -> bytes:
     """Return a table as it is written."""
     return table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode()
 
 
-def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:
-    """Yield a line for each table of a study that is not as it was written."""
+def faults(folder: Path, pattern: str = "*.csv", but: Collection[str] = ()) -> Iterator[str]:
+    """Yield a line for each table of a study that is not as it was written.
+
+    Args:
+        folder: of the study.
+        pattern: of the tables' names.
+        but: each TASK/METHOD whose record may have changed, because its rows are about to be replaced.
+    """
     for path in sorted(folder.glob(pattern)):
         facts = path.with_suffix(".json")
         if not facts.exists():
@@ -71,5 +83,5 @@ def faults(folder: Path, pattern: str = "*.csv") -> Iterator[str]:
             yield f"{path}: changed since it was made (its checksum is not the one in {facts.name})"
         for name, made in content["made"].items():
             run = folder / name / RUN
-            if "record" in made and (not run.exists() or sha256(run) != made["record"]):
+            if name not in but and "record" in made and (not run.exists() or sha256(run) != made["record"]):
                 yield f"{path}: the record of {name} is not the one whose policy it was made from"

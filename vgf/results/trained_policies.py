@@ -112,6 +112,8 @@ def tabulate(
     """
     root = results or records.results_folder()
     there = named(study, root, methods)
+    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
+    policy_tables.check(root / study / file, made)  # before minutes of acting
     found = []
     with Progress(f"{Path(file).stem} of {study}", len(there) * steps[0], steps[1]) as counter:
         for plan, folder in there:
@@ -119,7 +121,6 @@ def tabulate(
             for part in rows(agent, plan):
                 found.append(part.assign(task=plan.name, method=folder.name, updates=agent.updates))
                 counter.update()
-    made = policy_tables.of_policies(folder / POLICY for _, folder in there)
     policy_tables.write(root / study / file, pd.concat(found)[list(columns)], made)
 
 
