@@ -9,7 +9,6 @@ evaluated before and after training.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -29,7 +28,6 @@ from vgf.datasets.own import own_transitions
 from vgf.support.environment import stretched
 from vgf.support.files import locked
 from vgf.support.given import place, shown, truth, whole, wholes
-from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 from vgf.support.strict import known
@@ -38,8 +36,8 @@ from vgf.training.evaluate import close
 from vgf.training.experiments import Experiment, Method, TaskPlan, check_critic
 from vgf.training.inputs import TrainingInputs
 from vgf.training.loop import train
-from vgf.training.publishing import UNFINISHED
-from vgf.training.runs import REPLACES, Run, is_done, is_recorded
+from vgf.training.record_place import begin_anew, empty_or_record, leave_nothing, seal
+from vgf.training.runs import Run, is_done, is_recorded
 from vgf.training.sizes import DatasetSource, Scale
 from vgf.training.starts import FIRST_SEEDS, Purpose
 from vgf.training.vector_env import Workers
@@ -47,7 +45,6 @@ from vgf.training.vector_env import Workers
 STARTS: Purpose = "shared"  # of episodes: who tunes and who reports with `fit` is not told apart
 LOGGED = 100  # rows of the training curve
 LOGS_PER_CHECKPOINT = 10
-LOCK = ".run.lock"  # what `locked` leaves in a work folder
 
 
 def fit(
@@ -71,8 +68,8 @@ def fit(
 ) -> records.Record:
     """Train a method on your data and leave a record, from which `vgf.load_policy` takes a policy.
 
-    A call that was interrupted goes on where it was; one that is done, with the same data, config and sizes, returns
-    its record at once. The environment's code is not compared: say `replace` after changing it.
+    A call that was interrupted goes on where it was, a replacement when called without `replace`; one that is done
+    returns its record. The environment's code is not compared: say `replace` after changing it.
 
     Args:
         data: a file, a folder or a mapping of arrays that `vgf.datasets.own_transitions` reads, or `Transitions`.
@@ -88,7 +85,7 @@ def fit(
         episodes: evaluation episodes for each seed and budget; they run side by side in this process.
         episode_steps: most steps of an episode.
         device: cpu, cuda, cuda:N, or auto: cuda where there is one.
-        replace: put the record in the place of one in `out` that was made with other settings, once it is finished.
+        replace: train anew, and put the record in the place of the one in `out` and all its seeds once it is finished.
         rescale_actions: stretch actions from [-1, 1] to the environment's own bounds, as the data's were divided.
         success_key: of `info`, where it says with True or False whether the goal is met; "success" or "is_success" by
             default. Success is empty in the record where an episode says nothing of it.
@@ -104,11 +101,11 @@ def fit(
     scale = _scale(seeds, updates, batch_size, test_steps, episodes)
     check_critic(method, config, scale.updates)
     played = _Played(make_env, whole("episode_steps", episode_steps, 1), rescale_actions, success_key)
-    folder, where = _empty_or_record(place("out", out)), choose_device(device)
+    folder, where = empty_or_record(place("out", out)), choose_device(device)
     transitions = own_transitions(data, where, ignore)
     run = _run(folder, method, config, scale, transitions, played)
-    if not is_done(run, truth("replace", replace)):
-        _train(run, transitions, where, played)
+    if not is_done(run, anew := truth("replace", replace), anew):
+        _train(run, transitions, where, played, anew)
     return records.read_record(folder)
 
 
@@ -152,13 +149,16 @@ def _checked(method: str, config: Any) -> Any:
     return config
 
 
-def _train(run: Run, transitions: Transitions, device: torch.device, played: _Played) -> None:
+def _train(run: Run, transitions: Transitions, device: torch.device, played: _Played, anew: bool) -> None:
     """Train a run, unless the process that held it until now has done so, after a few steps in each environment."""
+    before = seal(run.folder)
     with locked(run.work, "run"), ExitStack() as stack:
-        if is_recorded(run, replace=True):
+        if is_recorded(run, replace=True, anew=anew and seal(run.folder) == before):
             shutil.rmtree(run.work, ignore_errors=True)
             return
-        stack.callback(_clear, run.work)
+        if anew:
+            begin_anew(run.work)
+        stack.push(_leave(run.work))
         envs = played.envs(run.scale)
         if envs is not None:
             stack.callback(close, envs)
@@ -167,25 +167,14 @@ def _train(run: Run, transitions: Transitions, device: torch.device, played: _Pl
         train(run, TrainingInputs(transitions, envs, device))
 
 
-def _clear(work: Path) -> None:
-    """Remove a work folder in which nothing is kept: what was refused before it was trained leaves no trace."""
-    if work.is_dir() and all(path.name in (LOCK, REPLACES) for path in work.glob("*")):
-        shutil.rmtree(work, ignore_errors=True)
+def _leave(work: Path) -> Callable[[type[BaseException] | None, BaseException | None, Any], None]:
+    """Return what clears up after a failure; after an interruption the next call has to know what it goes on with."""
 
+    def leave(kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Exception):
+            leave_nothing(work)
 
-def _empty_or_record(out: Path) -> Path:
-    """Return the folder to write to, unless something else is in it.
-
-    Raises:
-        ValueError: naming it.
-    """
-    if not out.name or os.path.isfile(out):  # noqa: PTH113  # pathlib's raises for a name that is too long
-        raise ValueError(f"{out}: not a folder a record can have; name a new one")
-    check_writable(out)
-    there = [path.name for path in out.iterdir()] if out.exists() else []
-    if not {"run.json", UNFINISHED} & set(there) and any(not name.startswith(".") for name in there):
-        raise ValueError(f"{out}: there already, and not a record; name another folder")
-    return out
+    return leave
 
 
 def _scale(seeds: Any, updates: Any, batch_size: Any, test_steps: Any, episodes: Any) -> Scale:

@@ -17,15 +17,15 @@ import torch
 
 from vgf import records
 from vgf.agents import Agent
-from vgf.support.files import locked, sha256, write_bytes
+from vgf.support.files import locked, write_bytes
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.training import critic_age
 from vgf.training.checkpoints import add_policy
 from vgf.training.clock import Clock
-from vgf.training.runs import REPLACES, Run, add_rows, joins
+from vgf.training.record_place import UNFINISHED, is_allowed, remove_record
+from vgf.training.runs import Run, add_rows, joins
 
 PUBLISHING = "publishing"  # lock of who writes a record
-UNFINISHED = ".unfinished"  # in a record's folder: which settings' record is being written
 
 
 def publish(run: Run, agent: Agent, clock: Clock) -> None:
@@ -46,26 +46,22 @@ def publish(run: Run, agent: Agent, clock: Clock) -> None:
 def make_way(run: Run) -> None:
     """Clear a record's folder of what may be replaced, and mark it as unfinished; for who holds it.
 
-    What is there without a run.json is half of a record whose process was killed here; its run has it still.
+    What is there without a run.json is half of a record whose process was killed here; its run has it still. Files
+    that no record has stay.
 
     Raises:
         ValueError: if a record of other settings is there that must not be replaced.
     """
-    folder, mark, own = run.folder, run.folder / UNFINISHED, fingerprint(run.settings)
-    record, allowed = folder / "run.json", run.work / REPLACES
-    if record.exists():
-        other = not joins(run, records.read_runs(folder))
-        if other and not (allowed.exists() and allowed.read_text(encoding="utf-8") == sha256(record)):
-            raise ValueError(
-                f"{folder}: a record with other settings was put there meanwhile; move it away and run again, which "
-                "finishes at once"
-            )
-    else:
-        other = mark.exists() and mark.read_text(encoding="utf-8") != own
-    for path in folder.iterdir() if other else ():
-        if not path.name.endswith(".lock"):
-            path.unlink(missing_ok=True)
-    write_bytes(mark, own.encode())
+    folder, allowed = run.folder, is_allowed(run.folder, run.work)
+    recorded = (folder / "run.json").exists()
+    if recorded and not allowed and not joins(run, records.read_runs(folder)):
+        raise ValueError(
+            f"{folder}: a record with other settings was put there meanwhile; move it away and run again, which "
+            "finishes at once"
+        )
+    if allowed or not recorded:
+        remove_record(folder)
+    write_bytes(folder / UNFINISHED, fingerprint(run.settings).encode())
 
 
 def _facts(run: Run, agent: Agent, clock: Clock, kinds: Sequence[records.Kind]) -> dict[str, Any]:

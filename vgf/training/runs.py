@@ -19,16 +19,14 @@ import pandas as pd
 from vgf import records
 from vgf.datasets import Task, get_dataset, get_task
 from vgf.sources import get
-from vgf.support.files import sha256, write_bytes
 from vgf.support.paths import data_folder
 from vgf.support.places import check_writable
 from vgf.support.progress import log
 from vgf.support.provenance import fingerprint
 from vgf.support.strict import recorded_fields
 from vgf.training.experiments import Experiment, Method, TaskPlan
+from vgf.training.record_place import allow, is_allowed, refuse_foreign
 from vgf.training.sizes import DatasetSource, Scale
-
-REPLACES = "replaces"  # in a work folder: the digest of the run.json that may be replaced
 
 
 @dataclass(frozen=True)
@@ -134,40 +132,54 @@ def dataset_file(task: Task, source: DatasetSource) -> Path:
     return get.remake(get_dataset(task.dataset), source.episodes, source.seed, os.cpu_count() or 1, None)
 
 
-def is_recorded(run: Run, replace: bool) -> bool:
+def is_recorded(run: Run, replace: bool, anew: bool = False) -> bool:
     """Return whether the record is there already; refuse one made with other settings, and change nothing.
 
+    Args:
+        run: whose record.
+        replace: whether one of other settings may be replaced.
+        anew: whether one of equal settings is to be replaced, too.
+
     Raises:
-        ValueError: if another record is in the way and must not be replaced.
+        ValueError: if another record is in the way and must not be replaced, or lies beside files of another kind.
     """
     entries = records.read_runs(run.folder) if (run.folder / "run.json").exists() else []
-    if any(entry["id"] == run.ident for entry in entries):
+    begun = is_allowed(run.folder, run.work)  # a replacement that was interrupted goes on
+    if any(entry["id"] == run.ident for entry in entries) and not (anew or begun):
         return True
-    if not replace and not joins(run, entries):
+    if not replace and not begun and not joins(run, entries):
         raise ValueError(
             f"{run.folder}: there already, made with other settings; move it away, or say --replace (replace=True)"
         )
+    if anew and joins(run, entries):
+        seeds = {seed for entry in entries for seed in entry["seeds"]}
+        if lost := sorted(seeds - set(run.experiment.scale.seeds)):
+            raise ValueError(
+                f"{run.folder}: to be replaced whole, but seeds {', '.join(map(str, lost))} are in it too; name them "
+                "as well, or move it away"
+            )
+    if begun or anew or not joins(run, entries):
+        refuse_foreign(run.folder)
     return False
 
 
-def is_done(run: Run, replace: bool) -> bool:
-    """Return whether the record is there already, and say so; refuse one made with other settings.
+def is_done(run: Run, replace: bool, anew: bool = False) -> bool:
+    """Return whether the record is there already, and say so; refuse what `is_recorded` refuses.
 
     One that may be replaced stays until the new one is finished. What a kill left behind of a finished run goes.
 
     Raises:
         ValueError: if another record is in the way and must not be replaced, or its place cannot be written.
     """
-    if is_recorded(run, replace):
+    if is_recorded(run, replace, anew):
         log(f"{run.folder}: there already, made with these settings; remove it to run again")
         shutil.rmtree(run.work, ignore_errors=True)
         return True
     check_writable(run.folder)
     if not os.path.isdir(run.work):  # noqa: PTH112  # pathlib's raises for a name that is too long
         check_writable(run.work)
-    record = run.folder / "run.json"
-    if record.exists() and not joins(run, records.read_runs(run.folder)):
-        write_bytes(run.work / REPLACES, sha256(record).encode())
+    if (run.folder / "run.json").exists() and (anew or not joins(run, records.read_runs(run.folder))):
+        allow(run.folder, run.work)
     return False
 
 

@@ -24,7 +24,8 @@ from vgf.agents import Agent
 from vgf.support.files import locked
 from vgf.training import critic_age
 from vgf.training.checkpoints import add_policy, join_seeds, load_agent, one_seed
-from vgf.training.publishing import PUBLISHING, UNFINISHED, make_way
+from vgf.training.publishing import PUBLISHING, make_way
+from vgf.training.record_place import UNFINISHED
 from vgf.training.runs import Run, add_rows, is_recorded
 
 PREFIX = "group"  # of the folders of groups: group0..2,5 and group0..2,5.work
