@@ -198,6 +198,15 @@ def test_evaluate_command_reads_a_record(toy: Path, monkeypatch: pytest.MonkeyPa
     assert cli.main(["evaluate", str(folder), "--steps", "0", "3", "--episodes", "2", "--json"]) == 0
     table = json.loads(capsys.readouterr().out)
     assert [row["test_steps"] for row in table] == [0, 3]
+    monkeypatch.setattr(evaluate_command, "make_envs", None)  # none is made for what has no meaning
+    for words, told in (
+        (("--episodes", "0"), "--episodes must be an integer >= 1, got 0"),
+        (("--episodes", "-3"), "--episodes must be an integer >= 1, got -3"),
+        (("--steps",), "--steps names no budget; give one or more, for instance --steps 0 3, or leave it out"),
+        (("--steps", "0", "-1"), "--steps must be integers >= 0, one is -1"),
+    ):
+        assert cli.main(["evaluate", str(folder), *words]) == 2
+        assert capsys.readouterr().err == f"vgf: {told}\n"
     shutil.rmtree(folder)
     assert cli.main(["evaluate", str(folder)]) == 2
     assert "no policy at" in capsys.readouterr().err

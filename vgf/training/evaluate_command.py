@@ -8,6 +8,7 @@ import tyro
 
 from vgf.datasets import get_task
 from vgf.support.errors import DataError
+from vgf.support.given import whole, wholes
 from vgf.training.checkpoints import load_agent
 from vgf.training.device import choose_device
 from vgf.training.evaluate import close, evaluate, make_envs
@@ -32,6 +33,9 @@ def evaluate_command(
         starts: what it is for, which decides where episodes start: what is reported is not what settings are chosen by.
         json: print a JSON list of rows instead of a table.
     """
+    episodes, steps = whole("--episodes", episodes, 1), wholes("--steps", steps, 0)
+    if not steps:
+        raise ValueError("--steps names no budget; give one or more, for instance --steps 0 3, or leave it out")
     agent, task_name = load_agent(record, choose_device(device))
     try:
         task = get_task(task_name)
