@@ -342,6 +342,16 @@ def test_everything_shown_here_is_what_the_records_here_give(capsys: pytest.Capt
     assert status == 0, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [(), ("--check",)])
+@pytest.mark.parametrize(("name", "told"), [("empty", "no records in it"), ("missing", "no such folder")])
+def test_a_folder_without_records_is_one_line_and_exit_2(
+    words: tuple[str, ...], name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    line = f"vgf: {tmp_path / name}: {told}; `vgf train` makes records, and --results names their folder\n"
+    assert run(capsys, tmp_path / name, *words) == (2, "", line)
+
+
 @pytest.mark.parametrize("words", [("nothing",), ("both.paper",), ("--check", "nothing")])
 def test_a_study_without_records_is_one_line_and_exit_2(
     words: tuple[str, ...], results: Path, capsys: pytest.CaptureFixture[str]

@@ -127,6 +127,9 @@ def tables_command(
     """
     root, shown = results or records.results_folder(), tables or data_folder() / "tables"
     studies = present(root, study)
+    if not studies and (results is not None or not check_all):  # a clone without records has nothing to check
+        told = "no records in it" if root.is_dir() else "no such folder"
+        raise ValueError(f"{root}: {told}; `vgf train` makes records, and --results names their folder")
     if check_all:
         found = list(check(studies, root, shown, chapters or project_folder() / "notebooks"))
         if not study:
