@@ -52,7 +52,7 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
             f"tasks.{TASK}.dataset.quick has no 'sed'; nearest: seed",
         ),
         (change("tasks/cube-single-play-task2", {}), "tasks: two names mean the task"),
-        (change("scales/quick/reference_updates", -1), "reference_updates must be >= 0, got -1"),
+        (change("scales/quick/reference_updates", -1), "scales.quick.reference_updates must be >= 0, got -1"),
         (
             change("methods/mine/pretrain", 10),
             "methods.mine: the reference alone takes 10 of 10 updates (pretrain), so no critic would be trained",
@@ -71,13 +71,18 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
         (change("methods/mine/stepsize", 1.0), "methods.mine has no 'stepsize'; nearest: step_size"),
         (change("methods/mine/step_size", "big"), "methods.mine.step_size must be a number, got 'big'"),
         (change("methods/mine/particles", 2.5), "methods.mine.particles must be a whole number, got 2.5"),
-        (change("methods/mine/temperature", 0), "temperature must be a finite number > 0, got 0.0"),
+        (change("methods/mine/temperature", 0), "methods.mine.temperature must be a finite number > 0, got 0.0"),
+        (change("methods/mine/step_size", -0.1), "methods.mine.step_size must be a finite number >= 0, got -0.1"),
+        (change("methods/mine/particles", 0), "methods.mine.particles must be > 0, got 0"),
+        (change("methods/mine/train_steps", -1), "methods.mine.train_steps must be an integer >= 0, got -1"),
+        (change("methods/mine/hidden", []), "methods.mine"),
+        (change("methods/mine/updates", 0), "methods.mine.updates must be >= 1, got 0"),
         (change("scales/quick/agent/hiden", [8]), "agent has no 'hiden'; nearest: hidden"),
         (change("scales/quick/updates", None), "scales.quick.updates is missing"),
-        (change("scales/quick/updates", 0), "updates must be >= 1, got 0"),
-        (change("scales/quick/seeds", [1, 1]), "seeds must be distinct integers >= 0"),
-        (change("scales/quick/episodes_at_once", 3), "episodes_at_once must divide episodes 2, got 3"),
-        (change("scales/quick/checkpoint_every", 3), "checkpoint_every must be a multiple of log_every 2"),
+        (change("scales/quick/updates", 0), "scales.quick.updates must be >= 1, got 0"),
+        (change("scales/quick/seeds", [1, 1]), "scales.quick.seeds must be distinct integers >= 0"),
+        (change("scales/quick/episodes_at_once", 3), "scales.quick.episodes_at_once must divide episodes 2, got 3"),
+        (change("scales/quick/checkpoint_every", 3), "scales.quick.checkpoint_every must be a multiple of log_every 2"),
         (change("scales/quick/dataset", "here"), "scales.quick.dataset must be a mapping, got str"),
         (change("scales/huge", {}), "scales has no 'huge'; one of: quick, cpu, paper"),
         (change("methods", []), "methods must be a mapping, got list"),
@@ -91,11 +96,16 @@ def change(path: str, value: Any, *more: Any) -> Callable[[dict[str, Any]], None
             for name, to, unit, message in (
                 ("a/b", "goal", 1.0, f"tasks.{TASK}.signals: 'a/b' is no name"),
                 ("return", "goal", 1.0, f"tasks.{TASK}.signals.return: a record has a column of that name"),
-                ("x", "gaol", 1.0, "a signal's to must be goal or columns such as [0, 1], got 'gaol'"),
-                ("x", [0, 1], 1.0, "a signal needs dimensions, and as many in to"),
+                (
+                    "x",
+                    "gaol",
+                    1.0,
+                    f"tasks.{TASK}.signals.x: a signal's to must be goal or columns such as [0, 1], got 'gaol'",
+                ),
+                ("x", [0, 1], 1.0, f"tasks.{TASK}.signals.x: a signal needs dimensions, and as many in to"),
                 ("x", [99], 1.0, f"tasks.{TASK}.signals.x: there is no column 99; the observation has 0 to 27"),
                 ("x", [-1], 1.0, f"tasks.{TASK}.signals.x: there is no column -1"),
-                ("x", "goal", 0.0, "a signal's unit must be a finite number > 0, got 0.0"),
+                ("x", "goal", 0.0, f"tasks.{TASK}.signals.x: a signal's unit must be a finite number > 0, got 0.0"),
             )
         ],
     ],
@@ -143,6 +153,15 @@ def test_files_that_are_not_yaml_and_unknown_tasks_are_refused(
     (tmp_path / "x.yaml").write_text("a: [1,")
     assert cli.main(["train", str(tmp_path / "x.yaml")]) == 2
     assert "not YAML" in capsys.readouterr().err
+    (tmp_path / "x.yaml").write_text("about: a", encoding="utf-16")
+    (tmp_path / "mine.npz").write_bytes(b"PK\x03\x04\xff\xfe")
+    for command in ("train", "estimate"):
+        for path in (tmp_path / "x.yaml", tmp_path / "mine.npz"):
+            assert cli.main([command, str(path)]) == 2
+            assert capsys.readouterr().err == (
+                f"vgf: {path}: not a text in UTF-8, and so no YAML; save an experiment in UTF-8, and give data of "
+                "your own to vgf.fit\n"
+            )
     assert cli.main(["train", str(write(tmp_path, tasks={"cube-singel-play": {}}))]) == 2
     assert "unknown task 'cube-singel-play'" in capsys.readouterr().err
 

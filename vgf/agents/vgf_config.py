@@ -18,6 +18,7 @@ from vgf.agents.base import Precision
 from vgf.agents.cloning import Cloning
 from vgf.flow import Budget
 from vgf.support.config import check_config
+from vgf.support.given import whole
 
 Aggregate = Literal["mean", "min"]
 CRITIC_METRICS = (
@@ -94,7 +95,7 @@ class VGFConfig:
             raise ValueError(f"bank must be 0, or >= particles with a reference trained first, got {self.bank}")
         if self.step_unit == "sigma" and not self.pretrain:
             raise ValueError("step_unit sigma is the spread of a reference trained first: give pretrain, or absolute")
-        self.budget(self.train_steps)
+        self.budget(whole("train_steps", self.train_steps, 0))
 
     @property
     def cloning(self) -> Cloning | None:

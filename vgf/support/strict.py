@@ -10,6 +10,8 @@ import difflib
 import re
 import types
 import typing
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
 from typing import Any, Literal
 
@@ -35,7 +37,27 @@ def build(kind: Any, row: Any, where: str) -> Any:
     for f in fields(kind):
         if f.name not in table and f.default is MISSING and f.default_factory is MISSING:
             raise ValueError(f"{where}.{f.name} is missing")
-    return kind(**{key: convert(value, hints[key], f"{where}.{key}") for key, value in table.items()})
+    values = {key: convert(value, hints[key], f"{where}.{key}") for key, value in table.items()}
+    with placed(hints, where):
+        return kind(**values)
+
+
+@contextmanager
+def placed(fields: Container[str], where: str) -> Iterator[None]:
+    """Put the place in a file before what a dataclass says of its values: it knows their names, not where they stand.
+
+    Args:
+        fields: names; a message that begins with one goes on from the place with a point.
+        where: the place.
+
+    Raises:
+        ValueError: the one that is raised within, with the place.
+    """
+    try:
+        yield
+    except ValueError as error:
+        is_named = str(error).partition(" ")[0] in fields
+        raise ValueError(f"{where}{'.' if is_named else ': '}{error}") from None
 
 
 def convert(value: Any, hint: Any, where: str) -> Any:

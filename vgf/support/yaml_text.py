@@ -63,13 +63,27 @@ def read_yaml_file(path: Path) -> Any:
         ValueError: naming the file, where it is missing or no YAML.
     """
     try:
-        return read_yaml(path.read_text(encoding="utf-8"))
+        return read_yaml(text_of(path))
     except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"{path}: {not_there(path)}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())[:120]})") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def text_of(path: Path) -> str:
+    """Return the text of an experiment file.
+
+    Raises:
+        ValueError: where it is no UTF-8, such as a file of arrays.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(
+            "not a text in UTF-8, and so no YAML; save an experiment in UTF-8, and give data of your own to vgf.fit"
+        ) from None
 
 
 def not_there(path: Path) -> str:

@@ -22,8 +22,8 @@ from vgf.agents import AGENTS, CONFIGS
 from vgf.datasets import get_task
 from vgf.datasets.task_names import rows_of
 from vgf.support.scales import SCALES
-from vgf.support.strict import build, convert, known, mapping
-from vgf.support.yaml_text import not_there, read_yaml
+from vgf.support.strict import build, convert, known, mapping, placed
+from vgf.support.yaml_text import not_there, read_yaml, text_of
 from vgf.training.sizes import DatasetSource, Scale, Signal, named, read_signals
 
 NO_DATASET = DatasetSource(seed=-1)  # of a task that the scale does not run and for which it names none
@@ -108,7 +108,7 @@ def read_experiment(path: Path, scale: str = "quick") -> Experiment:
     try:
         if not path.is_file():
             raise ValueError(not_there(path))
-        table = mapping(read_yaml(path.read_text(encoding="utf-8")), "the file")
+        table = mapping(read_yaml(text_of(path)), "the file")
         known(table, ("about", "tasks", "methods", "scales"), "the file")
         for key in ("about", "tasks", "methods", "scales"):
             if table.get(key) in (None, {}):
@@ -195,7 +195,9 @@ def _methods(
             given["pretrain"] = sizes.reference_updates
         chosen = {key: value for key, value in given.items() if key in hints} | own
         values = {key: convert(value, hints[key], f"methods.{name}.{key}") for key, value in chosen.items()}
-        methods.append(Method(name, agent, replace(config, **values), updates))
+        with placed(hints, f"methods.{name}"):
+            config = replace(config, **values)
+        methods.append(Method(name, agent, config, updates))
         check_critic(f"methods.{name}", methods[-1].config, (updates or sizes.updates) + sizes.reference_updates)
         if sizes.online is not None:
             _check_online(methods[-1])
@@ -209,7 +211,8 @@ def _own_updates(name: str, value: Any, sizes: Scale) -> int | None:
     if value is None:
         return None
     own: int = convert(value, int, f"methods.{name}.updates")
-    replace(sizes, updates=own)  # refused where it has no meaning
+    with placed(("updates",), f"methods.{name}"):
+        replace(sizes, updates=own)  # refused where it has no meaning
     return own if own != sizes.updates else None
 
 
