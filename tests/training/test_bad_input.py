@@ -85,7 +85,7 @@ def test_a_checkpoint_of_another_method_is_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "_served_until", lambda *_: None)  # both train a reference of their own
+    monkeypatch.setattr(loop, "served_until", lambda *_: None)  # both train a reference of their own
     for agent in (BC, VGF):  # both are interrupted, and leave a checkpoint
         monkeypatch.setattr(agent, "update_many", interrupted(agent.update_many))
     path, runs = str(write(toy)), toy / "data" / "cache" / "runs"
@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_update_and_the_last_good_check
         patch.setattr(VGF, "update_many", sick)
         line = refused([path, "--method", "mine"], capsys)
     last = "the last good checkpoint is that of update 4"
-    assert line == f"vgf: mine on {TASK}: critic/loss is not finite at update 7; {last}"
+    assert line == f"vgf: mine on {TASK}: critic/loss is not finite at update 7; {last}; {loop.REMEDY}"
     folder = toy / "data" / "results" / "study.quick" / TASK / "mine"
     assert not folder.exists()
     assert cli.main(["train", path, "--method", "mine"]) == 0  # what made it sick is gone: it goes on from there
@@ -156,7 +156,7 @@ def test_weights_that_are_not_finite_are_never_checkpointed(
     monkeypatch.setattr(VGF, "update_many", sick)
     line = refused([str(write(toy)), "--method", "mine"], capsys)
     assert "critic/" in line
-    assert line.endswith("is not finite after update 8; the last good checkpoint is that of update 4")
+    assert line.endswith("is not finite after update 8; the last good checkpoint is that of update 4; " + loop.REMEDY)
 
 
 def test_cuda_that_is_not_there_is_refused(

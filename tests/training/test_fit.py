@@ -278,8 +278,10 @@ def test_evaluate_says_that_a_policy_was_trained_on_own_data(
 
 def test_data_that_make_the_loss_overflow_are_named(tmp_path: Path, flights: dict[str, np.ndarray]) -> None:
     huge = flights | {"rewards": np.full(78, 1e38)}
-    with pytest.raises(ValueError, match=r"^vgf on mine: critic/loss is not finite at update 1"):
+    with pytest.raises(ValueError, match=r"^vgf on mine: critic/loss is not finite at update 1") as told:
         vgf.fit(huge, tmp_path / "mine", SMALL, **SIZES)
+    assert str(told.value).endswith("; give a smaller learning_rate, or scale rewards and observations to about 1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_transitions_are_taken_as_they_are(tmp_path: Path, flights: dict[str, np.ndarray]) -> None:

@@ -38,7 +38,9 @@ from vgf.support.progress import Progress, log
 from vgf.support.provenance import code_provenance, fingerprint
 from vgf.training.batches import PURPOSE, draw_rows, next_count
 from vgf.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from vgf.training.clock import Clock
 from vgf.training.metrics import check_finite
+from vgf.training.sizes import Scale
 
 LOSS = "reference/loss"
 OWN = ("reference/", "adam.reference/", "stream.reference")  # of an agent's state: what its reference has in it
@@ -196,6 +198,25 @@ class _Training:
         check_finite(state, self.agent.updates)
         facts = {"seconds": round(self.seconds, 3), "made": code_provenance()}
         save_checkpoint(folder, self.agent.updates, state, facts)
+
+
+def served_until(cache: Path | None, agent: Agent, scale: Scale, clock: Clock, stop_at: int | None) -> int | None:
+    """Return the update up to which a reference that is kept stands in for training one, None where it does not.
+
+    Args:
+        cache: where references are kept, if anywhere.
+        agent: which may train one alone.
+        scale: sizes of the run.
+        clock: of the run; a run that trained its own goes on as it began.
+        stop_at: an update at which the run is to be left (tests).
+    """
+    cloning, done = agent.cloning, agent.updates
+    if cache is None or cloning is None or (done and clock.served is None):
+        return None
+    age = min(cloning.until, scale.updates)
+    if cloning.until > scale.updates:  # an agent that is nothing but its reference is evaluated meanwhile
+        age = min(age, done - done % scale.evaluate_every + scale.evaluate_every)
+    return None if done >= age or (stop_at is not None and done < stop_at < age) else age
 
 
 def _clone(kept: Checkpoint, place: Path, spent: float) -> Clone:

@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from torch import Tensor
 
-from vgf.agents import AGENTS, VGF, Agent, Reported
+from vgf.agents import AGENTS, VGF, Reported
 from vgf.agents.hardware import bfloat16_speedup
 from vgf.networks import SeedStreams
 from vgf.support.places import check_writable
 from vgf.support.progress import Progress, log
 from vgf.training.batches import PURPOSE, counted, draw_rows, next_count
-from vgf.training.checkpoints import KEPT, Checkpoint, load_checkpoint, save_checkpoint
+from vgf.training.checkpoints import KEPT, Checkpoint, load_checkpoint
 from vgf.training.choices import rank
 from vgf.training.clock import Clock
-from vgf.training.clones import clone
+from vgf.training.clones import clone, served_until
 from vgf.training.evaluate import evaluate
 from vgf.training.inputs import TrainingInputs, check_fit
-from vgf.training.metrics import MetricWindow, NotFinite, check_finite
+from vgf.training.metrics import MetricWindow, NotFinite
 from vgf.training.monitor import Monitor
 from vgf.training.online import FineTuning
 from vgf.training.publishing import publish
+from vgf.training.record_place import leave_nothing
 from vgf.training.runs import Run, append
-from vgf.training.sizes import Scale
+from vgf.training.saving import Saver
 
 
 def train(run: Run, inputs: TrainingInputs, monitor: Monitor | None = None, stop_at: int | None = None) -> bool:
@@ -48,16 +48,18 @@ def train(run: Run, inputs: TrainingInputs, monitor: Monitor | None = None, stop
 
     Raises:
         ValueError: if data and environment do not fit each other, or a metric or a weight becomes NaN or infinite; the
-            checkpoints of before stay.
+            checkpoints of before stay, and without one nothing does.
     """
     try:
         return _Training(run, inputs, monitor or Monitor(run)).execute(stop_at)
     except NotFinite as error:
         last = load_checkpoint(run.work)
         kept = f"the last good checkpoint is that of update {last.update}" if last else "there is no checkpoint yet"
-        raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}") from None
+        leave_nothing(run.work)
+        raise ValueError(f"{run.method.name} on {run.plan.name}: {error}; {kept}; {REMEDY}") from None
 
 
+REMEDY = "give a smaller learning_rate, or scale rewards and observations to about 1"
 STATES = 3  # of a checkpoint's numbers are the weights and Adam's two moments
 SLOWER = 0.9  # warn if bfloat16 runs below this share of float32's speed; smaller differences are timing noise
 
@@ -75,7 +77,7 @@ class _Training:
         check_writable(run.work, (KEPT + 1) * STATES * weights)
         self.agent.cache = inputs.cache
         self.batches, self.clock = SeedStreams(seeds, PURPOSE, inputs.device), Clock()
-        self.window, self.rows = MetricWindow(), list[pd.DataFrame]()
+        self.window, self.rows, self.saver = MetricWindow(), list[pd.DataFrame](), Saver(run)
         self.at_once = 1  # updates of one call; grows with what they take
         self.online: FineTuning | None = None
         if self.scale.online is not None:
@@ -97,10 +99,11 @@ class _Training:
         if agent.updates == 0:
             self._evaluate(scale.test_steps[:1])
         self.clock.start()
-        with Progress(f"train {self.run.method.name}", stages[-1], "update", done=agent.updates) as progress:
+        told = f"train {self.run.method.name}"
+        with self.saver.on_interruption(), Progress(told, stages[-1], "update", done=agent.updates) as progress:
             while agent.updates < stages[-1]:
                 before = agent.updates
-                if (age := _served_until(self.inputs.cache, agent, scale, self.clock, stop_at)) is None:
+                if (age := served_until(self.inputs.cache, agent, scale, self.clock, stop_at)) is None:
                     for reported in counted(agent, before, self._update(stop_at)):
                         self.window.add(reported)
                 else:
@@ -111,8 +114,8 @@ class _Training:
                     self._log()
                 if stage or (done > alone and done % scale.evaluate_every == 0):
                     self._evaluate(scale.test_steps)
-                if stage or done % scale.checkpoint_every == 0:
-                    self._checkpoint()
+                if stage or done % scale.log_every == 0:
+                    self._checkpoint(stage or done % scale.checkpoint_every == 0)
                 if done == stop_at:
                     return False
         publish(self.run, agent, self.clock)
@@ -194,17 +197,18 @@ class _Training:
             append(run, pd.concat(ranked).assign(update=agent.updates), "ranking")
             self.clock.stop("ranking")
 
-    def _checkpoint(self) -> None:
-        """Write what there is, the rows first: a row that is there twice is kept once."""
-        if self.online is not None:
+    def _checkpoint(self, is_due: bool) -> None:
+        """Write a logged update where that is due, by the sizes or by the clock; keep it for an interruption else."""
+        acts = self.online is not None and self.agent.updates >= self.scale.updates
+        if acts and not is_due:  # a checkpoint breaks off the episodes under way, which is part of the numbers
+            return
+        if self.online is not None and is_due:
             self.online.restart()
-        state = self._state()
-        check_finite(state, self.agent.updates)
-        append(self.run, pd.concat(self.rows), "curve")
-        self.clock.stop("training")
-        facts = {"clock": self.clock.facts(), "method": self.run.method.name, "ident": self.run.ident}
-        save_checkpoint(self.run.work, self.agent.updates, state, facts)
-        self.rows.clear()
+        if is_due or self.saver.is_late():
+            self.saver.save(self.agent.updates, self._state(), self.clock, self.rows)
+            self.rows.clear()
+        else:
+            self.saver.keep(self.agent.updates, self._state(), self.clock, self.rows)
 
     def _state(self) -> dict[str, Tensor]:
         """Return everything the next update depends on."""
@@ -227,22 +231,3 @@ class _Training:
             self.online.set_state(checkpoint.tensors)
         self.clock = Clock(checkpoint.facts["clock"])
         log(f"train {self.run.method.name}: goes on from update {self.agent.updates}")
-
-
-def _served_until(cache: Path | None, agent: Agent, scale: Scale, clock: Clock, stop_at: int | None) -> int | None:
-    """Return the update up to which a reference that is kept stands in for training one, None where it does not.
-
-    Args:
-        cache: where references are kept, if anywhere.
-        agent: which may train one alone.
-        scale: sizes of the run.
-        clock: of the run; a run that trained its own goes on as it began.
-        stop_at: an update at which the run is to be left (tests).
-    """
-    cloning, done = agent.cloning, agent.updates
-    if cache is None or cloning is None or (done and clock.served is None):
-        return None
-    age = min(cloning.until, scale.updates)
-    if cloning.until > scale.updates:  # an agent that is nothing but its reference is evaluated meanwhile
-        age = min(age, done - done % scale.evaluate_every + scale.evaluate_every)
-    return None if done >= age or (stop_at is not None and done < stop_at < age) else age
