@@ -19,8 +19,9 @@ from typing import Literal, NamedTuple, TypedDict, Unpack, overload
 import torch
 from torch import Tensor
 
-from vgf import kernels
-from vgf.kernels import Bandwidth, as_sigma, kernel_sums, median_bandwidth
+from vgf import checks
+from vgf.checks import Bandwidth, shown
+from vgf.kernels import as_sigma, kernel_sums, median_bandwidth
 
 ScoreFn = Callable[[Tensor], Tensor]
 ADAM_BETAS = (0.9, 0.999)
@@ -45,15 +46,15 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Refuse a budget that has no meaning."""
-        steps, size = kernels.as_count(self.steps), kernels.as_real(self.step_size)
+        steps, size = checks.as_count(self.steps), checks.as_real(self.step_size)
         if steps < 0:
-            raise ValueError(f"steps must be an integer >= 0, got {self.steps!r}")
+            raise ValueError(f"steps must be an integer >= 0, got {shown(self.steps)}")
         if not (math.isfinite(size) and size >= 0):
-            raise ValueError(f"step_size must be a finite number >= 0, got {self.step_size!r}")
-        kernels.check_temperature(self.temperature)
+            raise ValueError(f"step_size must be a finite number >= 0, got {shown(self.step_size)}")
+        checks.check_temperature(self.temperature)
         vars(self).update(steps=steps, step_size=size, temperature=float(self.temperature))  # Python's own types
         if self.optimizer not in ("none", "adam"):
-            raise ValueError(f"optimizer must be 'none' or 'adam', got {self.optimizer!r}")
+            raise ValueError(f"optimizer must be 'none' or 'adam', got {shown(self.optimizer)}")
 
 
 class SteinTerms(NamedTuple):
@@ -105,10 +106,10 @@ def stein_direction(
     Raises:
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
-    kernels.check_particles(particles)
-    kernels.check_score(score, particles)
-    kernels.check_temperature(temperature)
-    kernels.check_bandwidth(bandwidth, like=particles)
+    checks.check_particles(particles)
+    checks.check_score(score, particles)
+    checks.check_temperature(temperature)
+    checks.check_bandwidth(bandwidth, like=particles)
     return stein_terms(particles, score, temperature, bandwidth, repulsion).direction
 
 
@@ -182,7 +183,7 @@ def transport(
         repulsion: whether particles repel each other.
         bounds: (low, high) of the action box every step is projected onto, or None for all of space.
         trace: return the whole `Trajectory` instead of the final particles.
-        validate: check every score's shape, and that all numbers are finite; the device is waited for at each step.
+        validate: check each score's shape, and that it and the particles are finite; each step waits for the device.
 
     Returns:
         Final particles [..., N, d], or a `Trajectory` when `trace` is true.
@@ -191,23 +192,24 @@ def transport(
         ValueError: naming the argument that is empty, misshapen, not finite or out of range.
     """
     if not (callable(score_fn) and isinstance(budget, Budget)):
-        raise ValueError(f"score_fn must be a function and budget a Budget(3, 0.1) or so, got {score_fn!r}, {budget!r}")
-    kernels.check_particles(particles, values=validate)
-    kernels.check_bandwidth(bandwidth, values=validate, like=particles)
-    bounds = kernels.checked_bounds(bounds)
+        given = f"{shown(score_fn)}, {shown(budget)}"
+        raise ValueError(f"score_fn must be a function and budget a Budget(3, 0.1) or so, got {given}")
+    checks.check_particles(particles, values=validate)
+    checks.check_bandwidth(bandwidth, values=validate, like=particles)
+    bounds = checks.checked_bounds(bounds)
     state = FlowState(particles, torch.zeros_like(particles), torch.zeros_like(particles), 0)
     path, steps = [particles], list[tuple[Tensor, Tensor, Tensor]]()
     for _ in range(budget.steps):
         score = score_fn(state.particles)
         if validate:
-            kernels.check_score(score, state.particles, name="score_fn")
+            checks.check_score(score, state.particles, name="score_fn")
         terms = stein_terms(state.particles, score, budget.temperature, bandwidth, repulsion)
         state = flow_step(state, terms.direction, budget, bounds)
+        if validate:  # else the next score would be blamed
+            checks.check_moved(state.particles, state.step)
         if trace:
             path.append(state.particles)
             steps.append((score, terms.direction, terms.bandwidth))
-    if validate and budget.steps:  # a score that is finite may still be too large for the step
-        kernels.check_particles(state.particles, name="particles after the last step")
     if not trace:
         return state.particles
     none = torch.stack(path)[:0]
@@ -219,7 +221,7 @@ def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
     """Turn Q(a): [..., N, d] to [..., N] into its gradient in a, [..., N, d], by autograd.
 
     The gradient is detached: the flow is not differentiated through the critic. It is a ValueError in inference mode,
-    and for a critic that gives no tensor or does not depend on the particles.
+    or if the critic does not give one value for each particle or does not depend on them.
     """
 
     def score_fn(particles: Tensor) -> Tensor:
@@ -227,7 +229,7 @@ def value_gradient(value_fn: Callable[[Tensor], Tensor]) -> ScoreFn:
             raise ValueError("a value gradient needs autograd: leave torch.inference_mode(); torch.no_grad() will do")
         with torch.enable_grad():
             leaf = particles.detach().requires_grad_(True)
-            kernels.check_tensors(**{"what value_fn gives": (values := value_fn(leaf))})
+            checks.check_values("what value_fn gives", values := value_fn(leaf), leaf)
             found = values.requires_grad and torch.autograd.grad(values.sum(), leaf, allow_unused=True)[0]
         if not isinstance(found, Tensor):
             raise ValueError("value_fn does not depend on the particles; leave out detach() and no_grad() in it")
@@ -240,10 +242,9 @@ def best_of(particles: Tensor, values: Tensor) -> Tensor:
     """Return the particle of highest value in each set: [..., N, d] and [..., N] to [..., d]; NaN counts as lowest.
 
     Raises:
-        ValueError: if one is no tensor, or the values' shape is not that of the particles without its last axis.
+        ValueError: if one is no tensor, there is no particle, or values are not [..., N].
     """
-    kernels.check_tensors(particles=particles, values=values)
-    if values.shape != (wanted := particles.shape[:-1]):
-        raise ValueError(f"values must be {tuple(wanted)}, one for each particle, got {tuple(values.shape)}")
+    checks.check_sets(particles)
+    checks.check_values("values", values, particles)
     index = values.nan_to_num(nan=-math.inf).argmax(-1)[..., None, None]
     return particles.gather(-2, index.expand(*particles.shape[:-2], 1, particles.shape[-1])).squeeze(-2)

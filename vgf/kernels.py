@@ -7,14 +7,12 @@ worked through in chunks, and large ones take one fused attention call, in memor
 from __future__ import annotations
 
 import math
-import operator
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Bandwidth = float | Tensor | Literal["median"]
+from vgf.checks import check_pair, check_sets, check_sigma
 
 DENSE_ELEMENTS = 2**24  # the most coordinates of pairwise differences held at once: 64 MB in float32, and their squares
 FUSED_LEAST = 256  # smaller sets gain nothing from attention
@@ -23,12 +21,18 @@ MEDIAN_LEAST = 64  # particle sets up to this size always get their exact median
 
 
 def rbf_kernel(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
-    """Return k(x_i, y_j) = exp(-|x_i - y_j|^2 / 2 sigma^2): [..., N, d] and [..., M, d] to [..., N, M]."""
+    """Return k(x_i, y_j) = exp(-|x_i - y_j|^2 / 2 sigma^2): [..., N, d] and [..., M, d] to [..., N, M].
+
+    Raises:
+        ValueError: if a set is no tensor, the last axes differ or the bandwidth is no number > 0 and no tensor.
+    """
+    check_sigma(bandwidth, values=False)
     return torch.exp(-squared_distances(x, y) / (2 * bandwidth**2))
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """Return |x_i - y_j|^2 from the differences themselves (exact zeros for equal rows): [..., N, M]."""
+    check_pair(x, y)
     return (x.unsqueeze(-2) - y.unsqueeze(-3)).square().sum(-1)
 
 
@@ -46,7 +50,11 @@ def median_bandwidth(particles: Tensor) -> Tensor:
 
     Returns:
         sigma, [..., 1, 1].
+
+    Raises:
+        ValueError: if there are no particles.
     """
+    check_sets(particles)
     n = particles.shape[-2]
     most = max(MEDIAN_LEAST, math.isqrt(DENSE_ELEMENTS))
     x = particles.detach()[..., :: -(-n // most), :]
@@ -163,88 +171,3 @@ def as_sigma(bandwidth: float | Tensor, particles: Tensor) -> Tensor:
     # a number is filled in on the device: a copy of it from the host would wait
     sigma = bandwidth.to(particles) if isinstance(bandwidth, Tensor) else particles.new_full((), bandwidth)
     return sigma.reshape(1, 1).expand(*particles.shape[:-2], 1, 1) if sigma.numel() == 1 else sigma
-
-
-def check_bandwidth(bandwidth: Bandwidth, values: bool = True, like: Tensor | None = None) -> None:
-    """Refuse a bandwidth that is not "median", a number > 0 or a tensor [..., 1, 1], at most one a set of `like`."""
-    if isinstance(bandwidth, str):
-        if bandwidth != "median":
-            raise ValueError(f"bandwidth must be 'median' or a number > 0, got {bandwidth!r}")
-    elif isinstance(bandwidth, Tensor):
-        if bandwidth.numel() != 1 and bandwidth.shape[-2:] != (1, 1):
-            raise ValueError(f"bandwidth must be a number or [..., 1, 1], got shape {tuple(bandwidth.shape)}")
-        if like is not None and bandwidth.numel() != 1 and not _fits(bandwidth.shape[:-2], like.shape[:-2]):
-            one = f"one a set, [{', '.join(map(str, (*like.shape[:-2], 1, 1)))}]"
-            raise ValueError(f"bandwidth must be a number or {one}, got shape {tuple(bandwidth.shape)}")
-        if values and not bool(((bandwidth > 0) & torch.isfinite(bandwidth)).all()):
-            raise ValueError("bandwidth must be finite and > 0 in every entry")
-    elif not (math.isfinite(as_real(bandwidth)) and bandwidth > 0):
-        raise ValueError(f"bandwidth must be a finite number > 0, got {bandwidth!r}")
-
-
-def _fits(own: torch.Size, sets: torch.Size) -> bool:
-    """Say whether a shape broadcasts to that of the sets and does not widen it."""
-    return len(own) <= len(sets) and all(a in (1, b) for a, b in zip(reversed(own), reversed(sets), strict=False))
-
-
-def as_count(value: Any) -> int:
-    """Return an integer of Python, numpy or torch; -1 where it is none."""
-    try:
-        return -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return -1
-
-
-def as_real(value: Any) -> float:
-    """Return a number of Python, numpy or torch as a float; NaN where it is none."""
-    try:
-        return math.nan if isinstance(value, bool | str) else float(value)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def checked_bounds(bounds: Any) -> tuple[float, float] | None:
-    """Return (low, high) as numbers, or None for all of space; ValueError where low < high does not hold."""
-    if bounds is None:
-        return None
-    ends = [as_real(end) for end in bounds] if hasattr(bounds, "__len__") else []
-    if len(ends) != 2 or not ends[0] < ends[1]:
-        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r}")
-    return ends[0], ends[1]
-
-
-def check_tensors(**given: Any) -> None:
-    """Refuse what is no tensor; ValueError by its name."""
-    for name, value in given.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one")
-
-
-def check_particles(particles: Any, values: bool = True, name: str = "particles") -> None:
-    """Refuse particles that are no tensor [..., N, d] of float32 or float64, or, with `values`, not finite."""
-    check_tensors(particles=particles)
-    if particles.ndim < 2 or particles.shape[-2] == 0 or particles.shape[-1] == 0:
-        raise ValueError(f"particles must be [..., N, d] with N >= 1 and d >= 1, got shape {tuple(particles.shape)}")
-    if particles.dtype not in (torch.float32, torch.float64):
-        raise ValueError(
-            f"particles must be float32 or float64, got {particles.dtype}; particles.float() makes them so"
-        )
-    if values and not bool(torch.isfinite(particles).all()):
-        raise ValueError(f"{name} hold NaN or infinite values")
-
-
-def check_score(score: Tensor, particles: Tensor, name: str = "score") -> None:
-    """Refuse a score that is no tensor like the particles, or not finite; ValueError by `name`."""
-    check_tensors(**{name if name == "score" else f"what {name} gives": score})
-    if score.shape != particles.shape:
-        raise ValueError(f"{name} must have the particles' shape {tuple(particles.shape)}, got {tuple(score.shape)}")
-    if score.dtype != particles.dtype:
-        raise ValueError(f"{name} must have the particles' dtype {particles.dtype}, got {score.dtype}")
-    if not bool(torch.isfinite(score).all()):
-        raise ValueError(f"{name} holds NaN or infinite values: the critic's gradient is not finite at some particle")
-
-
-def check_temperature(temperature: float) -> None:
-    """Refuse a temperature that is not a finite number > 0."""
-    if not (math.isfinite(as_real(temperature)) and temperature > 0):
-        raise ValueError(f"temperature must be a finite number > 0, got {temperature!r}")

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vgf.checks import check_count, check_one_shape, check_pair, check_positive, check_sigma, check_tensors
 from vgf.flow import ADAM_BETAS
-from vgf.kernels import DENSE_ELEMENTS, as_count, as_real, check_bandwidth, check_tensors, rbf_kernel
+from vgf.kernels import DENSE_ELEMENTS, rbf_kernel
 
 OT_ITERATIONS = 10**8  # POT's default stops short of the optimum from about 3,000 points a side
 
@@ -40,9 +41,7 @@ def mmd2(x: Tensor, y: Tensor, bandwidth: float | Tensor) -> Tensor:
     Raises:
         ValueError: if a set is no tensor, empty or not finite, sizes do not fit, or a bandwidth is not above 0.
     """
-    if isinstance(bandwidth, str):
-        raise ValueError(f"bandwidth must be a number > 0, got {bandwidth!r}; median_bandwidth gives one")
-    check_bandwidth(bandwidth)
+    check_sigma(bandwidth)
     _check_sets(x, y, "..., ")
     x, y = (v if v.dtype == torch.float64 else v.float() for v in (x, y))  # a sum of many in float16 overflows
 
@@ -63,8 +62,8 @@ def direction_bound(temperature: float, lipschitz: float, bandwidth: float, repu
         bandwidth: sigma > 0, fixed.
         repulsion: without it the second term is absent.
     """
-    _positive(temperature=temperature, bandwidth=bandwidth)
-    _positive(zero=True, lipschitz=lipschitz)
+    check_positive(temperature=temperature, bandwidth=bandwidth)
+    check_positive(zero=True, lipschitz=lipschitz)
     return lipschitz / temperature + (1 / (bandwidth * math.sqrt(math.e)) if repulsion else 0.0)
 
 
@@ -72,8 +71,8 @@ def displacement_bound(
     steps: int, step_size: float, temperature: float, lipschitz: float, bandwidth: float, repulsion: bool = True
 ) -> float:
     """Largest distance delta = eps L B a particle of the fixed-step flow can move (xu2026vgf)."""
-    _positive(zero=True, step_size=step_size)
-    return step_size * _count(steps) * direction_bound(temperature, lipschitz, bandwidth, repulsion)
+    check_positive(zero=True, step_size=step_size)
+    return step_size * check_count(steps) * direction_bound(temperature, lipschitz, bandwidth, repulsion)
 
 
 def adam_step_bounds(steps: int) -> list[float]:
@@ -84,7 +83,7 @@ def adam_step_bounds(steps: int) -> list[float]:
     """
     beta1, beta2 = ADAM_BETAS
     bounds = []
-    for t in range(1, _count(steps) + 1):
+    for t in range(1, check_count(steps) + 1):
         w = [(1 - beta1) * beta1 ** (t - i) / (1 - beta1**t) for i in range(1, t + 1)]
         u = [(1 - beta2) * beta2 ** (t - i) / (1 - beta2**t) for i in range(1, t + 1)]
         bounds.append(math.sqrt(sum(wi * wi / ui for wi, ui in zip(w, u, strict=True))))
@@ -97,15 +96,16 @@ def displacement_bound_adam(steps: int, step_size: float, dimension: int) -> flo
     Free of critic, temperature and kernel: for this flow the budget is (L, lr) alone. In a box it speaks of particles
     that start inside; one from outside is first put on the edge.
     """
-    _positive(zero=True, step_size=step_size)
-    return step_size * math.sqrt(_count(dimension, "dimension", 1)) * sum(adam_step_bounds(steps))
+    check_positive(zero=True, step_size=step_size)
+    return step_size * math.sqrt(check_count(dimension, "dimension", 1)) * sum(adam_step_bounds(steps))
 
 
 def mmd2_from_displacement(displacement: float, bandwidth: float) -> float:
     """Bound MMD^2 <= 2 - 2 exp(-delta^2 / 2 sigma^2) for particles that moved at most delta (proved in the book)."""
-    _positive(zero=True, displacement=displacement)
-    _positive(bandwidth=bandwidth)
-    return -2 * math.expm1(-(displacement**2) / (2 * bandwidth**2))
+    check_positive(zero=True, displacement=displacement)
+    check_positive(bandwidth=bandwidth)
+    ratio = displacement / bandwidth  # and no power of it, which would raise where it is huge
+    return -2 * math.expm1(-ratio * ratio / 2)
 
 
 def mmd2_bound_paper(steps: int, step_size: float, temperature: float, lipschitz: float, bandwidth: float) -> float:
@@ -132,26 +132,13 @@ def mmd2_bound_adam(steps: int, step_size: float, dimension: int, bandwidth: flo
     return mmd2_from_displacement(displacement_bound_adam(steps, step_size, dimension), bandwidth)
 
 
-def _positive(zero: bool = False, **numbers: float) -> None:
-    """Refuse what is no number, or one not above 0, or not at least 0; ValueError by its name."""
-    for name, value in numbers.items():
-        if not (as_real(value) >= 0 if zero else as_real(value) > 0):
-            raise ValueError(f"{name} must be {'>= 0' if zero else '> 0'}, got {value!r}")
-
-
-def _count(value: int, name: str = "steps", least: int = 0) -> int:
-    """Return a count; refuse what is no integer, or too small a one; ValueError by its name."""
-    if as_count(value) < least:
-        raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
-    return as_count(value)
-
-
 def _check_sets(x: Tensor, y: Tensor, lead: str = "") -> None:
     """Refuse sets that are no tensors [N, d], with leading axes where `lead` says so, or not finite; ValueError."""
     check_tensors(x=x, y=y)
     fits = min(x.ndim, y.ndim) >= 2 and (lead or max(x.ndim, y.ndim) == 2)
     if not fits or not x.numel() or not y.numel() or x.shape[-1] != y.shape[-1]:
         raise ValueError(f"x must be [{lead}N, d] and y [{lead}M, d], got {list(x.shape)} and {list(y.shape)}")
+    check_pair(x, y)
     if not bool(x.isfinite().all() and y.isfinite().all()):
         raise ValueError("x and y must be finite")
 
@@ -178,10 +165,10 @@ def euler_spread(spread: float, steps: int) -> float:
     Raises:
         ValueError: if an argument is not above 0.
     """
-    _positive(spread=spread)
-    steps = _count(steps, least=1)
-    variance = [((steps - k) / steps) ** 2 + (k / steps * spread) ** 2 for k in range(steps + 1)]
-    lost = [(spread / steps) ** 2 / (now * after) for now, after in pairwise(variance)]
+    check_positive(spread=spread)
+    steps = check_count(steps, least=1)
+    std = [math.hypot((steps - k) / steps, k / steps * spread) for k in range(steps + 1)]  # a square may be 0 or inf
+    lost = [(spread / after / steps / now) ** 2 for now, after in pairwise(std)]
     return math.sqrt(math.prod(max(0.0, 1 - share) for share in lost))
 
 
@@ -202,11 +189,12 @@ def jko_step(current: Gaussian, target: Gaussian, step: float) -> Gaussian:
     Args:
         current: q_k.
         target: the Boltzmann distribution.
-        step: h > 0.
+        step: h > 0; a ValueError otherwise.
 
     Returns:
         q_{k+1}.
     """
+    check_positive(step=step)
     mean = (current.mean + step * target.mean / target.std**2) / (1 + step / target.std**2)
     curvature = 1 / target.std**2 + 1 / step
     pull = current.std / step
@@ -219,19 +207,22 @@ def gaussian_flow(start: Gaussian, target: Gaussian, time: float | Tensor) -> Ga
     Velocity grad log target - grad log q is affine for Gaussians, so q stays Gaussian: mean and variance relax
     to the target's like exp(-t / std^2) and its square (the law of an Ornstein-Uhlenbeck process).
     """
+    check_positive(zero=True, time=time.detach().min() if isinstance(time, Tensor) else time)
     decay = torch.exp(-time / target.std**2)
     variance = target.std**2 + decay**2 * (start.std**2 - target.std**2)
     return Gaussian(target.mean + decay * (start.mean - target.mean), variance.sqrt())
 
 
 def kl_gaussian(p: Gaussian, q: Gaussian) -> Tensor:
-    """KL(p || q) of two Gaussians with independent coordinates, in nats; a scalar."""
+    """KL(p || q) of two Gaussians with independent coordinates, in nats; a scalar. Shapes must agree."""
+    check_one_shape("[d]", p_mean=p.mean, p_std=p.std, q_mean=q.mean, q_std=q.std)
     ratio = (p.std / q.std).square()
     return (ratio + ((p.mean - q.mean) / q.std).square() - 1 - ratio.log()).sum() / 2
 
 
 def w2_gaussian(p: Gaussian, q: Gaussian) -> Tensor:
     """Wasserstein-2 distance of two Gaussians with independent coordinates; a scalar (peyre2019ot)."""
+    check_one_shape("[d]", p_mean=p.mean, p_std=p.std, q_mean=q.mean, q_std=q.std)
     return ((p.mean - q.mean).square() + (p.std - q.std).square()).sum().sqrt()
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vgf.kernels import check_temperature
+from vgf.checks import check_temperature
 
 BOX = (-1.0, 1.0)  # the action box of every toy, as in the benchmarks
 BOX_AREA = (BOX[1] - BOX[0]) ** 2

@@ -299,9 +299,22 @@ def test_a_bandwidth_is_one_a_set_and_no_more() -> None:
     assert stein_direction(draw(2, 4, 5, 2), draw(2, 4, 5, 2), 1.0, torch.ones(4, 1, 1)).shape == (2, 4, 5, 2)
 
 
-def test_a_last_step_that_leaves_the_numbers_is_told() -> None:
-    with pytest.raises(ValueError, match="particles after the last step hold NaN or infinite"):
-        transport(draw(3, 2), lambda a: torch.full_like(a, 1e300), Budget(1, 1e300), repulsion=False)
+@pytest.mark.parametrize(
+    ("particles", "budget", "options", "step"),
+    [
+        (draw(3, 2), Budget(1, 1e300, 1e-20), {"repulsion": False}, 1),  # the last step
+        (draw(3, 2).float(), Budget(200, 1e3), {"repulsion": False}, "[0-9]+"),  # one on the way
+        (draw(3, 2), Budget(2, 0.1), {"bandwidth": 1e-200}, 1),
+        (1e20 * draw(3, 2).float(), Budget(3, 0.1), {}, 1),
+    ],
+)
+def test_a_step_that_leaves_the_numbers_is_told_and_not_blamed_on_the_critic(
+    particles: Tensor, budget: Budget, options: dict[str, Any], step: int | str
+) -> None:
+    hill = flow.value_gradient(lambda a: -(a - 0.5).square().sum(-1))
+    message = f"^particles hold NaN or infinite values after step {step}, of a finite score; take a smaller step_size"
+    with pytest.raises(ValueError, match=message):
+        transport(particles, hill, budget, **options)
 
 
 def test_median_bandwidth_is_a_constant_to_autograd() -> None:

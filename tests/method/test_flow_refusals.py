@@ -98,11 +98,33 @@ def test_a_critic_without_a_gradient_is_named(critic: Any) -> None:
         transport(GOOD, value_gradient(critic), Budget(1, 0.1))
 
 
+@pytest.mark.parametrize(
+    ("critic", "got"),
+    [
+        (lambda a: torch.stack([a.sum(-1)] * 2), r"\(2, 4\)"),
+        (lambda a: a.sum(-1).expand(7, 4), r"\(7, 4\)"),
+        (lambda a: a.sum(-1, keepdim=True), r"\(4, 1\)"),
+        (lambda a: a.sum(), r"\(\)"),
+    ],
+)
+def test_a_critic_of_another_shape_is_refused_as_its_sum_would_scale_the_gradient(critic: Any, got: str) -> None:
+    """Two critics stacked would give twice the score; the line names both shapes and what to do."""
+    message = rf"^what value_fn gives must be \(4,\), one for each particle, got {got}; of an ensemble take \.mean\(0\)"
+    with pytest.raises(ValueError, match=message):
+        value_gradient(critic)(GOOD)
+
+
 @pytest.mark.parametrize(("particles", "values"), [(GOOD.numpy(), GOOD[:, 0]), (GOOD, GOOD[:, 0].numpy()), (GOOD, 1.0)])
 def test_best_of_refuses_what_is_no_tensor(particles: Any, values: Any) -> None:
     """Arrays are named, with what makes a tensor of them."""
     with pytest.raises(ValueError, match=r"^(particles|values) must be a tensor, got .*; torch\.as_tensor makes one"):
         best_of(particles, values)
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (2, 0, 3), (3,)])
+def test_best_of_needs_particles(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"^particles must be \[\.\.\., N, d\] with N >= 1"):
+        best_of(torch.zeros(shape), torch.zeros(shape[:-1]))
 
 
 def test_score_that_breaks_on_the_way_is_caught() -> None:

@@ -32,8 +32,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vgf.checks import Bandwidth
 from vgf.flow import Budget, FlowState, ScoreFn, sized_step, stein_terms, transport
-from vgf.kernels import Bandwidth
 from vgf.networks import SeedStreams
 from vgf.reference import Reference
 
