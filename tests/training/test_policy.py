@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.torch
 import torch
 
 import vgf
 from tests.helpers.toy_runs import CPU, TASK, a_run, contents, do, write
-from vgf import cli
+from vgf import cli, records
 from vgf.agents import AGENTS, CONFIGS, Dims
 from vgf.networks import SeedStreams
 from vgf.training.checkpoints import load_agent, one_seed, save_policy
@@ -72,6 +76,66 @@ def test_a_policy_acts_in_inference_mode_and_on_nothing(record: Path) -> None:
     assert np.array_equal(values, policy.values(STATES, expected))
     assert policy.act(STATES[:0], 2).shape == (0, 2)
     assert policy.values(STATES[:0], expected[:0]).shape == (0, values.shape[1])
+
+
+BIG_ENDIAN = STATES.astype(">f4")
+LOCKED = STATES.copy()
+LOCKED.flags.writeable = False
+
+
+@pytest.mark.parametrize(
+    "given",
+    [STATES[::-1][::-1], BIG_ENDIAN, LOCKED, pd.DataFrame(STATES), np.asfortranarray(STATES), np.ma.array(STATES)],
+)
+def test_any_array_of_real_numbers_is_taken_without_a_word(record: Path, given: Any) -> None:
+    policy = load_policy(record, seed=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = policy.act(given, 2, seed=0)
+    assert np.array_equal(found, policy.act(STATES, 2, seed=0))
+    assert not np.array_equal(policy.act(STATES[::-1], 2, seed=0), found)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (STATES + 1j, "observations must be real numbers"),
+        (torch.as_tensor(STATES + 1j), "observations must be real numbers"),
+        (STATES.astype(str), "observations must be real numbers"),
+        (None, "observations must be real numbers"),
+        (np.ma.masked_less(STATES, 0), "the vgf policy: observations has masked numbers"),
+        ([[0.0], [0.0, 1.0]], "the vgf policy: observations cannot be read as an array"),
+        ([1e300] * 3, "observations must be finite, in float32 too"),
+        ([1e25] * 3, "the networks overflow at these observations or actions: scale them"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_observation_is_one_line(record: Path, given: Any, message: str) -> None:
+    policy = load_policy(record, seed=3)
+    for ask in (lambda: policy.act(given), lambda: policy.values(given, np.zeros(2))):
+        with pytest.raises(ValueError, match=f"^{message}") as told:
+            ask()
+        assert "\n" not in str(told.value)
+
+
+def test_a_policy_that_has_acted_can_be_copied(record: Path) -> None:
+    policy = load_policy(record, seed=3)
+    expected = policy.act(STATES, 2, seed=0)
+    for twin in (copy.copy(policy), copy.deepcopy(policy), pickle.loads(pickle.dumps(policy))):
+        assert np.array_equal(twin.act(STATES, 2, seed=0), expected)
+    own = copy.deepcopy(policy)
+    with torch.no_grad():
+        for weight in own._agent.networks["reference"].parameters():
+            weight.zero_()
+    assert not np.array_equal(own.act(STATES, 0, seed=0), policy.act(STATES, 0, seed=0))  # it has weights of its own
+    assert np.array_equal(policy.act(STATES, 2, seed=0), expected)
+
+
+def test_a_record_is_taken_where_its_folder_is(record: Path) -> None:
+    found = records.read_record(record)
+    assert len(repr(found)) < 100 + len(str(record))
+    assert "\n" not in repr(found)
+    assert np.array_equal(load_policy(found, 3).act(STATES, seed=0), load_policy(record, 3).act(STATES, seed=0))
 
 
 def test_the_budget_is_a_number_of_steps_a_budget_or_the_trained_one(record: Path) -> None:

@@ -86,16 +86,16 @@ class Frozen:
         self.version = version
         self.dtype = low = self.asked or self.net.weights[0].dtype
         norm = low if self.mapped else self.net.weights[0].dtype
-        flat = [w.flatten(0, 1) for w in self.net.weights]
-        bias = [b.flatten(0, 2) for b in self.net.biases]
+        flat = [w.detach().flatten(0, 1) for w in self.net.weights]  # detached, as no view of a weight can be copied
+        bias = [b.detach().flatten(0, 2) for b in self.net.biases]
         self.all = Slice(
             flat[0][:, : self.state],
             bias[0].unsqueeze(1),
             flat[0][:, self.state :].to(low),
             [*(w.to(low) for w in flat[1:-1]), flat[-1]],
             [*(b.to(low) for b in bias[1:-1]), bias[-1]],
-            [g.flatten(0, 2).to(norm) for g in self.net.gains],
-            [o.flatten(0, 2).to(norm) for o in self.net.offsets],
+            [g.detach().flatten(0, 2).to(norm) for g in self.net.gains],
+            [o.detach().flatten(0, 2).to(norm) for o in self.net.offsets],
         )
 
     @torch.no_grad()

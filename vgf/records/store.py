@@ -37,7 +37,7 @@ Kind = Literal["episodes", "curve", "ranking"]  #: of rows, each in a file of it
 KEYS: Mapping[Kind, tuple[str, ...]] = {"episodes": EPISODE_KEYS, "curve": CURVE_KEYS, "ranking": RANKING_KEYS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """One method on one task, as read back.
 
@@ -56,6 +56,14 @@ class Record:
     episodes: pd.DataFrame
     curve: pd.DataFrame
     ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __fspath__(self) -> str:
+        """Return the folder: what takes a record's path takes the record."""
+        return str(self.folder)
+
+    def __repr__(self) -> str:
+        seeds = [seed for run in self.runs for seed in run.get("seeds", [])]
+        return f"Record({self.folder}, method {self.folder.name}, seeds {seeds}, {len(self.episodes)} episodes)"
 
 
 def results_folder() -> Path:

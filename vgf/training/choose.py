@@ -110,7 +110,7 @@ def _check_choices(judges: Any, rule: Any) -> None:
 
 def _policy_file(policies: Record | Path | str) -> Path:
     """Return the file of a record's policies, or the one that was named."""
-    path = policies.folder if isinstance(policies, Record) else place("policies", policies)
+    path = place("policies", policies)
     return path / POLICY if path.is_dir() else path
 
 

@@ -12,6 +12,7 @@ test time (xu2026vgf): more steps move the reference's actions further up the va
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vgf.agents import VGF, Agent
+from vgf.datasets.containers import as_array
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
 from vgf.support.given import place, shown, whole
@@ -71,7 +73,7 @@ class Policy:
 
         Raises:
             ValueError: if observations have another size or are not finite, the budget has no meaning, or it is "auto"
-                and none was chosen for this policy.
+                and none was chosen for this policy; or if the networks overflow.
         """
         agent, states = self._agent, self._rows("observations", observations, self.observation_size)
         streams = None if seed is None else SeedStreams((whole("seed", seed, 0),), "policy", agent.device)
@@ -89,8 +91,7 @@ class Policy:
             elif not isinstance(budget, Budget):
                 budget = agent.budget(whole("budget", budget))
             actions = agent.act(rows, budget, streams)
-        found: np.ndarray = actions.reshape(*states.shape[:-1], self.action_size).cpu().numpy()
-        return found
+        return _finite(actions.reshape(*states.shape[:-1], self.action_size))
 
     @property
     def chosen(self) -> BudgetReport:
@@ -158,42 +159,54 @@ class Policy:
         with torch.no_grad():
             shaped = (x.reshape(1, -1, x.shape[-1]) for x in (states, chosen))
             found = self._agent.critic(*shaped)[0].movedim(0, -1)
-        values: np.ndarray = found.reshape(*states.shape[:-1], found.shape[-1]).cpu().numpy()
-        return values
+        return _finite(found.reshape(*states.shape[:-1], found.shape[-1]))
 
     def _rows(self, name: str, given: ArrayLike | Tensor, size: int) -> Tensor:
         """Return [size] or [B, size] finite numbers on the device."""
-        try:
-            rows = torch.as_tensor(given, dtype=torch.float32, device=self._agent.device).detach()
-        except (TypeError, ValueError, RuntimeError):
-            raise ValueError(f"{name} must be numbers [{size}] or [B, {size}], got {shown(given)}") from None
+        if isinstance(given, Tensor) and not given.is_complex():  # stays on its device
+            rows = given.detach().to(self._agent.device, torch.float32)
+        else:
+            array = as_array(name, given, f"the {self.method} policy")
+            if array.dtype.kind not in "biuf":
+                raise ValueError(f"{name} must be real numbers [{size}] or [B, {size}], got {shown(given)}")
+            with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+                own = np.array(array, np.float32, order="C")  # also of a view that goes backwards, or is read alone
+            rows = torch.from_numpy(own).to(self._agent.device)
         if rows.ndim not in (1, 2) or rows.shape[-1] != size:
             raise ValueError(f"{name} must be [{size}] or [B, {size}], got {list(rows.shape)}")
         if not bool(rows.isfinite().all()):
-            raise ValueError(f"{name} must be finite")
+            raise ValueError(f"{name} must be finite, in float32 too")
         return rows.clone() if rows.is_inference() else rows  # no graph may hold such a tensor
 
     def __repr__(self) -> str:
         return f"Policy({self.method} on {self.task}, {self.updates} updates, {self.budget})"
 
 
-def load_policy(path: Path | str, seed: int | None = None, device: torch.device | str = "cpu") -> Policy:
+def _finite(found: Tensor) -> np.ndarray:
+    """Return what networks gave as an array, unless they have overflown; ValueError."""
+    if not bool(found.isfinite().all()):
+        raise ValueError("the networks overflow at these observations or actions: scale them as the data's were")
+    array: np.ndarray = found.cpu().numpy()
+    return array
+
+
+def load_policy(path: PathLike[str] | str, seed: int | None = None, device: torch.device | str = "cpu") -> Policy:
     """Return the policy in a file, or in a record's folder.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or the `Record` that `vgf.fit` returned.
         seed: which of the seeds in it; may be left out where there is one.
         device: where it acts: cpu, cuda, cuda:N, or auto.
 
     Raises:
         ValueError: naming the file and what is wrong with it, or the seeds there are.
     """
-    path, seed = place("path", path), None if seed is None else whole("seed", seed, 0)
-    agent, task = load_agent(path, choose_device(device))
+    at, seed = place("path", path), None if seed is None else whole("seed", seed, 0)
+    agent, task = load_agent(at, choose_device(device))
     try:
-        return Policy(one_seed(agent, seed), task, path / POLICY if path.is_dir() else path)
+        return Policy(one_seed(agent, seed), task, at / POLICY if at.is_dir() else at)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{at}: {error}") from None
 
 
 def export(record: Path, out: Path, seed: int | None = None) -> dict[str, Any]:
