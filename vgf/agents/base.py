@@ -20,7 +20,7 @@ from torch.autograd.graph import increment_version
 from vgf.agents import fused
 from vgf.agents.cloning import Cloning
 from vgf.agents.graph import GraphUpdates
-from vgf.agents.reported import Metrics, Reported
+from vgf.agents.reported import Metrics, Reported, one_update
 from vgf.datasets.transitions import Batch, Transitions
 from vgf.flow import Budget
 from vgf.networks import Draw, SeedStreams
@@ -123,7 +123,7 @@ class Agent(ABC):
             for one in rows:
                 self.prepare(transitions)
                 metrics = self.update(transitions.rows(one))
-                reported.append(Reported((self.updates,), {name: value[None] for name, value in metrics.items()}))
+                reported.append(one_update(self.name, self.updates, metrics, self.metric_names, len(self.seeds)))
         return reported
 
     @property

@@ -20,6 +20,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from vgf.agents.reported import check_actions
 from vgf.datasets import get_task, make_env
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
@@ -131,9 +132,12 @@ def _round(
     alive = np.ones(envs.num_envs, dtype=bool)
     total, length, success = np.zeros(envs.num_envs), np.zeros(envs.num_envs, int), np.full(envs.num_envs, np.nan)
     least = {name: _distance(signal, observation, goal) for name, signal in signals.items()}
-    for _ in range(episode_steps):
+    width = envs.single_action_space.shape or ()
+    for step in range(episode_steps):
         states = torch.as_tensor(observation, dtype=torch.float32, device=agent.device).unflatten(0, (seeds, per_round))
         actions = _act(agent, states, budget, noise, alive.reshape(seeds, per_round))
+        if not step:  # a method of one's own may give another shape, which a simulator takes for other actions
+            check_actions(getattr(agent, "name", type(agent).__name__), actions, (seeds, per_round, *width))
         observation, reward, terminated, truncated, info = envs.step(actions.flatten(0, 1).cpu().numpy())
         total += alive * reward
         length += alive

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vgf.agents import AGENTS, VGF, Reported
 from vgf.agents.hardware import bfloat16_speedup
+from vgf.agents.reported import one_update
 from vgf.networks import SeedStreams
 from vgf.support.places import check_writable
 from vgf.support.progress import Progress, log
@@ -149,7 +150,7 @@ class _Training:
         if self.online is not None and agent.updates >= self.scale.updates:
             self.online.advance(agent)
             metrics = agent.update(self.online.batch(self.batches, size))
-            return [Reported((agent.updates,), {name: value[None] for name, value in metrics.items()})]
+            return [one_update(agent.name, agent.updates, metrics, agent.metric_names, len(agent.seeds))]
         data = self.inputs.transitions
         count, start = min(self.at_once, self._until_due(stop_at)), time.monotonic()
         reported = agent.update_many(data, draw_rows(data, self.batches, size, count))

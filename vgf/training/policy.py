@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vgf.agents import VGF, Agent
+from vgf.agents.reported import check_actions
 from vgf.datasets.containers import as_array
 from vgf.flow import Budget
 from vgf.networks import SeedStreams
@@ -91,6 +92,7 @@ class Policy:
             elif not isinstance(budget, Budget):
                 budget = agent.budget(whole("budget", budget))
             actions = agent.act(rows, budget, streams)
+        check_actions(self.method, actions, (*rows.shape[:2], self.action_size))
         return _finite(actions.reshape(*states.shape[:-1], self.action_size))
 
     @property
