@@ -1,4 +1,4 @@
-"""What `vgf data check` says of an official file: that the simulator it was recorded in moves some robots otherwise."""
+"""What `vgf data check` says of an official file, and whose file it takes one for, whatever it is called."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.helpers.dataset_files import ogbench_arrays
 from vgf.datasets.files import content_digest, write_npz
+from vgf.datasets.own import own_transitions
 from vgf.datasets.tasks import DATASETS
 from vgf.sources import check
+from vgf.support.errors import DataError
 from vgf.support.files import sha256, write_json
 
 NAME = "cube-single-play-v0"
@@ -113,3 +116,50 @@ def test_a_file_made_anew_is_told_from_the_one_on_record(
     report = check.check_file(path)
     assert report["source"] == "regenerated"
     assert said in report["checksum"]
+
+
+OWN = {  # steps of two episodes, of widths that no dataset has
+    "observations": np.arange(18.0).reshape(6, 3),
+    "actions": np.full((6, 2), 0.5),
+    "rewards": np.arange(6.0),
+    "terminals": np.array([0, 0, 1, 0, 0, 1]),
+    "timeouts": np.zeros(6, int),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["hopper-medium-v2.mine.npz", "hopper_medium-v2.npz", f"{NAME}.own.npz", f"{NAME}.npz", f"{NAME}-val.npz"]
+)
+def test_a_name_makes_nobodys_file_a_datasets(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    np.savez(path, **OWN)  # type: ignore[arg-type]
+    report = check.check_file(path)
+    assert (report["dataset"], report["source"]) == (None, "local")
+    assert report["transitions"] == len(own_transitions(path)) == 6
+    assert report["layout"] == "npz: rows of steps, as D4RL has them"
+    row = check.named_after(path)
+    assert [note for note in report["notes"] if "called after" in note] == (
+        []
+        if row is None
+        else [
+            f"{path}: called after {row.name}, and read as a file of your own all the same, as vgf.fit reads it; "
+            f"`vgf data get {row.name} --path FILE` checks it as that dataset"
+        ]
+    )
+
+
+def test_a_file_of_the_cache_is_the_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VGF_DATA", str(tmp_path))
+    path = tmp_path / "cache" / "ogbench" / f"{NAME}.seed0.ep3.npz"
+    path.parent.mkdir(parents=True)
+    np.savez(path, **OWN)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="has no array qpos; `vgf data get"):
+        check.check_file(path)
+    write_npz(path, ogbench_arrays())
+    assert check.check_file(path)["dataset"] == NAME
+
+
+def test_simulator_state_is_read_by_the_row_of_the_name(tmp_path: Path) -> None:
+    path = tmp_path / f"{NAME}.seed0.ep3.npz"  # without its sidecar
+    write_npz(path, ogbench_arrays())
+    assert check.check_file(path)["dataset"] == NAME

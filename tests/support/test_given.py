@@ -110,6 +110,7 @@ def test_places_are_absolute_and_at_home(monkeypatch: pytest.MonkeyPatch, tmp_pa
         "%USERPROFILE%/x": "is not expanded",
         "~nobody_here/x": "no home folder is known for ~nobody_here",
         "a\0b": "must be a path",
+        "a/" + "ü" * 128: "is longer than the 255 bytes of a name",
     }.items():
         with pytest.raises(ValueError, match=re.escape(words)):
             place("out", value)

@@ -19,9 +19,10 @@ from vgf.datasets.tasks import DATASETS, TASKS, Dataset, get_dataset
 from vgf.support.content import content_of, files_of
 from vgf.support.errors import DataError
 from vgf.support.files import sha256
+from vgf.support.given import place
 from vgf.support.host import processor_kind
 from vgf.support.json_text import read_facts
-from vgf.support.paths import data_folder
+from vgf.support.paths import as_seen_from_here, data_folder
 
 AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's kernels for processors that have it
 CHANGED = (3, 5)  # the version of MuJoCo from which on some robots move otherwise: data/README.md
@@ -46,13 +47,40 @@ _READERS: dict[str, Callable[[Path, Dataset | None], Arrays]] = {
 }
 
 
-def dataset_of(path: Path) -> Dataset | None:
-    """Return the row a file belongs to: as its sidecar says, or else by its name."""
-    if sidecar(_training(path)).exists():
-        return get_dataset(_facts(path)["dataset"])
+def named_after(path: Path) -> Dataset | None:
+    """Return the row whose official file or regenerated files have a name like a file's, which may be anybody's."""
     named = [row for row in DATASETS.values() if path.name == row.file or path.name.startswith(f"{row.name}.")]
-    named += [row for row in DATASETS.values() if row.validation and path == validation_path(path.with_name(row.file))]
+    named += [row for row in DATASETS.values() if row.validation and path.name == validation_path(Path(row.file)).name]
     return named[0] if named else None
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is this project's own: it has a sidecar, or lies in the cache, where only such lie."""
+    cache = (data_folder() / "cache").resolve()
+    return sidecar(_training(path)).exists() or path.resolve().is_relative_to(cache)
+
+
+def _as_own(path: Path, ignore: Collection[str], named: Dataset | None) -> dict[str, Any] | None:
+    """Return the report of a file of somebody's own, None where it is to be read as a dataset's.
+
+    A name alone says little: people call their files after what they were made from. So a file that is not this
+    project's is read as `vgf.fit` reads it, but for what only a dataset's row gives a meaning (simulator state in the
+    place of rewards) and for a good file under the official name.
+    """
+    if named is None:
+        return None if _is_labelled_later(path) else _own_report(path, ignore)
+    if _is_labelled_later(path):
+        return None
+    if path.name in (named.file, validation_path(Path(named.file)).name):
+        with suppress(DataError):
+            read_any(path, named)
+            return None
+    report = _own_report(path, ignore)
+    note = (
+        f"{path}: called after {named.name}, and read as a file of your own all the same, as vgf.fit reads it; "
+        f"`vgf data get {named.name} --path FILE` checks it as that dataset"
+    )
+    return report | {"notes": [note, *report["notes"]]}
 
 
 def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
@@ -70,10 +98,17 @@ def check_file(path: Path, ignore: Collection[str] = ()) -> dict[str, Any]:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    path = main_file(Path(path).expanduser())
-    dataset = dataset_of(path)
-    if dataset is None and not _is_labelled_later(path):
+    path = main_file(as_seen_from_here(place("data", path)))
+    if path.is_dir():  # no dataset of ours is one; `.` and `/` have no name to ask
         return _own_report(path, ignore)
+    dataset = named_after(path)
+    if _is_ours(path):
+        dataset = get_dataset(_facts(path)["dataset"]) if sidecar(_training(path)).exists() else dataset
+        own = None if dataset else _own_report(path, ignore)
+    else:
+        own = _as_own(path, ignore, dataset)
+    if own is not None:
+        return own
     arrays = read_any(path, dataset)
     trajectories, transitions = _counts(arrays, dataset)
     digest = sha256(path)

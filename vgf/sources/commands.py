@@ -14,6 +14,7 @@ from vgf.datasets.tasks import DATASETS, get_dataset
 from vgf.sources import get
 from vgf.sources.check import check_file
 from vgf.support.errors import DataError
+from vgf.support.given import place
 from vgf.support.paths import as_seen_from_here
 
 
@@ -150,8 +151,8 @@ def _files(name_or_file: str) -> list[Path]:
     Raises:
         DataError: for an unknown name, a missing file, or a dataset of which nothing is here.
     """
-    path = Path(name_or_file).expanduser()
-    if path.exists() or path.suffix in (".npz", ".hdf5") or len(path.parts) > 1:
+    path, word = place("name_or_file", name_or_file), Path(name_or_file)
+    if path.exists() or path.suffix in (".npz", ".hdf5") or len(word.parts) > 1:
         return [path]
     dataset = get_dataset(name_or_file)
     files = [Path(entry["file"]) for entry in _present(dataset.name) if entry["file"]]

@@ -20,6 +20,7 @@ from typing import Any
 
 EXACT = 2**53  # whole numbers up to here have one float each
 SHOWN = 80  # characters of a value in a message
+LONGEST = 255  # bytes of one name of a path, on the disks that people have
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
@@ -121,7 +122,7 @@ def place(name: str, value: Any) -> Path:
     expand `~` and others do not.
 
     Raises:
-        ValueError: if it is no path, is an address or has a variable that nothing has expanded.
+        ValueError: if it is no path, is an address, or has a variable that nothing has expanded or too long a name.
     """
     try:
         text = os.fsdecode(os.fspath(value))
@@ -134,9 +135,12 @@ def place(name: str, value: Any) -> Path:
     if found := _VARIABLE.match(text):
         raise ValueError(f"{name}: {found[0]} is not expanded in {text}; give os.path.expandvars of it")
     try:
-        return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100  # takes ".." out, follows no link
+        path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100  # takes ".." out, follows no link
     except RuntimeError:
         raise ValueError(f"{name}: no home folder is known for {Path(text).parts[0]} in {text}") from None
+    if too_long := next((part for part in path.parts if len(os.fsencode(part)) > LONGEST), None):
+        raise ValueError(f"{name}: {shown(too_long)} is longer than the {LONGEST} bytes of a name; give a shorter one")
+    return path
 
 
 def expanded(words: Sequence[str]) -> list[str]:
