@@ -54,7 +54,7 @@ BAD_BOTH = [
 BAD_NPZ = [
     (without("qpos"), "has no array qpos"),
     (lambda a: a | {"terminals": np.zeros(ROWS, bool)}, "terminals does not end with 1"),
-    (lambda a: a | {"terminals": np.ones(ROWS, bool)}, "a trajectory of a single row"),
+    (lambda a: a | {"terminals": np.ones(ROWS, bool)}, "a trajectory of a single row, row 0,"),
     (lambda a: a | {"observations": a["observations"].astype(complex)}, "expected real numbers"),
 ]
 BAD_HDF5 = [

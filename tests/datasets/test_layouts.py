@@ -114,6 +114,7 @@ def put(name: str, row: Any, value: float, arrays: Arrays | None = None) -> Arra
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: put("terminals", 0, 1), "row 0, which holds no transition; if rows are steps, add timeouts (0: none)"),
     (lambda: changed(masks=None), "these are transitions (next_observations), and terminals alone does not say"),
     (
         lambda: changed(timeouts=np.zeros(12), next_observations=None),

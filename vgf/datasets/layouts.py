@@ -151,7 +151,7 @@ def _of_trajectories(arrays: Arrays, where: str) -> _Rows:
     """Return the transitions of trajectories whose last row holds the final observation."""
     last = arrays["terminals"].astype(bool)
     if fault := trajectory_fault(last):
-        raise DataError(f"{where}: {fault}; {SEE}")
+        raise DataError(f"{where}: {fault}; if rows are steps, add timeouts (0: none), and else {SEE}")
     here = np.flatnonzero(~last)
     masks = arrays["masks"][here] if "masks" in arrays else np.ones(len(here))
     notes = () if "masks" in arrays else _last_rewards(arrays["rewards"], last, where)
@@ -172,8 +172,8 @@ def trajectory_fault(last: np.ndarray) -> str | None:
     """Return what is wrong with the marks [R] of trajectories' last rows, or None."""
     if not last[-1]:
         return "terminals does not end with 1: the last trajectory is cut short"
-    if last[0] or bool((last[1:] & last[:-1]).any()):
-        return "terminals marks a trajectory of a single row, which holds no transition"
+    if len(alone := np.flatnonzero(last & np.append(True, last[:-1]))):
+        return f"terminals marks a trajectory of a single row, row {alone[0]}, which holds no transition"
     return None
 
 
