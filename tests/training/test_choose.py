@@ -125,3 +125,16 @@ def test_methods_that_move_nothing_and_too_few_seeds_are_refused(tmp_path: Path)
     alone = vgf.fit(DATA, tmp_path / "lone", CONFIG, **SETTINGS)
     with pytest.raises(ValueError, match="0 other seeds cannot judge one, 3 can"):
         choose_budget(alone, DATA, judges="seeds")
+
+
+def test_a_report_that_cannot_lie_beside_its_policy_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path) -> None:
+        raise ValueError(f"{folder}: cannot be written (Permission denied); choose another place")
+
+    monkeypatch.setattr(choose, "check_writable", full)
+    monkeypatch.setattr(choose, "load_agent", None)
+    told = r"cannot be written \(Permission denied\); make room there, or say save=False and keep the report"
+    with pytest.raises(ValueError, match=told):
+        choose.choose_budget(tmp_path / "policy.safetensors", {})

@@ -7,7 +7,8 @@ from pathlib import Path
 import tyro
 
 from vgf import records
-from vgf.datasets import Transitions, get_task, load
+from vgf.datasets import Task, Transitions, get_task, load
+from vgf.support.content import content_of
 from vgf.support.errors import DataError
 from vgf.support.paths import data_folder
 from vgf.training.checkpoints import load_agent
@@ -61,9 +62,25 @@ def data_of(record: Path, data: Path | None = None) -> Transitions | Path:
             raise ValueError(f"{record}: trained on data of your own; say which with --data") from None
         return data
     if data is None:
-        folder = record if record.is_dir() else record.parent
-        file = records.read_runs(folder)[-1]["dataset"].get("file")
-        data = data_folder() / "cache" / task.suite / str(file)
-        if file is None or not data.exists():
-            raise ValueError(f"{folder}: its data are not at {data}; `vgf data get {task.dataset}`, or say --data")
+        data = _recorded_file(record if record.is_dir() else record.parent, task)
     return load(task.name, data)
+
+
+def _recorded_file(folder: Path, task: Task) -> Path:
+    """Return the file that a record was made from, the same byte by byte.
+
+    A record names its file and not the folder, so one that is not the cache's has to be given.
+
+    Raises:
+        ValueError: if there is no record, or its file is gone or another.
+    """
+    if not (folder / "run.json").exists():
+        raise ValueError(f"{folder}: no run.json here says what the policy was trained on; say which with --data")
+    facts = records.read_runs(folder)[-1]["dataset"]
+    data = data_folder() / "cache" / task.suite / str(facts.get("file"))
+    if "file" not in facts or not data.exists():
+        got = f", or `vgf data get {task.dataset}`" if facts.get("source") == "regenerated" else ""
+        raise ValueError(f"{folder}: its data are not at {data}; say where they are with --data{got}")
+    if facts.get("sha256") not in (None, content_of(data)):
+        raise ValueError(f"{folder}: {data} is not what it was trained on, by sha256; say where that is with --data")
+    return data

@@ -22,6 +22,7 @@ from vgf.datasets.own import own_transitions
 from vgf.datasets.transitions import Transitions
 from vgf.records import Record
 from vgf.support.given import place, shown, whole
+from vgf.support.places import check_writable
 from vgf.training.budgets.acting import policy_digest
 from vgf.training.budgets.critics import AgentCritics, ensemble, member_updates, split
 from vgf.training.budgets.ladder import Rung, checked, ladder
@@ -76,11 +77,12 @@ def choose_budget(
         The report: its `budget`, `particles`, `table`, `slopes` and `sentence`.
 
     Raises:
-        ValueError: naming what is wrong with the policy or the data, or that there is nothing to choose by.
+        ValueError: naming what is wrong with the policy, the data or the folder, or that there is nothing to choose by.
     """
     _check_choices(judges, rule)
     rungs, size = ladder() if rungs is None else checked(rungs), whole("batch_size", batch_size, 1)
     begun, where, path = time.monotonic(), choose_device(device), _policy_file(policies)
+    _check_saving(path.parent, save)
     agent, task = load_agent(path, where)
     policy = _mover(path, agent, seed)
     transitions = own_transitions(data, where)
@@ -98,6 +100,16 @@ def choose_budget(
     if save:
         _save(report, report_path(path, policy.seeds[0]), None if by_seeds else critics)
     return report
+
+
+def _check_saving(folder: Path, save: bool) -> None:
+    """Refuse a folder that takes no report, before anything is trained; the report can lie nowhere else."""
+    try:
+        if save:
+            check_writable(folder)
+    except ValueError as error:
+        fault = str(error).rpartition("; ")[0]
+        raise ValueError(f"{fault}; make room there, or say save=False and keep the report that is returned") from None
 
 
 def _check_choices(judges: Any, rule: Any) -> None:
