@@ -164,4 +164,4 @@ def test_cuda_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     line = refused([str(write(tmp_path)), "--device", "cuda"], capsys)
-    assert line == "vgf: device cuda was asked for, but this torch finds none; use --device cpu"
+    assert line == "vgf: device cuda was asked for, but this torch finds none; use cpu"

@@ -17,7 +17,7 @@ def choose_device(name: torch.device | str) -> torch.device:
         raise ValueError(f"device must be auto, cpu or cuda, got {name!r} (or cuda:1, the second of several)")
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cuda" and not there:
-        raise ValueError(f"device {text} was asked for, but this torch finds none; use --device cpu")
+        raise ValueError(f"device {text} was asked for, but this torch finds none; use cpu")
     if kind == "cuda" and colon and int(number) >= there:
-        raise ValueError(f"device {text} was asked for, but there are {there}, numbered from 0; use --device cuda:0")
+        raise ValueError(f"device {text} was asked for, but there are {there}, numbered from 0; use cuda:0")
     return torch.device(text if kind == "cuda" else "cuda" if kind == "auto" and there else "cpu")
