@@ -222,7 +222,7 @@ def test_every_method_can_be_fitted(method: str, tmp_path: Path, flights: dict[s
     ("change", "fault"),
     [
         ({"method": "vgff"}, "vgf.agents has no 'vgff'; nearest: vgf"),
-        ({"method": "iql"}, "iql is configured by a IQLConfig, got VGFConfig"),
+        ({"method": "iql"}, "must be of IQLConfig, got VGFConfig; from vgf.agents.iql import IQLConfig"),
         ({"updates": 0}, "updates must be >= 1, got 0"),
         ({"seeds": (1, 1)}, "seeds must be distinct integers"),
         ({"device": "tpu"}, "device must be auto, cpu or cuda"),

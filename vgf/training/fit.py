@@ -145,7 +145,8 @@ def _checked(method: str, config: Any) -> Any:
     known([method], AGENTS, "vgf.agents")
     config = CONFIGS[method]["default"] if config is None else config
     if type(config) is not (kind := type(CONFIGS[method]["default"])):
-        raise ValueError(f"{method} is configured by a {kind.__name__}, got {type(config).__name__}")
+        how = f"from {kind.__module__} import {kind.__name__}, and give config={kind.__name__}(...)"
+        raise ValueError(f"the config of {method} must be of {kind.__name__}, got {type(config).__name__}; {how}")
     return config
 
 
