@@ -42,8 +42,8 @@ def wanted(names: Iterable[str], ignore: Collection[str], where: str) -> list[st
         near = [LIKE[name]] if name in LIKE else difflib.get_close_matches(name, KNOWN, n=2, cutoff=0.6)
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise DataError(
-            f"{where} has {name!r}, which no layout has; {hint}rename it, or say ignore=({name!r},) if it is not to be "
-            "read"
+            f"{where} has {name!r}, which no layout has; {hint}rename it, or say ignore=({name!r},), or --ignore "
+            f"{name} to a command, if it is not to be read"
         )
     for name in ignore:  # a misspelt one would be read after all
         if name not in names and name not in KNOWN and (near := difflib.get_close_matches(name, names, cutoff=0.8)):

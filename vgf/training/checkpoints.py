@@ -177,7 +177,7 @@ def load_agent(path: Path, device: torch.device | str = "cpu") -> tuple[Agent, s
     """
     path = path / POLICY if path.is_dir() else path
     if not path.exists():
-        raise ValueError(f"no policy at {path}; `vgf train` makes it (weights are not in git)")
+        raise ValueError(f"no policy at {path}; training leaves it once it is done (weights are not in git)")
     facts, tensors = _read_policy(path)
     try:
         known(facts, POLICY_FACTS, "its header")
