@@ -12,7 +12,13 @@ from typing import Any
 
 from vgf.agents.base import Agent, Dims
 from vgf.agents.bc import BC, BCConfig
+from vgf.agents.diffusion_ql import DiffusionQLConfig
+from vgf.agents.fql import FQLConfig
+from vgf.agents.idql import IDQLConfig
+from vgf.agents.iql import IQLConfig
+from vgf.agents.rebrac import ReBRACConfig
 from vgf.agents.reported import Metrics, Reported
+from vgf.agents.td3_bc import TD3BCConfig
 from vgf.agents.vgf import VGF
 from vgf.agents.vgf_config import VGFConfig
 
@@ -62,4 +68,21 @@ AGENTS: Mapping[str, type[Agent]] = by_name(
 #: Named presets of every method's config; each has "default".
 CONFIGS: Mapping[str, Mapping[str, Any]] = {name: agent.presets for name, agent in AGENTS.items()}
 
-__all__ = ["AGENTS", "BC", "CONFIGS", "VGF", "Agent", "BCConfig", "Dims", "Metrics", "Reported", "VGFConfig"]
+__all__ = [
+    "AGENTS",
+    "BC",
+    "CONFIGS",
+    "VGF",
+    "Agent",
+    "BCConfig",
+    "Dims",
+    "DiffusionQLConfig",
+    "FQLConfig",
+    "IDQLConfig",
+    "IQLConfig",
+    "Metrics",
+    "ReBRACConfig",
+    "Reported",
+    "TD3BCConfig",
+    "VGFConfig",
+]
