@@ -54,15 +54,15 @@ def run(words: list[str], environment: dict[str, str], told: str, hold: str) -> 
 
 def hold_at_checkpoints(go: Path) -> None:
     """Let every training wait at its checkpoints until a file is there, so that a test can step in."""
-    from vgf.training import loop
+    from vgf.training import saving
 
-    save = loop.save_checkpoint
+    save = saving.save_checkpoint
 
     def held(*arguments: Any) -> None:
         save(*arguments)
         until(go.exists, 3600)
 
-    loop.save_checkpoint = held
+    saving.save_checkpoint = held
 
 
 def serve() -> None:

@@ -273,7 +273,7 @@ def test_evaluate_says_that_a_policy_was_trained_on_own_data(
     assert cli.main(["evaluate", str(tmp_path / "mine")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "mine: trained on data of your own" in line
-    assert "vgf.load_policy" in line
+    assert "vgf.evaluate" in line
 
 
 def test_data_that_make_the_loss_overflow_are_named(tmp_path: Path, flights: dict[str, np.ndarray]) -> None:
