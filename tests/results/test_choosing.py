@@ -140,3 +140,13 @@ def test_each_number_of_actions_is_a_row_of_its_own() -> None:
     rows = choosing.as_methods(_table({4: FOUR, 1: ONE}))
     assert list(dict.fromkeys(rows["method"])) == ["IDQL, a random one", "IDQL, best of 4"]
     assert rows["length"].tolist() == [int(one) // 3 for own in (ONE, FOUR) for seed in own for one in seed]
+
+
+def test_two_critics_of_one_clone_are_set_side_by_side() -> None:
+    both = choosing.choices(pd.concat([_all(FOUR).assign(method="vgf"), _all(ONE).assign(method="best_of_n")]))
+    said = choosing.both_critics_in_words(both)
+    at = {(one.method, one.particles): one.score.value for one in both}
+    assert f"by best-of-N's critic scores {at['best_of_n', 64]:.1f}" in said
+    assert f"By VGF's critic the best of 64 scores {at['vgf', 64]:.1f}" in said
+    assert said.count(f"{at['vgf', 1]:.1f} [") >= 1
+    assert choosing.both_critics_in_words(choosing.choices(_all(FOUR).assign(method="vgf"))) == ""

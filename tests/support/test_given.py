@@ -201,9 +201,9 @@ def test_a_policy_takes_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         found = policy.act(given, budget=np.int64(1), seed=torch.tensor(2))
         assert np.array_equal(found, policy.act(row, budget=1.0, seed=2))
     for given, fault in (
-        ({"a": row}, "must be numbers"),
-        ("abc", "must be numbers"),
-        ([[0, 0], [0]], "must be numbers"),
+        ({"a": row}, "must be real numbers"),
+        ("abc", "must be real numbers"),
+        ([[0, 0], [0]], "cannot be read as an array"),
     ):
         with pytest.raises(ValueError, match=fault):
             policy.act(given)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def draw_ends(found: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     parts = []
     most = int(found.groupby("task")["method"].nunique().max())
     with plots.style():
-        figure, axes = panels(tasks, height=0.32 * most + 1.0)
+        figure, axes = panels(tasks, height=0.32 * most + 1.0, most=1)  # names are long
         for ax, task in zip(axes, tasks, strict=True):
             own = found[found["task"] == task]
             methods = list(dict.fromkeys(own["method"]))

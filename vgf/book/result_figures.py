@@ -139,9 +139,9 @@ def draw_ranking(ranked: pd.DataFrame, score: str) -> Figure:
     return figure
 
 
-def panels(tasks: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of at most two panels a row, so that it can be read on a phone."""
-    columns = min(2, len(tasks))
+def panels(tasks: Sequence[str], height: float, most: int = 2) -> tuple[Figure, list[Axes]]:
+    """Return a figure of at most `most` panels a row, so that it can be read on a phone."""
+    columns = min(most, len(tasks))
     rows = -(-len(tasks) // columns)
     size = (plots.WIDTH if columns == 2 else 4.6, height * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)

@@ -145,6 +145,27 @@ def counted(found: Sequence[Choice]) -> str:
     )
 
 
+def both_critics_in_words(found: Sequence[Choice], own: str = "vgf", other: str = "best_of_n") -> str:
+    """Return what choosing among the most actions does by two critics of the same clone: a sentence for each task.
+
+    The reference of both is trained alike, with the same seeds, so a random action is the same policy, and what differs
+    is the critic. Empty where no task has both.
+    """
+    most = AMONG[-1]
+    at = {(one.task, one.method, one.particles): one for one in found}
+    said = []
+    for task in dict.fromkeys(one.task for one in found):
+        if (task, own, most) in at and (task, other, most) in at:
+            start, end = at[task, other, 1].score, at[task, other, most].score
+            first, last = at[task, own, 1].score, at[task, own, most].score
+            said.append(
+                f"On {short(task)} the best of {most} by {NAMES[other]}'s critic scores {with_interval(end)} and a "
+                f"random action {with_interval(start)}. By {NAMES[own]}'s critic the best of {most} scores "
+                f"{with_interval(last)} and a random action {with_interval(first)}."
+            )
+    return " ".join(said)
+
+
 def command(
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY.SCALE")],
     method: tuple[str, ...] = ("idql", "vgf", "best_of_n"),
