@@ -138,9 +138,9 @@ def counted(found: Sequence[Choice]) -> str:
     """Return how many policies score clearly less, and more, where the critic chooses among a few actions."""
     few = AMONG[1]
     words = [one.gain.word() for one in found if one.particles == few]
-    policies = f"{len(words)} {'policy' if len(words) == 1 else 'policies'}"
+    policies = "1 policy scores" if len(words) == 1 else f"{len(words)} policies score"
     return (
-        f"By the action its critic values most of {few}, {words.count('below')} of {policies} scores clearly less "
+        f"By the action that the critic values most of {few}, {words.count('below')} of {policies} clearly less "
         f"than by a random one, and {words.count('above')} clearly more"
     )
 
