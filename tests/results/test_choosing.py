@@ -107,9 +107,9 @@ def test_scores_are_over_seeds_and_gains_against_a_random_action_of_the_same_see
 @pytest.mark.parametrize(
     ("four", "words"),
     [
-        (FOUR, "values most of 4, 1 of 1 policy scores clearly less than by a random one, and 0 clearly more"),
-        ([[3000.0], [3010], [3020]], "0 of 1 policy scores clearly less than by a random one, and 1 clearly more"),
-        ([[2500.0], [1500], [2100]], "0 of 1 policy scores clearly less than by a random one, and 0 clearly more"),
+        (FOUR, "By the best of 4, 1 of 1 policy scores clearly less than by a random action, 0 clearly more"),
+        ([[3000.0], [3010], [3020]], "0 of 1 policy scores clearly less than by a random action, 1 clearly more"),
+        ([[2500.0], [1500], [2100]], "0 of 1 policy scores clearly less than by a random action, 0 clearly more"),
     ],
 )
 def test_policies_are_counted_by_what_choosing_changes(four: list[list[float]], words: str) -> None:

@@ -140,8 +140,8 @@ def counted(found: Sequence[Choice]) -> str:
     words = [one.gain.word() for one in found if one.particles == few]
     policies = "1 policy scores" if len(words) == 1 else f"{len(words)} policies score"
     return (
-        f"By the action that the critic values most of {few}, {words.count('below')} of {policies} clearly less "
-        f"than by a random one, and {words.count('above')} clearly more"
+        f"By the best of {few}, {words.count('below')} of {policies} clearly less than by a random action, "
+        f"{words.count('above')} clearly more"
     )
 
 
