@@ -3,8 +3,7 @@
 What lies at the top is the paper: `vgf.flow` is the method, `vgf.theory` its bounds. What lies in a folder is a
 machine: `vgf.agents` is what is trained with it, `vgf.training` trains. `fit` trains on data of your own,
 `evaluate` plays what was trained, `choose_budget` says how far to move, and `load_policy` is for those who only want to
-act. The names below load on first
-use, so that `import vgf` is immediate and needs neither a GPU nor the network.
+act. The names below load on first use, so that `import vgf` is immediate and needs neither a GPU nor the network.
 """
 
 from importlib import import_module

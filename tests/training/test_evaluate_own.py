@@ -65,7 +65,7 @@ class Wide(practice.Drone):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        ({"make_env": Wide}, ("observations of 2", "has 3")),
+        ({"make_env": Wide}, ("the policy has observations of 2", "of 3 and 2", "trained for")),
         ({"make_env": 3}, ("make_env", "3")),
         ({"episodes": 0}, ("episodes", "0")),
         ({"test_steps": ()}, ("test_steps",)),

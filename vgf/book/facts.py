@@ -130,6 +130,7 @@ def _whole(longer: tables.Study) -> dict[str, Fact]:
         "longest-runs": len(longer.sources),
         "longest-task": short(task),
         "longest-methods": len(table),
+        "longest-seeds": int(table["seeds"].min()),
         "longest-first": NAMES[str(table["method"].iloc[0])],
         "longest-first-score": float(scored.iloc[0]),
         "longest-vgf": float(scored["vgf"]),

@@ -145,13 +145,13 @@ def counted(found: Sequence[Choice]) -> str:
     )
 
 
-def both_critics_in_words(found: Sequence[Choice], own: str = "vgf", other: str = "best_of_n") -> str:
+def both_critics_in_words(found: Sequence[Choice]) -> str:
     """Return what choosing among the most actions does by two critics of the same clone: a sentence for each task.
 
     The reference of both is trained alike, with the same seeds, so a random action is the same policy, and what differs
     is the critic. Empty where no task has both.
     """
-    most = AMONG[-1]
+    own, other, most = "vgf", "best_of_n", AMONG[-1]
     at = {(one.task, one.method, one.particles): one for one in found}
     said = []
     for task in dict.fromkeys(one.task for one in found):

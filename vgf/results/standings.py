@@ -6,17 +6,20 @@ nobody has to choose. The price is that a method which scores more with steps is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
 from vgf.results import stats
 from vgf.results.judgement import listed, plural
+from vgf.results.long_trainings import missing
 from vgf.results.study_text import NAMES, short, with_interval
 from vgf.results.tables import Study
 
 MOST = 0.8  # share of a task's planned methods that must be on record
 LEADING = 3  # methods a sentence names from the top
+OWN, CLONE = "vgf", "bc"
 
 
 def standings(study: Study, task: str) -> pd.DataFrame:
@@ -33,7 +36,7 @@ def standings(study: Study, task: str) -> pd.DataFrame:
     for source in study.sources:
         if source.task.name == task:
             scores = source.by_seed("last", 0).to_numpy()
-            found = stats.of_mean([scores])
+            found = stats.of_mean([scores], study.range([task]))
             rows.append((source.method, found.value, found.low, found.high, len(scores)))
     table = pd.DataFrame(rows, columns=["method", "value", "low", "high", "seeds"])
     return table.sort_values("value", ascending=False, ignore_index=True)
@@ -46,25 +49,18 @@ def whole_tasks(study: Study, planned: Sequence[tuple[str, str]]) -> list[str]:
         study: the records.
         planned: tasks and methods of the experiment file.
     """
-    there = {(source.task.name, source.method) for source in study.sources}
-    found = []
-    for task in study.tasks:
-        own = [pair for pair in planned if pair[0] == task]
-        if own and sum(pair in there for pair in own) >= MOST * len(own):
-            found.append(task)
-    return found
+    wanted, lacking = (Counter(task for task, _ in pairs) for pairs in (planned, missing(study, planned)))
+    return [task for task in study.tasks if wanted[task] - lacking[task] >= MOST * wanted[task] > 0]
 
 
-def standings_in_words(table: pd.DataFrame, task: str, own: str = "vgf", clone: str = "bc") -> str:
+def standings_in_words(table: pd.DataFrame, task: str) -> str:
     """Return who leads on a task, and where the clone and VGF stand, each with its interval.
 
     Args:
-        table: of `standings`, with rows of `own` and `clone`.
+        table: of `standings`, with rows of VGF and the clone.
         task: its name.
-        own: the method of the paper.
-        clone: behaviour cloning.
     """
     scored = {str(row.method): with_interval(row) for row in table.itertuples()}
-    leading = [f"{NAMES[method]} {scored[method]}" for method in scored if method not in (own, clone)][:LEADING]
+    leading = [f"{NAMES[method]} {scored[method]}" for method in scored if method not in (OWN, CLONE)][:LEADING]
     said = f"Of {plural(len(scored), 'method')} on {short(task)} the highest scores beside VGF's and the clone's are "
-    return f"{said}{listed(leading)}. {NAMES[own]} with no step scores {scored[own]}, the clone {scored[clone]}"
+    return f"{said}{listed(leading)}. {NAMES[OWN]} with no step scores {scored[OWN]}, the clone {scored[CLONE]}"

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import pandas as pd
 import torch
 
-from vgf.agents import Dims
 from vgf.records import Record
-from vgf.support.environment import bounds_fault, stretched
+from vgf.support.environment import stretched
 from vgf.support.given import place, shown, truth, whole, wholes
 from vgf.support.json_text import read_json
 from vgf.support.progress import log
@@ -26,6 +24,7 @@ from vgf.support.strict import known
 from vgf.training import evaluate as episodes_of
 from vgf.training.checkpoints import load_agent
 from vgf.training.device import choose_device
+from vgf.training.inputs import check_spaces
 from vgf.training.starts import FIRST_SEEDS, Starts
 from vgf.training.vector_env import Workers
 
@@ -81,7 +80,7 @@ def evaluate(
     try:
         for line in envs.rehearse([FIRST_SEEDS[starts] + i for i in range(envs.num_envs)]):
             log(line)
-        _check(name, agent.dims, envs)
+        check_spaces(name, "the policy", agent.dims, envs, "give the environment that it was trained for")
         return episodes_of.evaluate(
             agent, envs, test_steps=budgets, episodes=count, episode_steps=steps, progress=name, starts=starts
         )
@@ -96,16 +95,3 @@ def _kept(where: Path) -> dict[str, Any]:
         own = read_json(where / "run.json")["runs"][-1]["dataset"].get("settings", {})
         how |= {"episode_steps": own.get("episode_steps", STEPS)} | (own.get("environment") or {})
     return how
-
-
-def _check(name: str, dims: Dims, envs: Workers) -> None:
-    """Refuse an environment of other widths than the policy's, or with other bounds than [-1, 1]."""
-    spaces = (envs.single_observation_space, envs.single_action_space)
-    own = Dims(*(int(np.prod(space.shape or ())) for space in spaces))
-    if dims != own:
-        raise ValueError(
-            f"{name}: the policy takes observations of {dims.observation} and gives actions of {dims.action}, the "
-            f"environment has {own.observation} and {own.action}; give the environment that it was trained for"
-        )
-    if fault := bounds_fault(spaces[1]):
-        raise ValueError(f"{name}: {fault}")

@@ -47,15 +47,8 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
     dims = Dims(transitions.observations.shape[-1], transitions.actions.shape[-1])
     if envs is None:
         return dims
-    spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
-    if dims != spaces:
-        remedy = "name a file of this task" if task in TASKS else "give the environment that the data are from"
-        raise ValueError(
-            f"{task}: the dataset has observations of {dims.observation} and actions of {dims.action}, the environment "
-            f"of {spaces.observation} and {spaces.action}; {remedy}"
-        )
-    if fault := bounds_fault(envs.single_action_space):
-        raise ValueError(f"{task}: {fault}")
+    remedy = "name a file of this task" if task in TASKS else "give the environment that the data are from"
+    check_spaces(task, "the dataset", dims, envs, remedy)
     for note, space, values in (
         (scale_note, envs.single_observation_space, transitions.observations),
         (stretch_note, envs.single_action_space, transitions.actions),
@@ -63,3 +56,26 @@ def check_fit(task: str, transitions: Transitions, envs: VectorEnv[Any, Any, Any
         if told := note(space, values.amin(0).cpu().numpy(), values.amax(0).cpu().numpy()):
             log(f"{task}: {told}")
     return dims
+
+
+def check_spaces(task: str, owner: str, dims: Dims, envs: VectorEnv[Any, Any, Any], remedy: str) -> None:
+    """Refuse environments of other widths than a dataset's or a policy's, or with actions out of [-1, 1].
+
+    Args:
+        task: its name, for the message.
+        owner: what has the widths, as "the dataset".
+        dims: its widths.
+        envs: the environments.
+        remedy: what to do where the widths differ.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    spaces = Dims(*(int(np.prod(s.shape or ())) for s in (envs.single_observation_space, envs.single_action_space)))
+    if dims != spaces:
+        raise ValueError(
+            f"{task}: {owner} has observations of {dims.observation} and actions of {dims.action}, the environment "
+            f"of {spaces.observation} and {spaces.action}; {remedy}"
+        )
+    if fault := bounds_fault(envs.single_action_space):
+        raise ValueError(f"{task}: {fault}")
